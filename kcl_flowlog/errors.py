@@ -1,0 +1,35 @@
+"""What can go wrong, by whose move it is.
+
+Bad data never leaves its module as one of these unless its caller counts it;
+the rest ends a process. A sentence in any of them is meant for a person and
+says what to do.
+"""
+
+from __future__ import annotations
+
+
+class FlowlogError(Exception):
+    """The base of every error raised on purpose in this package."""
+
+
+class ConfigError(FlowlogError):
+    """The user's move: one sentence, printed alone; the command exits with 2."""
+
+
+class Malformed(FlowlogError):
+    """Bad data: the caller counts it under `reason` and goes on with the next.
+
+    `reason` is a snake_case word of `kcl_flowlog.outcomes`, fit for a label.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StaleProcessor(FlowlogError):
+    """Another processor has taken over the shard in the ledger: exit, write nothing."""
+
+
+class GaveUp(FlowlogError):
+    """The launcher tried again and again, and stops trying; the command exits with 1."""
