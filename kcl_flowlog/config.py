@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
+import msgspec
+
 from kcl_flowlog.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "KCL_FLOWLOG_"
@@ -298,6 +300,23 @@ def settings() -> list[tuple[dataclasses.Field[Any], Setting]]:
     """Return the table: each field of `Config` with its `Setting`, in order."""
     return [(f, f.metadata["setting"]) for f in dataclasses.fields(Config)]
 
+
+class ProcessorSettings(msgspec.Struct, frozen=True):
+    """What a shard's processor has to know; the launcher writes it down, each processor reads it."""
+
+    generation: int
+    ledger: str
+    inventory: str
+    messages: str
+    flow_log_format: str
+    watched_ports: tuple[str, ...]
+    payload_limit: int
+    checkpoint_interval: float
+    log_deny: bool
+
+
+PROCESSOR_SETTINGS_VARIABLE = ENVIRONMENT_PREFIX + "PROCESSOR_SETTINGS"
+"""The environment variable that names the file of the `ProcessorSettings`, as JSON."""
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -1,0 +1,75 @@
+"""A rejected flow as one line of JSON, for people and log pipelines to read.
+
+The keys are the contract; their order is theirs on the line. A value that the
+record does not have is left out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import msgspec
+
+from kcl_flowlog.counting import Denial
+from kcl_flowlog.flowlog import NONE
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    time: str
+    event: str = ""
+    subnet_id: str = ""
+    interface_id: str = ""
+    direction: str = ""
+    peer: str = ""
+    protocol: str = ""
+    srcaddr: str = ""
+    srcport: int = -1
+    dstaddr: str = ""
+    dstport: int = -1
+    packets: int = -1
+    bytes: int = -1
+    start: str = ""
+    end: str = ""
+    reject_reason: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def denial_line(denial: Denial, now: float) -> msgspec.Raw:
+    """Return the JSON of a denial that is written at `now`, in Unix seconds."""
+    record, place = denial
+    return msgspec.Raw(
+        _encode(
+            _Line(
+                time=_timestamp(now),
+                event="reject",
+                subnet_id=place.subnet_id if place else "",
+                interface_id=_text(record.interface_id),
+                direction=place.direction if place else "",
+                peer=place.peer if place else "",
+                protocol=record.protocol,
+                srcaddr=_text(record.srcaddr),
+                srcport=_port(record.srcport),
+                dstaddr=_text(record.dstaddr),
+                dstport=_port(record.dstport),
+                packets=record.packets,
+                bytes=record.bytes,
+                start=_timestamp(record.start) if record.start else "",
+                end=_timestamp(record.end) if record.end else "",
+                reject_reason=_text(record.reject_reason),
+            )
+        )
+    )
+
+
+def _text(field: str) -> str:
+    return "" if field == NONE else field
+
+
+def _port(field: str) -> int:
+    return int(field) if field.isascii() and field.isdigit() and len(field) <= 5 else -1
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,337 @@
+"""The books of one instance: published totals, and at most one prepared commit per shard.
+
+A commit has three steps:
+
+1. `prepare`: one transaction writes the delta counted from checkpoint `base`
+   up to position `upto`.
+2. The KCL checkpoints `upto`; that is not done here.
+3. `fold`: one transaction adds the delta to the totals and removes it.
+
+Only totals are ever shown. A process may stop at any point:
+
+- before 1: nothing happened; the KCL redelivers from `base`;
+- between 1 and 3: the next `claim` of the shard brings the checkpoint of now,
+  and `positions.settle` says from it whether step 2 happened;
+- after 3: nothing to redo.
+
+Each step is one transaction, on disk when it returns (WAL, synchronous FULL).
+Whoever claims a shard gets a token; any step with an older token raises
+`StaleProcessor` and changes nothing. A broken file, a full disk and the like
+raise `sqlite3.Error`: broken machinery, which must end the process.
+
+Knows no KCL, no AWS and no metric name. The home of sqlite3.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from kcl_flowlog import counters
+from kcl_flowlog.counters import DeadLetter, Histogram, RejectedPort, Snapshot, Traffic
+from kcl_flowlog.errors import ConfigError, StaleProcessor
+from kcl_flowlog.positions import Position, Verdict, settle
+
+# SQLite adds 64-bit integers; a total stops there instead of turning into a rounded number.
+_MOST = 2**63 - 1
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE holders (shard_id TEXT PRIMARY KEY, token TEXT NOT NULL);
+CREATE TABLE prepared (
+    shard_id TEXT PRIMARY KEY,
+    base_sequence TEXT NOT NULL, base_sub INTEGER NOT NULL,
+    upto_sequence TEXT NOT NULL, upto_sub INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    answered INTEGER NOT NULL DEFAULT 0,
+    delta BLOB NOT NULL
+);
+CREATE TABLE traffic (
+    subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
+    protocol TEXT NOT NULL, peer TEXT NOT NULL,
+    flows INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    born_at REAL NOT NULL,
+    PRIMARY KEY (subnet_id, direction, action, protocol, peer)
+) WITHOUT ROWID;
+CREATE TABLE rejected_ports (
+    subnet_id TEXT NOT NULL, direction TEXT NOT NULL, protocol TEXT NOT NULL, port TEXT NOT NULL,
+    flows INTEGER NOT NULL,
+    born_at REAL NOT NULL,
+    PRIMARY KEY (subnet_id, direction, protocol, port)
+) WITHOUT ROWID;
+CREATE TABLE counts (
+    count TEXT NOT NULL, label TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (count, label)
+) WITHOUT ROWID;
+CREATE TABLE histograms (histogram TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
+"""
+
+_ADD_TRAFFIC = """
+INSERT INTO traffic VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    flows = min(flows + excluded.flows, 9223372036854775807),
+    packets = min(packets + excluded.packets, 9223372036854775807),
+    bytes = min(bytes + excluded.bytes, 9223372036854775807)
+"""
+
+
+class TrafficTotal(NamedTuple):
+    """One traffic series with its totals; `born_at` is Unix seconds."""
+
+    series: Traffic
+    flows: int
+    packets: int
+    bytes: int
+    born_at: float
+
+
+class RejectedPortTotal(NamedTuple):
+    """One series of rejected flows by port; `born_at` is Unix seconds."""
+
+    series: RejectedPort
+    flows: int
+    born_at: float
+
+
+class Totals(NamedTuple):
+    """All published totals, read at one moment."""
+
+    traffic: list[TrafficTotal]
+    rejected_ports: list[RejectedPortTotal]
+    counts: dict[tuple[str, str], int]
+    histograms: dict[str, Histogram]
+
+
+class Claim(NamedTuple):
+    """The right to commit for a shard, and what became of a commit found prepared."""
+
+    shard_id: str
+    token: str
+    generation: int
+    settled: Verdict | None
+
+
+class Ledger:
+    """One connection to the books. Each process opens its own; a thread may not share it."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What the launcher does
+
+    def begin_generation(self) -> int:
+        """Start a new generation of processors: those of older ones can claim nothing any more."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO meta VALUES ('generation', 1) ON CONFLICT DO UPDATE SET value = value + 1")
+            return int(db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()[0])
+
+    def totals(self) -> Totals:
+        """Return all totals as of one moment."""
+        with self._transaction("DEFERRED") as db:
+            return Totals(
+                [TrafficTotal(Traffic(*row[:5]), *row[5:]) for row in db.execute("SELECT * FROM traffic")],
+                [
+                    RejectedPortTotal(RejectedPort(*row[:4]), *row[4:])
+                    for row in db.execute("SELECT * FROM rejected_ports")
+                ],
+                {(count, label): number for count, label, number in db.execute("SELECT * FROM counts")},
+                {
+                    histogram: msgspec.json.decode(body, type=Histogram)
+                    for histogram, body in db.execute("SELECT * FROM histograms")
+                },
+            )
+
+    def forget_subnets(self, subnet_ids: Iterable[str]) -> None:
+        """Remove the series of subnets that are gone; one that returns starts again at 0."""
+        with self._transaction() as db:
+            for subnet_id in subnet_ids:
+                db.execute("DELETE FROM traffic WHERE subnet_id = ?", (subnet_id,))
+                db.execute("DELETE FROM rejected_ports WHERE subnet_id = ?", (subnet_id,))
+
+    def dead_letters(self, most: int = 1000) -> list[tuple[int, DeadLetter]]:
+        """Return the oldest dead letters with their numbers."""
+        rows = self._connection.execute("SELECT id, body FROM dead_letters ORDER BY id LIMIT ?", (most,))
+        return [(number, msgspec.json.decode(body, type=DeadLetter)) for number, body in rows]
+
+    def forget_dead_letters(self, upto: int) -> None:
+        """Remove the dead letters numbered up to and with `upto`: they are written elsewhere now."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM dead_letters WHERE id <= ?", (upto,))
+
+    def unsettled(self) -> list[str]:
+        """Return the shards whose prepared delta can be settled by the lease table.
+
+        That is where the KCL has answered, or where its daemon is gone; a
+        checkpoint that is still under way must not be judged.
+        """
+        return [
+            shard_id
+            for (shard_id,) in self._connection.execute(
+                "SELECT shard_id FROM prepared WHERE answered OR generation <"
+                " (SELECT value FROM meta WHERE name = 'generation') ORDER BY shard_id"
+            )
+        ]
+
+    def settle(self, shard_id: str, checkpoint: Position) -> Verdict | None:
+        """Settle the prepared delta of an `unsettled` shard by its checkpoint of now; None if there is none."""
+        with self._transaction() as db:
+            return self._settle(db, shard_id, checkpoint)
+
+    # What a processor does
+
+    def claim(self, shard_id: str, generation: int, checkpoint: Position) -> Claim:
+        """Take the shard, and settle what an earlier holder left prepared, by the checkpoint of now.
+
+        Raises `StaleProcessor` for a generation that is over.
+        """
+        token = uuid.uuid4().hex
+        with self._transaction() as db:
+            now = db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
+            if now is None or now[0] != generation:
+                raise StaleProcessor(f"Generation {generation} of this instance's processors is over.")
+            db.execute("INSERT OR REPLACE INTO holders VALUES (?, ?)", (shard_id, token))
+            return Claim(shard_id, token, generation, self._settle(db, shard_id, checkpoint))
+
+    def prepare(self, claim: Claim, base: Position, upto: Position, delta: Snapshot) -> None:
+        """Write down what was counted after `base` up to `upto`: step 1 of a commit."""
+        with self._transaction() as db:
+            self._check(db, claim)
+            db.execute(
+                "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                (claim.shard_id, *base, *upto, claim.generation, msgspec.json.encode(delta)),
+            )
+
+    def fold(self, claim: Claim) -> None:
+        """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
+        with self._transaction() as db:
+            self._check(db, claim)
+            self._fold(db, claim.shard_id)
+            self._count(db, counters.CHECKPOINTS, "ok", 1)
+
+    def drop(self, claim: Claim, outcome: str) -> None:
+        """Remove the prepared delta, as its checkpoint certainly did not happen, and count why."""
+        with self._transaction() as db:
+            self._check(db, claim)
+            db.execute("DELETE FROM prepared WHERE shard_id = ?", (claim.shard_id,))
+            self._count(db, counters.CHECKPOINTS, outcome, 1)
+
+    def leave(self, claim: Claim, outcome: str) -> None:
+        """Leave the prepared delta to be settled later, as its checkpoint was refused in doubt, and count why."""
+        with self._transaction() as db:
+            self._check(db, claim)
+            db.execute("UPDATE prepared SET answered = 1 WHERE shard_id = ?", (claim.shard_id,))
+            self._count(db, counters.CHECKPOINTS, outcome, 1)
+
+    # Inside a transaction
+
+    def _settle(self, db: sqlite3.Connection, shard_id: str, checkpoint: Position) -> Verdict | None:
+        row = db.execute(
+            "SELECT base_sequence, base_sub, upto_sequence, upto_sub FROM prepared WHERE shard_id = ?", (shard_id,)
+        ).fetchone()
+        if row is None:
+            return None
+        verdict = settle(Position(row[0], row[1]), Position(row[2], row[3]), checkpoint)
+        if verdict is Verdict.DROP:
+            db.execute("DELETE FROM prepared WHERE shard_id = ?", (shard_id,))
+        else:
+            self._fold(db, shard_id)
+        if verdict is Verdict.UNDECIDED:
+            self._count(db, counters.UNDECIDED_COMMITS, "", 1)
+        return verdict
+
+    def _fold(self, db: sqlite3.Connection, shard_id: str) -> None:
+        row = db.execute("SELECT delta FROM prepared WHERE shard_id = ?", (shard_id,)).fetchone()
+        if row is None:
+            raise StaleProcessor(f"The ledger holds nothing prepared for {shard_id}.")
+        db.execute("DELETE FROM prepared WHERE shard_id = ?", (shard_id,))
+        delta = msgspec.json.decode(row[0], type=Snapshot)
+        now = self._clock()
+        db.executemany(
+            _ADD_TRAFFIC,
+            [(*series, *(min(number, _MOST) for number in numbers), now) for series, numbers in delta.traffic],
+        )
+        db.executemany(
+            "INSERT INTO rejected_ports VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET flows = flows + excluded.flows",
+            [(*series, flows, now) for series, flows in delta.rejected_ports],
+        )
+        for count, label, number in delta.counts:
+            self._count(db, count, label, number)
+        for histogram, added in delta.histograms.items():
+            self._add_histogram(db, histogram, added)
+        db.executemany(
+            "INSERT INTO dead_letters (body) VALUES (?)",
+            [(msgspec.json.encode(letter),) for letter in delta.dead_letters],
+        )
+
+    @staticmethod
+    def _count(db: sqlite3.Connection, count: str, label: str, number: int) -> None:
+        db.execute(
+            "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number",
+            (count, label, number),
+        )
+
+    @staticmethod
+    def _add_histogram(db: sqlite3.Connection, histogram: str, added: Histogram) -> None:
+        row = db.execute("SELECT body FROM histograms WHERE histogram = ?", (histogram,)).fetchone()
+        if row is not None:
+            before = msgspec.json.decode(row[0], type=Histogram)
+            # A version with other buckets starts the histogram again.
+            if len(before.buckets) == len(added.buckets):
+                buckets = [a + b for a, b in zip(before.buckets, added.buckets, strict=True)]
+                added = Histogram(buckets, before.sum + added.sum)
+        db.execute("INSERT OR REPLACE INTO histograms VALUES (?, ?)", (histogram, msgspec.json.encode(added)))
+
+    @staticmethod
+    def _check(db: sqlite3.Connection, claim: Claim) -> None:
+        row = db.execute("SELECT token FROM holders WHERE shard_id = ?", (claim.shard_id,)).fetchone()
+        if row is None or row[0] != claim.token:
+            raise StaleProcessor(f"Another processor has taken over {claim.shard_id}.")
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        # IMMEDIATE waits for its turn at once; a transaction that turns into a writing one later can fail instead.
+        self._connection.execute(f"BEGIN {kind}")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > _SCHEMA_VERSION:
+                raise ConfigError("The ledger was written by a newer version of kcl-flowlog; run that version.")
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")

@@ -1,0 +1,121 @@
+"""What processors tell the launcher: the messages, and how they travel.
+
+A processor's stdout is the KCL's protocol, and its stderr ends up twice in
+the daemon's log. So logs, denials and signs of life go over a Unix socket of
+the launcher's, one JSON object per line. A `Denials` is answered by one line
+once it is written down; the rest is not answered.
+
+This module is the processor's end and the form of the messages; the
+launcher's end is `kcl_flowlog.postbox`. When the launcher is gone, sending
+raises `OSError`, which must end the process.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from types import TracebackType
+
+import msgspec
+
+
+class Hello(msgspec.Struct, tag="hello"):
+    """The processor has claimed its shard."""
+
+    shard_id: str
+    pid: int
+
+
+class Beat(msgspec.Struct, tag="beat"):
+    """A callback of the KCL came, at `at`. Times are Unix seconds, 0 where there was none yet.
+
+    `lag` is how many seconds the shard's reader is behind the newest record.
+    """
+
+    at: float
+    lag: float
+    last_record_at: float
+    last_checkpoint_at: float
+
+
+class Log(msgspec.Struct, tag="log"):
+    """One event for the log; `level` is a name of the module logging."""
+
+    level: str
+    text: str
+    fields: dict[str, str]
+
+
+class Denials(msgspec.Struct, tag="denials"):
+    """Rejected flows, each a JSON object that becomes one line of stdout."""
+
+    lines: list[msgspec.Raw]
+
+
+class UnknownInterfaces(msgspec.Struct, tag="unknown_interfaces"):
+    """The inventory lacks some interface: read it again soon."""
+
+    number: int
+
+
+Message = Hello | Beat | Log | Denials | UnknownInterfaces
+
+ACKNOWLEDGED = b"ok\n"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Disconnected(OSError):
+    """The launcher or the daemon went away while an answer was awaited."""
+
+
+class Messenger:
+    """The processor's connection to the launcher.
+
+    `lifeline` is the descriptor of the protocol's input: when the daemon hangs
+    up there, waiting for an answer ends with `Disconnected`.
+    """
+
+    def __init__(self, path: str, lifeline: int) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(path)
+        self._lifeline = lifeline
+
+    def tell(self, message: Message) -> None:
+        """Send a message."""
+        self._socket.sendall(_encode(message) + b"\n")
+
+    def deliver(self, message: Denials) -> None:
+        """Send denials and wait until they are written down."""
+        self.tell(message)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            self._wait()
+            part = self._socket.recv(64)
+            if not part:
+                raise Disconnected("The launcher hung up.")
+            answer += part
+
+    def log(self, level: str, text: str, **fields: object) -> None:
+        """Send one event for the log."""
+        self.tell(Log(level, text, {name: str(value) for name, value in fields.items()}))
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._lifeline, 0)  # only its hang-up, which needs no asking
+        for descriptor, _ in poll.poll():
+            if descriptor == self._lifeline:
+                raise Disconnected("The daemon hung up.")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def __enter__(self) -> Messenger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,301 @@
+"""The record processor: one process for each shard, driven by the MultiLangDaemon.
+
+Promises that every callback either succeeds or ends the process before its
+status is written, as amazon_kclpy would acknowledge a batch whose processing
+raised. stdin and stdout are the KCL's protocol; whatever else would write to
+stdout goes to stderr. SIGTERM and SIGINT are ignored: a stop comes from the
+daemon, as a message or as the end of stdin.
+
+There is one of these for each shard, so it imports no boto3, no click and no
+prometheus_client. The home of amazon_kclpy.
+
+Protocol: MultiLangDaemon of amazon-kinesis-client 3.1.3.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+import pybase64
+from amazon_kclpy import kcl
+from amazon_kclpy import messages as protocol
+from amazon_kclpy.v3 import processor as v3
+
+from kcl_flowlog import counters, subnets
+from kcl_flowlog.attribution import Attributor
+from kcl_flowlog.commit import CheckpointRefused, Committer, Outcome
+from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.counters import Delta
+from kcl_flowlog.counting import Denial, PayloadCounter, Source
+from kcl_flowlog.denials import denial_line
+from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.flowlog import Format
+from kcl_flowlog.ledger import Claim, Ledger
+from kcl_flowlog.messages import Beat, Denials, Hello, Messenger, UnknownInterfaces
+from kcl_flowlog.positions import Position
+from kcl_flowlog.subnets import Index
+
+# A delta of more entries than this is committed before its time, to bound memory.
+_LARGE_DELTA = 20_000
+_DENIALS_AT_ONCE = 500
+_BEAT_INTERVAL = 1.0
+# The daemon ends a processor soon after its lease is lost. If it goes on for longer, something is broken.
+_LOST_LEASE_PATIENCE = 60.0
+
+
+class Checkpoints:
+    """amazon_kclpy's checkpointer, as a commit sees it."""
+
+    def __init__(self, checkpointer: kcl.Checkpointer) -> None:
+        self._checkpointer = checkpointer
+
+    def checkpoint(self, position: Position | None) -> None:
+        """Checkpoint `position`, or all that was delivered. Raises `CheckpointRefused`."""
+        try:
+            if position is None:
+                self._checkpointer.checkpoint()
+            else:
+                self._checkpointer.checkpoint(position.sequence, position.sub_sequence)
+        except kcl.CheckpointError as error:
+            raise CheckpointRefused(str(error.value)) from error
+
+
+class LiveInventory:
+    """The launcher's saved inventory, read again whenever it was written anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+
+    def changed(self) -> Index | None:
+        """Return a new index when the inventory has changed since the last call, else None."""
+        status = self._path.stat()
+        seen = (status.st_mtime_ns, status.st_ino)
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        return Index(subnets.load(self._path.read_bytes()))
+
+
+class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kclpy has no types
+    """Counts the records of one shard and commits them."""
+
+    def __init__(
+        self,
+        settings: ProcessorSettings,
+        ledger: Ledger,
+        messenger: Messenger,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._messenger = messenger
+        self._clock = clock
+        self._sleep = sleep
+        self._inventory = LiveInventory(Path(settings.inventory))
+        self._attributor = Attributor(Index(subnets.Inventory()))
+        self._counter = PayloadCounter(
+            Format(settings.flow_log_format),
+            self._attributor,
+            frozenset(settings.watched_ports),
+            settings.payload_limit,
+            self._deny if settings.log_deny else None,
+        )
+        self._denials: list[msgspec.Raw] = []
+        self._delta = Delta()
+        self._shard_id = ""
+        self._position: Position | None = None
+        self._committer: Committer | None = None
+        self._committed_at = clock()
+        self._lost_at: float | None = None
+        self._beat = Beat(0.0, 0.0, 0.0, 0.0)
+
+    # The callbacks of the KCL
+
+    def initialize(self, initialize_input: protocol.InitializeInput) -> None:
+        """Claim the shard, and settle a commit that an earlier processor left prepared."""
+        self._shard_id = initialize_input.shard_id
+        base = Position(initialize_input.sequence_number, initialize_input.sub_sequence_number or 0)
+        claim = self._ledger.claim(self._shard_id, self._settings.generation, base)
+        self._committer = Committer(self._ledger, claim, base, self._sleep)
+        self._messenger.tell(Hello(self._shard_id, os.getpid()))
+        self._log_claim(claim, base)
+        self._refresh_inventory()
+
+    def process_records(self, process_records_input: protocol.ProcessRecordsInput) -> None:
+        """Count a batch; commit when it is time. An empty batch is a chance to commit, too."""
+        now = self._clock()
+        records = process_records_input.records
+        if self._lost_at is not None:
+            self._endure_lost_lease(now)
+        else:
+            if records:
+                self._count(records, now)
+            if self._is_due(now):
+                self._commit(process_records_input.checkpointer)
+        self._tell_beat(now, records, process_records_input.millis_behind_latest)
+
+    def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
+        """Forget what was not committed: whoever has the lease now counts it."""
+        self._delta = Delta()
+        self._log("info", "The lease is gone", shard_id=self._shard_id)
+
+    def shard_ended(self, shard_ended_input: protocol.ShardEndedInput) -> None:
+        """Commit the rest, then checkpoint the shard's end, without which its children are never read."""
+        checkpointer = Checkpoints(shard_ended_input.checkpointer)
+        while self._delta and self._lost_at is None:
+            self._commit(shard_ended_input.checkpointer)
+        if self._lost_at is not None or self._ready().end_shard(checkpointer) is not Outcome.DONE:
+            raise FlowlogError(f"The lease of {self._shard_id} was lost at the shard's end.")
+        self._log("info", "The shard has ended", shard_id=self._shard_id)
+
+    def shutdown_requested(self, shutdown_requested_input: protocol.ShutdownRequestedInput) -> None:
+        """Make the last commit before the lease is given up."""
+        if self._delta and self._lost_at is None:
+            self._commit(shutdown_requested_input.checkpointer)
+
+    # Counting
+
+    def _count(self, records: list[protocol.Record], now: float) -> None:
+        started = time.perf_counter()
+        self._refresh_inventory()
+        for record in records:
+            self._position = Position(record.sequence_number, record.sub_sequence_number or 0)
+            payload = pybase64.b64decode(record.data)
+            self._counter.count(payload, Source(self._shard_id, self._position), now, self._delta)
+            if len(self._denials) >= _DENIALS_AT_ONCE:
+                self._deliver_denials()
+        # Before any checkpoint of this batch, so that a denial is written at least once.
+        self._deliver_denials()
+        self._delta.observe(counters.BATCH_DURATION, time.perf_counter() - started)
+        unknown = self._attributor.unknown_interfaces
+        if unknown:
+            self._messenger.tell(UnknownInterfaces(len(unknown)))
+            unknown.clear()
+
+    def _refresh_inventory(self) -> None:
+        index = self._inventory.changed()
+        if index is not None:
+            self._attributor.use(index)
+
+    def _deny(self, denial: Denial) -> None:
+        self._denials.append(denial_line(denial, self._clock()))
+
+    def _deliver_denials(self) -> None:
+        if self._denials:
+            self._messenger.deliver(Denials(self._denials))
+            self._denials = []
+
+    # Committing
+
+    def _is_due(self, now: float) -> bool:
+        waited = now - self._committed_at
+        # A clock that was set back must not put off a commit.
+        timely = waited >= self._settings.checkpoint_interval or waited < 0
+        return bool(self._delta) and (timely or self._delta.size >= _LARGE_DELTA)
+
+    def _commit(self, checkpointer: kcl.Checkpointer) -> None:
+        assert self._position is not None, "a delta comes from records"  # noqa: S101
+        outcome = self._ready().commit(self._delta, self._position, Checkpoints(checkpointer))
+        self._committed_at = self._clock()
+        if outcome is Outcome.DONE:
+            self._delta = Delta()
+            self._beat.last_checkpoint_at = self._committed_at
+        elif outcome is Outcome.LOST:
+            self._delta = Delta()
+            self._lost_at = self._committed_at
+            self._log("warning", "The lease was lost before a checkpoint", shard_id=self._shard_id)
+        else:
+            self._log("warning", "Checkpoints are throttled; trying again later", shard_id=self._shard_id)
+
+    def _endure_lost_lease(self, now: float) -> None:
+        """Count nothing more; what is delivered now, another owner counts."""
+        assert self._lost_at is not None  # noqa: S101
+        if now - self._lost_at > _LOST_LEASE_PATIENCE:
+            raise FlowlogError(f"The lease of {self._shard_id} is lost, yet its records go on arriving.")
+
+    def _ready(self) -> Committer:
+        if self._committer is None:
+            raise FlowlogError("The daemon sent a message before `initialize`.")
+        return self._committer
+
+    # Telling the launcher
+
+    def _tell_beat(self, now: float, records: list[protocol.Record], millis_behind: int | None) -> None:
+        if records:
+            self._beat.last_record_at = records[-1].timestamp_millis / 1000
+        due = now - self._beat.at >= _BEAT_INTERVAL or now < self._beat.at
+        if due:
+            self._beat.at = now
+            self._beat.lag = (millis_behind or 0) / 1000
+            self._messenger.tell(self._beat)
+
+    def _log_claim(self, claim: Claim, base: Position) -> None:
+        settled = claim.settled.value if claim.settled is not None else "none"
+        self._log(
+            "info", "A shard was leased", shard_id=self._shard_id, checkpoint=base.sequence, settled_commit=settled
+        )
+
+    def _log(self, level: str, text: str, **fields: object) -> None:
+        self._messenger.log(level, text, **fields)
+
+
+class FailStopProcess(kcl.KCLProcess):  # type: ignore[misc] # amazon_kclpy has no types
+    """amazon_kclpy's loop, in which an exception ends the process instead of being acknowledged."""
+
+    def _perform_action(self, action: Any) -> None:
+        action.dispatch(self.checkpointer, self.processor)
+
+
+def main() -> None:
+    """Run as a child of the MultiLangDaemon until it closes stdin."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    requests, answers = _take_protocol()
+    settings = msgspec.json.decode(Path(os.environ[PROCESSOR_SETTINGS_VARIABLE]).read_bytes(), type=ProcessorSettings)
+    with Messenger(settings.messages, requests.fileno()) as messenger:
+        try:
+            with Ledger(Path(settings.ledger)) as ledger:
+                processor = ShardProcessor(settings, ledger, messenger)
+                FailStopProcess(processor, requests, answers, sys.stderr).run()
+        except Exception as error:  # noqa: BLE001 - the last words of a process that ends here
+            _say_last_words(messenger, error)
+            # Nothing may be flushed to the protocol any more, and no thread may keep the process.
+            os._exit(1)
+    os._exit(0)
+
+
+def _take_protocol() -> tuple[TextIO, TextIO]:
+    """Take the protocol's two streams for ourselves; stray output to stdout goes to stderr from here on."""
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8", newline="\n")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.close(devnull)
+    os.dup2(2, 1)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for the life of the process
+    sys.stdout = sys.stderr
+    return requests, answers
+
+
+def _say_last_words(messenger: Messenger, error: Exception) -> None:
+    trace = traceback.format_exc()
+    try:
+        messenger.log("error", f"A processor ends: {error or type(error).__name__}", trace=trace)
+    except OSError:
+        # The launcher is gone as well; the daemon may still pass this on.
+        sys.stderr.write(trace)
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()
