@@ -16,6 +16,7 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -294,6 +295,11 @@ class Config:
     def __post_init__(self) -> None:
         for check in _CHECKS:
             check(self)
+
+    @property
+    def state_dir_path(self) -> Path:
+        """The state directory as a path; `~` is the user's home."""
+        return Path(self.state_dir).expanduser()
 
 
 def settings() -> list[tuple[dataclasses.Field[Any], Setting]]:

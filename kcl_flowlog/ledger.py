@@ -27,7 +27,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -58,7 +58,7 @@ CREATE TABLE traffic (
     subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
     protocol TEXT NOT NULL, peer TEXT NOT NULL,
     flows INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    born_at REAL NOT NULL,
+    born_at REAL NOT NULL, counted_at REAL NOT NULL,
     PRIMARY KEY (subnet_id, direction, action, protocol, peer)
 ) WITHOUT ROWID;
 CREATE TABLE rejected_ports (
@@ -76,11 +76,12 @@ CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT N
 """
 
 _ADD_TRAFFIC = """
-INSERT INTO traffic VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO traffic VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     flows = min(flows + excluded.flows, 9223372036854775807),
     packets = min(packets + excluded.packets, 9223372036854775807),
-    bytes = min(bytes + excluded.bytes, 9223372036854775807)
+    bytes = min(bytes + excluded.bytes, 9223372036854775807),
+    counted_at = excluded.counted_at
 """
 
 
@@ -156,7 +157,7 @@ class Ledger:
         """Return all totals as of one moment."""
         with self._transaction("DEFERRED") as db:
             return Totals(
-                [TrafficTotal(Traffic(*row[:5]), *row[5:]) for row in db.execute("SELECT * FROM traffic")],
+                [TrafficTotal(Traffic(*row[:5]), *row[5:9]) for row in db.execute("SELECT * FROM traffic")],
                 [
                     RejectedPortTotal(RejectedPort(*row[:4]), *row[4:])
                     for row in db.execute("SELECT * FROM rejected_ports")
@@ -168,12 +169,23 @@ class Ledger:
                 },
             )
 
-    def forget_subnets(self, subnet_ids: Iterable[str]) -> None:
-        """Remove the series of subnets that are gone; one that returns starts again at 0."""
+    def forget_idle_subnets(self, known: Collection[str], before: float) -> list[str]:
+        """Remove and return the subnets that are not `known` and had no traffic since `before`, in Unix seconds.
+
+        The series of one that returns start again at 0.
+        """
         with self._transaction() as db:
-            for subnet_id in subnet_ids:
+            idle = [
+                subnet_id
+                for (subnet_id,) in db.execute(
+                    "SELECT subnet_id FROM traffic GROUP BY subnet_id HAVING max(counted_at) < ?", (before,)
+                )
+                if subnet_id not in known
+            ]
+            for subnet_id in idle:
                 db.execute("DELETE FROM traffic WHERE subnet_id = ?", (subnet_id,))
                 db.execute("DELETE FROM rejected_ports WHERE subnet_id = ?", (subnet_id,))
+            return idle
 
     def dead_letters(self, most: int = 1000) -> list[tuple[int, DeadLetter]]:
         """Return the oldest dead letters with their numbers."""
@@ -275,7 +287,7 @@ class Ledger:
         now = self._clock()
         db.executemany(
             _ADD_TRAFFIC,
-            [(*series, *(min(number, _MOST) for number in numbers), now) for series, numbers in delta.traffic],
+            [(*series, *(min(number, _MOST) for number in numbers), now, now) for series, numbers in delta.traffic],
         )
         db.executemany(
             "INSERT INTO rejected_ports VALUES (?, ?, ?, ?, ?, ?)"
@@ -327,6 +339,9 @@ class Ledger:
         self._connection.execute("COMMIT")
 
     def _migrate(self) -> None:
+        # Most connections find a ledger that is up to date, and must not wait for their turn to write.
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA_VERSION:
+            return
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > _SCHEMA_VERSION:

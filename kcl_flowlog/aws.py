@@ -1,0 +1,123 @@
+"""AWS clients for the launcher: credentials, the region, and a first look at the stream.
+
+The home of boto3; what needs AWS gets a client from here. The daemon has its
+own AWS library, which reads other variables: `daemon_environment` gives both
+the same credentials and region. What a user can mend is a `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from kcl_flowlog.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+# Names of the ancestor's time, taken over where the modern ones are not set.
+OLD_NAMES = {"AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
+_REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+_BAD_CREDENTIALS = (
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "AuthFailure",
+)
+
+
+def with_old_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the ancestor's variable names taken over."""
+    taken = {new: environ[old] for old, new in OLD_NAMES.items() if old in environ and new not in environ}
+    return {**environ, **taken}
+
+
+def resolve_region(asked: str, environ: Mapping[str, str]) -> str:
+    """Return the region: as asked, or by the environment, or by the profile.
+
+    Raises `ConfigError` where there is none, or one that AWS can't have.
+    """
+    region = asked or next((environ[name] for name in _REGION_NAMES if environ.get(name)), "")
+    session = boto3.Session(region_name=region or None)
+    if not session.region_name:
+        raise ConfigError("No AWS region: name it with --region REGION or AWS_REGION.")
+    try:
+        session.get_partition_for_region(session.region_name)
+    except botocore.exceptions.UnknownRegionError:
+        raise ConfigError(
+            f"AWS has no region {session.region_name!r}; name yours with --region, such as eu-central-1."
+        ) from None
+    return str(session.region_name)
+
+
+def daemon_environment(environ: Mapping[str, str], region: str) -> dict[str, str]:
+    """Return the environment for the daemon, with the region under each name that is read."""
+    return {**environ, **dict.fromkeys(_REGION_NAMES, region)}
+
+
+class Aws:
+    """Clients of one region."""
+
+    def __init__(self, region: str, environ: Mapping[str, str]) -> None:
+        self.region = region
+        self._session = boto3.Session(
+            aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+            region_name=region,
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that is patient with throttling, but not with a dead network."""
+        settings = botocore.config.Config(
+            retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30
+        )
+        return self._session.client(service, config=settings)
+
+    def check_stream(self, stream: str) -> None:
+        """Look at the stream once, so that a mistake is told at the start and in a sentence."""
+        try:
+            if self._session.get_credentials() is None:
+                raise ConfigError(
+                    "No AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
+                    " task, pod or instance a role."
+                )
+            self.client("kinesis").describe_stream_summary(StreamName=stream)
+        except botocore.exceptions.ClientError as error:
+            self._explain(error.response["Error"]["Code"], stream, error)
+        except botocore.exceptions.EndpointConnectionError as error:
+            raise ConfigError(
+                f"Kinesis can't be reached in region {self.region} ({error}); check --region and the network."
+            ) from error
+        except botocore.exceptions.BotoCoreError as error:
+            raise ConfigError(f"AWS can't be used with these credentials and settings: {error}.") from error
+
+    def _explain(self, code: str, stream: str, error: Exception) -> None:
+        if code == "ResourceNotFoundException":
+            raise ConfigError(
+                f"There is no stream {stream!r} in region {self.region}; check --stream and --region."
+            ) from error
+        if code in _BAD_CREDENTIALS:
+            raise ConfigError(f"AWS does not accept these credentials ({code}); renew or correct them.") from error
+        if code in _DENIED:
+            # The daemon can do without it; what it can't do without, its own log will say.
+            log.warning("Not permitted: kinesis:DescribeStreamSummary; going on without a look at the stream.")
+            return
+        raise ConfigError(f"Kinesis refuses to describe the stream {stream!r}: {error}.") from error
+
+
+def is_denied(error: Exception) -> bool:
+    """Say whether AWS refused for want of a permission."""
+    return isinstance(error, botocore.exceptions.ClientError) and error.response.get("Error", {}).get("Code") in _DENIED
+
+
+AWS_ERRORS = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
+"""What a call of a client raises when AWS refuses or can't be reached."""

@@ -1,0 +1,33 @@
+"""How long to wait before the daemon is started again, and when to stop trying.
+
+Pure: told when a run began to work and when it ended, it answers in seconds.
+"""
+
+from __future__ import annotations
+
+from kcl_flowlog.errors import GaveUp
+
+_FIRST, _LONGEST = 1.0, 60.0
+# A run that worked for so long was no part of a series of failures.
+_LONG_ENOUGH = 60.0
+_MOST_FAILURES = 10
+
+
+class Backoff:
+    """Waits double from one second to a minute, and start anew after a run that worked for a while."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def pause(self, worked: bool, lasted: float) -> float:
+        """Return the seconds to wait after a run that `lasted` so many seconds.
+
+        Raises `GaveUp` when ten runs in a row ended without having worked.
+        """
+        if worked and lasted >= _LONG_ENOUGH:
+            self._failures = 0
+        if not worked and self._failures >= _MOST_FAILURES - 1:
+            raise GaveUp(f"The daemon failed {_MOST_FAILURES} times in a row without becoming ready.")
+        pause = min(_LONGEST, _FIRST * 2.0**self._failures)
+        self._failures += 1
+        return pause

@@ -1,0 +1,352 @@
+"""The metrics page: what each metric is, in one table, and a collector that fills it.
+
+`METRICS` is the contract; docs/metrics.md is tested against it. The collector
+makes every family anew at each scrape from a `State` that it is handed, so
+that nothing of an earlier scrape can stay. It talks to nobody: a scrape
+fails only when the ledger can't be read.
+
+The home of prometheus_client, together with `kcl_flowlog.exposition`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from kcl_flowlog import counters, outcomes
+from kcl_flowlog.commit import CHECKPOINT_OUTCOMES
+from kcl_flowlog.counters import BOUNDS
+from kcl_flowlog.ledger import Totals, TrafficTotal
+from kcl_flowlog.subnets import Inventory
+
+OTHER_SUBNET = "other"
+"""The subnet_id under which subnets past `--max-subnets` are summed."""
+
+
+class Definition(NamedTuple):
+    """One metric of the contract. `kind` is counter, gauge, histogram or info."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+_TRAFFIC_LABELS = ("subnet_id", "direction", "action", "protocol", "peer")
+
+METRICS = {
+    definition.name: definition
+    for definition in (
+        Definition(
+            "flowlog_flows",
+            "counter",
+            _TRAFFIC_LABELS,
+            "Flow records of the subnet's interfaces. Each counts once, at the interface that recorded it.",
+        ),
+        Definition("flowlog_packets", "counter", _TRAFFIC_LABELS, "Packets in the flow records counted."),
+        Definition("flowlog_bytes", "counter", _TRAFFIC_LABELS, "Bytes in the flow records counted."),
+        Definition(
+            "flowlog_rejected_port_flows",
+            "counter",
+            ("subnet_id", "direction", "protocol", "port"),
+            "Rejected flow records by destination port, for the watched ports; the rest is port=other.",
+        ),
+        Definition(
+            "flowlog_subnet_info",
+            "gauge",
+            ("subnet_id", "cidr", "ipv6_cidr", "vpc_id", "availability_zone_id", "account_id", "name"),
+            "Always 1; what else is known of a subnet, to join by subnet_id.",
+        ),
+        Definition(
+            "flowlog_events", "counter", ("outcome",), "Log events taken from the stream, by what became of them."
+        ),
+        Definition(
+            "flowlog_payloads", "counter", ("outcome",), "Kinesis records taken from the stream, by what they held."
+        ),
+        Definition("flowlog_malformed", "counter", ("reason",), "Malformed payloads and log events, by reason."),
+        Definition(
+            "flowlog_event_delay_seconds",
+            "histogram",
+            (),
+            "Time from the end of a flow to the processing of its record.",
+        ),
+        Definition("flowlog_batch_duration_seconds", "histogram", (), "Time to process a batch of a shard."),
+        Definition("flowlog_shard_lag_seconds", "gauge", ("shard_id",), "How far reading is behind the newest record."),
+        Definition(
+            "flowlog_shard_last_record_timestamp_seconds",
+            "gauge",
+            ("shard_id",),
+            "When the last record processed had arrived in the stream.",
+        ),
+        Definition(
+            "flowlog_shard_last_checkpoint_timestamp_seconds", "gauge", ("shard_id",), "When the last commit was made."
+        ),
+        Definition(
+            "flowlog_shard_last_callback_timestamp_seconds",
+            "gauge",
+            ("shard_id",),
+            "When the daemon last called the shard's processor.",
+        ),
+        Definition("flowlog_shards_held", "gauge", (), "Shards that this instance holds now."),
+        Definition("flowlog_checkpoints", "counter", ("outcome",), "Commits by what became of their checkpoint."),
+        Definition(
+            "flowlog_undecided_commits",
+            "counter",
+            (),
+            "Commits counted although another instance may have counted the same records.",
+        ),
+        Definition("flowlog_inventory_subnets", "gauge", (), "Subnets known."),
+        Definition("flowlog_inventory_interfaces", "gauge", (), "Network interfaces known."),
+        Definition(
+            "flowlog_inventory_last_success_timestamp_seconds", "gauge", (), "When EC2 was last read with success."
+        ),
+        Definition("flowlog_inventory_refreshes", "counter", ("outcome",), "Readings of the inventory from EC2."),
+        Definition("flowlog_folded_subnets", "gauge", (), "Subnets past --max-subnets, summed as subnet_id=other."),
+        Definition("flowlog_daemon_up", "gauge", (), "1 while the MultiLangDaemon runs and is initialised, else 0."),
+        Definition("flowlog_daemon_restarts", "counter", ("reason",), "Restarts of the MultiLangDaemon, by reason."),
+        Definition("flowlog_dead_letters", "counter", (), "Malformed payloads and lines kept as dead letters."),
+        Definition(
+            "flowlog_dead_letters_dropped", "counter", (), "Malformed payloads and lines that were only counted."
+        ),
+        Definition(
+            "flowlog_build", "info", ("version", "kclpy", "kcl", "python", "java"), "Versions of what runs here."
+        ),
+    )
+}
+
+DAEMON_PROCESS_PREFIX = "flowlog_daemon"
+"""The namespace of prometheus_client's process metrics, taken of the daemon."""
+
+
+class ShardState(NamedTuple):
+    """A shard held now. Times are Unix seconds, 0 where there was none yet."""
+
+    shard_id: str
+    lag: float | None
+    last_record_at: float
+    last_checkpoint_at: float
+    last_callback_at: float
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a scrape shows, as of one moment `now`."""
+
+    now: float
+    totals: Totals
+    inventory: Inventory
+    shards: list[ShardState] = field(default_factory=list)
+    inventory_refreshes: Mapping[str, int] = field(default_factory=dict)
+    daemon_up: bool = False
+    daemon_restarts: Mapping[str, int] = field(default_factory=dict)
+    build: Mapping[str, str] = field(default_factory=dict)
+
+
+class FlowlogCollector(Collector):
+    """Shows the state that `read_state` returns, by the options of the metrics."""
+
+    def __init__(
+        self,
+        read_state: Callable[[], State],
+        traffic_labels: tuple[str, ...] = ("protocol", "peer"),
+        newborn_hold: float = 60.0,
+        max_subnets: int = 5000,
+    ) -> None:
+        self._read_state = read_state
+        self._kept = ("subnet_id", "direction", "action", *traffic_labels)
+        self._newborn_hold = newborn_hold
+        self._max_subnets = max_subnets
+
+    def describe(self) -> Iterable[Metric]:
+        """Name the metrics, so that a scrape can ask for some by name."""
+        return [Metric(definition.name, definition.help, definition.kind) for definition in METRICS.values()]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family of the contract."""
+        state = self._read_state()
+        yield from self._traffic(state)
+        yield self._rejected_ports(state)
+        yield from _inventory(state)
+        yield from _counts(state.totals)
+        yield from _histograms(state.totals)
+        yield from _shards(state)
+        yield from _daemon(state)
+
+    def _traffic(self, state: State) -> Iterator[Metric]:
+        shown = self._shown_subnets(state.totals)
+        sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0])
+        for total in state.totals.traffic:
+            cell = sums[self._traffic_key(total, shown)]
+            if self._is_grown(total.born_at, state.now):
+                for place, number in enumerate((total.flows, total.packets, total.bytes)):
+                    cell[place] += number
+        for place, name in enumerate(("flowlog_flows", "flowlog_packets", "flowlog_bytes")):
+            family = _family(name, self._kept)
+            for key, cell in sums.items():
+                family.add_metric(key, cell[place])
+            yield family
+        folded = len({total.series.subnet_id for total in state.totals.traffic} - shown)
+        yield _plain("flowlog_folded_subnets", folded)
+
+    def _traffic_key(self, total: TrafficTotal, shown: set[str]) -> tuple[str, ...]:
+        series = total.series
+        subnet_id = series.subnet_id if series.subnet_id in shown else OTHER_SUBNET
+        return (subnet_id, *(getattr(series, label) for label in self._kept[1:]))
+
+    def _rejected_ports(self, state: State) -> Metric:
+        shown = self._shown_subnets(state.totals)
+        sums: dict[tuple[str, ...], int] = defaultdict(int)
+        for total in state.totals.rejected_ports:
+            series = total.series
+            subnet_id = series.subnet_id if series.subnet_id in shown else OTHER_SUBNET
+            sums[subnet_id, series.direction, series.protocol, series.port] += (
+                total.flows if self._is_grown(total.born_at, state.now) else 0
+            )
+        family = _family("flowlog_rejected_port_flows")
+        for key, flows in sums.items():
+            family.add_metric(key, flows)
+        return family
+
+    def _shown_subnets(self, totals: Totals) -> set[str]:
+        """Return the subnets shown by name: the first to be seen, so that none changes its name later."""
+        born: dict[str, float] = {}
+        for total in totals.traffic:
+            subnet_id = total.series.subnet_id
+            born[subnet_id] = min(total.born_at, born.get(subnet_id, total.born_at))
+        return set(sorted(born, key=lambda subnet_id: (born[subnet_id], subnet_id))[: self._max_subnets])
+
+    def _is_grown(self, born_at: float, now: float) -> bool:
+        """Say whether a series is old enough to show its value.
+
+        increase() ignores the value that a series first appears with, so a
+        newborn one shows 0 for a while. A clock set back must not hide it.
+        """
+        return not 0 <= now - born_at < self._newborn_hold
+
+
+def _inventory(state: State) -> Iterator[Metric]:
+    family = _family("flowlog_subnet_info")
+    for subnet in state.inventory.subnets:
+        family.add_metric(
+            (
+                subnet.subnet_id,
+                subnet.cidr,
+                ",".join(subnet.ipv6_cidrs),
+                subnet.vpc_id,
+                subnet.availability_zone_id,
+                subnet.account_id,
+                subnet.name,
+            ),
+            1,
+        )
+    yield family
+    yield _plain("flowlog_inventory_subnets", len(state.inventory.subnets))
+    yield _plain("flowlog_inventory_interfaces", len(state.inventory.interfaces))
+    yield _plain("flowlog_inventory_last_success_timestamp_seconds", state.inventory.taken_at)
+    yield _labelled("flowlog_inventory_refreshes", state.inventory_refreshes)
+
+
+# Counts that have a label show each of its values from the start, at 0.
+_LABELLED_COUNTS = {
+    "flowlog_events": (counters.EVENTS, tuple(outcomes.EVENT_OUTCOMES)),
+    "flowlog_payloads": (counters.PAYLOADS, tuple(outcomes.PAYLOAD_OUTCOMES)),
+    "flowlog_malformed": (counters.MALFORMED, tuple(outcomes.MALFORMED_REASONS)),
+    "flowlog_checkpoints": (counters.CHECKPOINTS, CHECKPOINT_OUTCOMES),
+}
+_PLAIN_COUNTS = {
+    "flowlog_undecided_commits": counters.UNDECIDED_COMMITS,
+    "flowlog_dead_letters": counters.DEAD_LETTERS,
+    "flowlog_dead_letters_dropped": counters.DEAD_LETTERS_DROPPED,
+}
+
+
+def _counts(totals: Totals) -> Iterator[Metric]:
+    for name, (count, labels) in _LABELLED_COUNTS.items():
+        found = {label: number for (kind, label), number in totals.counts.items() if kind == count}
+        yield _labelled(name, {**dict.fromkeys(labels, 0), **found})
+    for name, count in _PLAIN_COUNTS.items():
+        yield _plain(name, totals.counts.get((count, ""), 0))
+
+
+def _histograms(totals: Totals) -> Iterator[Metric]:
+    for histogram, name in (
+        (counters.EVENT_DELAY, "flowlog_event_delay_seconds"),
+        (counters.BATCH_DURATION, "flowlog_batch_duration_seconds"),
+    ):
+        bounds = [*map(str, BOUNDS[histogram]), "+Inf"]
+        found = totals.histograms.get(histogram)
+        buckets = found.buckets if found is not None else [0] * len(bounds)
+        family = HistogramMetricFamily(name, METRICS[name].help)
+        family.add_metric(
+            (), list(zip(bounds, accumulate(buckets), strict=True)), found.sum if found is not None else 0.0
+        )
+        yield family
+
+
+# Each gauge of a shard with the field of `ShardState` that it shows; a time of 0 is no time yet.
+_SHARD_GAUGES = {
+    "flowlog_shard_lag_seconds": "lag",
+    "flowlog_shard_last_record_timestamp_seconds": "last_record_at",
+    "flowlog_shard_last_checkpoint_timestamp_seconds": "last_checkpoint_at",
+    "flowlog_shard_last_callback_timestamp_seconds": "last_callback_at",
+}
+
+
+def _shards(state: State) -> Iterator[Metric]:
+    for name, attribute in _SHARD_GAUGES.items():
+        family = _family(name)
+        for shard in state.shards:
+            value = getattr(shard, attribute)
+            if value or (attribute == "lag" and value is not None):
+                family.add_metric((shard.shard_id,), value)
+        yield family
+    yield _plain("flowlog_shards_held", len(state.shards))
+
+
+def _daemon(state: State) -> Iterator[Metric]:
+    yield _plain("flowlog_daemon_up", int(state.daemon_up))
+    yield _labelled("flowlog_daemon_restarts", state.daemon_restarts)
+    build = InfoMetricFamily("flowlog_build", METRICS["flowlog_build"].help)
+    build.add_metric((), dict(state.build))
+    yield build
+
+
+def _family(name: str, labels: tuple[str, ...] | None = None) -> CounterMetricFamily | GaugeMetricFamily:
+    definition = METRICS[name]
+    kind = CounterMetricFamily if definition.kind == "counter" else GaugeMetricFamily
+    return kind(name, definition.help, labels=definition.labels if labels is None else labels)
+
+
+def _plain(name: str, value: float) -> Metric:
+    family = _family(name)
+    family.add_metric((), value)
+    return family
+
+
+def _labelled(name: str, values: Mapping[str, int]) -> Metric:
+    family = _family(name)
+    for label, value in values.items():
+        family.add_metric((label,), value)
+    return family
+
+
+def registry(collector: FlowlogCollector, daemon_pid: Callable[[], int]) -> CollectorRegistry:
+    """Return a registry with our metrics, and the process metrics of the launcher and of the daemon."""
+    made = CollectorRegistry()
+    made.register(collector)
+    ProcessCollector(registry=made)
+    ProcessCollector(namespace=DAEMON_PROCESS_PREFIX, pid=daemon_pid, registry=made)
+    return made

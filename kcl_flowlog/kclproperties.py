@@ -1,0 +1,160 @@
+"""The properties of the KCL, rendered from the shipped template and checked.
+
+Pure: text in, text out. The KCL ignores a property that it does not know, so
+one that is not in `KNOWN` is a `ConfigError` here.
+
+Source of the names: the setters of `MultiLangDaemonConfiguration` and its
+beans, amazon-kinesis-client 3.1.3.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from kcl_flowlog.errors import ConfigError
+
+# What the launcher itself decides, and the option that a user gives instead.
+OWN = {
+    "applicationName": "--application",
+    "streamName": "--stream",
+    "streamArn": "--stream",
+    "regionName": "--region",
+    "executableName": "",
+    "processingLanguage": "",
+    "workerId": "",
+    "workerIdentifier": "",
+    "initialPositionInStream": "--initial-position",
+    "initialPositionInStreamExtended": "--initial-position",
+    "retrievalMode": "--retrieval",
+    "callProcessRecordsEvenForEmptyRecordList": "",
+    "shutdownGraceMillis": "--shutdown-grace",
+    "metricsLevel": "--kcl-metrics",
+}
+
+KNOWN = frozenset(
+    [
+        "AwsCredentialsProvider",
+        "AwsCredentialsProviderCloudWatch",
+        "AwsCredentialsProviderDynamoDB",
+        "kinesisEndpoint",
+        "dynamoDBEndpoint",
+        "kinesisClient.endpointOverride",
+        "dynamoDbClient.endpointOverride",
+        "cloudWatchClient.endpointOverride",
+        "tableName",
+        "failoverTimeMillis",
+        "leaseAssignmentIntervalMillis",
+        "enablePriorityLeaseAssignment",
+        "leaseTableDeletionProtectionEnabled",
+        "leaseTablePitrEnabled",
+        "shardSyncIntervalMillis",
+        "cleanupLeasesUponShardCompletion",
+        "ignoreUnexpectedChildShards",
+        "maxLeasesForWorker",
+        "maxLeasesToStealAtOneTime",
+        "initialLeaseTableReadCapacity",
+        "initialLeaseTableWriteCapacity",
+        "maxLeaseRenewalThreads",
+        "listShardsBackoffTimeInMillis",
+        "maxListShardsRetryAttempts",
+        "parentShardPollIntervalMillis",
+        "skipShardSyncAtWorkerInitializationIfLeasesExist",
+        "schedulerInitializationBackoffTimeMillis",
+        "clientVersionConfig",
+        "coordinatorStateTableName",
+        "coordinatorStateBillingMode",
+        "coordinatorStateReadCapacity",
+        "coordinatorStateWriteCapacity",
+        "coordinatorStatePointInTimeRecoveryEnabled",
+        "coordinatorStateDeletionProtectionEnabled",
+        "coordinatorStateTags",
+        "taskBackoffTimeMillis",
+        "metricsBufferTimeMillis",
+        "metricsMaxQueueSize",
+        "metricsEnabledDimensions",
+        "logWarningForTaskAfterMillis",
+        "timeoutInSeconds",
+        "maxActiveThreads",
+        "maxRecords",
+        "idleTimeBetweenReadsInMillis",
+        "millisBehindLatestThresholdForReducedTps",
+        "retryGetRecordsInSeconds",
+        "maxGetRecordsThreadPool",
+        "fanoutConfig.consumerArn",
+        "fanoutConfig.consumerName",
+        "fanoutConfig.maxDescribeStreamSummaryRetries",
+        "fanoutConfig.maxDescribeStreamConsumerRetries",
+        "fanoutConfig.registerStreamConsumerRetries",
+        "fanoutConfig.retryBackoffMillis",
+        "isGracefulLeaseHandoffEnabled",
+        "gracefulLeaseHandoffTimeoutMillis",
+        "workerMetricsTableName",
+        "workerMetricsBillingMode",
+        "workerMetricsReadCapacity",
+        "workerMetricsWriteCapacity",
+        "workerMetricsPointInTimeRecoveryEnabled",
+        "workerMetricsDeletionProtectionEnabled",
+        "workerMetricsTags",
+        "disableWorkerMetrics",
+        "inMemoryWorkerMetricsCaptureFrequencyMillis",
+        "workerMetricsReporterFreqInMillis",
+        "noOfPersistedMetricsPerWorkerMetrics",
+        "maxThroughputPerHostKBps",
+        "dampeningPercentage",
+        "reBalanceThresholdPercentage",
+        "allowThroughputOvershoot",
+        "varianceBalancingFrequency",
+        "workerMetricsEMAAlpha",
+        "staleWorkerMetricsEntryCleanupDuration",
+    ]
+)
+
+
+def parse_extra(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the properties given as `KEY=VALUE`. Raises `ConfigError` for one that can't be given."""
+    extra = {}
+    for pair in pairs:
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals:
+            raise ConfigError(f"--kcl-property {pair!r} is not of the form KEY=VALUE.")
+        if key in OWN:
+            instead = f"; use {OWN[key]}" if OWN[key] else ""
+            raise ConfigError(f"--kcl-property: kcl-flowlog sets {key} itself{instead}.")
+        if key not in KNOWN:
+            near = get_close_matches(key, KNOWN, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"--kcl-property: the KCL has no property {key!r}, and would ignore it{hint}")
+        extra[key] = value
+    return extra
+
+
+def render(template: str, holes: Mapping[str, str], extra: Mapping[str, str]) -> str:
+    """Return the properties file: the template with its holes filled, and `extra` in the place of its lines.
+
+    Raises `ConfigError` for a key of the template that the KCL does not know.
+    """
+    text = string.Template(template).substitute({name: _escaped(value) for name, value in holes.items()})
+    lines = []
+    for line in text.splitlines():
+        key = line.partition("=")[0].strip()
+        if not line.startswith("#") and key:
+            if key not in KNOWN and key not in OWN:
+                raise ConfigError(f"properties/kcl.properties: the KCL has no property {key!r}.")
+            if key in extra:
+                continue
+        lines.append(line)
+    lines += [f"{key} = {_escaped(value)}" for key, value in extra.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(value: str) -> str:
+    """Escape what a Java properties file would read otherwise; it is Latin-1 and knows backslashes."""
+    escaped = value.replace("\\", "\\\\").replace("\n", "\\n")
+    return "".join(char if ord(char) < 127 else "".join(f"\\u{unit:04x}" for unit in _utf16(char)) for char in escaped)
+
+
+def _utf16(char: str) -> list[int]:
+    data = char.encode("utf-16-be")
+    return [int.from_bytes(data[place : place + 2], "big") for place in range(0, len(data), 2)]

@@ -1,0 +1,327 @@
+"""The launcher: one for each instance, from the first look at AWS to the last scrape.
+
+Promises that the daemon runs for as long as the instance is wanted, that a
+stop makes the last checkpoints first, and that nothing of ours is left when
+it ends. Signals are only noted; the loop acts on them. What it can't mend it
+raises: `ConfigError` for the user, another `FlowlogError` to give up.
+
+Composes; what the parts do is their own business.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import platform
+import queue
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import resources
+from typing import BinaryIO
+
+import msgspec
+
+from kcl_flowlog import __version__, daemon, exporter, java, kclproperties
+from kcl_flowlog.aws import Aws, daemon_environment, resolve_region, with_old_names
+from kcl_flowlog.config import (
+    PROCESSOR_SETTINGS_VARIABLE,
+    Config,
+    ProcessorSettings,
+    parse_initial_position,
+    parse_listen_address,
+    parse_ports,
+    parse_traffic_labels,
+)
+from kcl_flowlog.daemon import Daemon
+from kcl_flowlog.deadletters import write_dead_letters
+from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
+from kcl_flowlog.exposition import renderer
+from kcl_flowlog.flowlog import DEFAULT_FORMAT, Format
+from kcl_flowlog.inventory import InventoryKeeper
+from kcl_flowlog.leases import LeaseTable, settle_left_commits
+from kcl_flowlog.ledger import Ledger
+from kcl_flowlog.postbox import Postbox
+from kcl_flowlog.sidecar import Pages, Sidecar
+from kcl_flowlog.statedir import StateDir
+from kcl_flowlog.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.2
+_HOUSEKEEPING_INTERVAL = 1.0
+_FORGET_INTERVAL = 600.0
+# A checkpoint that a killed daemon had just sent may still arrive; then the lease row is the truth.
+_SETTLE_AFTER = 5.0
+# The daemon needs this on top of the grace it gives the processors.
+_STOP_MARGIN = 10.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+_RETRIEVAL_MODES = {"polling": "POLLING", "fan-out": "FANOUT"}
+
+
+def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
+    """Run an instance until SIGTERM or SIGINT. Denials go to `denials`, one line each."""
+    environ = with_old_names(environ)
+    Format(config.flow_log_format or DEFAULT_FORMAT)
+    region = resolve_region(config.region, environ)
+    with ExitStack() as stack:
+        signals = stack.enter_context(noted_signals())
+        runtime = java.find_java(config.java, environ)
+        jars = java.find_jars()
+        extra = kclproperties.parse_extra(config.kcl_property)
+        state = stack.enter_context(StateDir(config.state_dir_path))
+        aws = Aws(region, environ)
+        aws.check_stream(config.stream)
+        _adopt_orphans()
+        launcher = Launcher(config, environ, state, aws, runtime, jars, extra, denials, signals)
+        stack.callback(launcher.close)
+        launcher.run()
+
+
+@contextmanager
+def noted_signals() -> Iterator[queue.SimpleQueue[int]]:
+    """Note SIGTERM and SIGINT in a queue instead of dying of them."""
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, lambda received, _: signals.put(received))
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Launcher:
+    """One instance: its parts, and the loop that keeps them going."""
+
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        state: StateDir,
+        aws: Aws,
+        runtime: java.Java,
+        jars: java.Jars,
+        extra: Mapping[str, str],
+        denials: BinaryIO,
+        signals: queue.SimpleQueue[int],
+    ) -> None:
+        self._config = config
+        self._environ = environ
+        self._state = state
+        self._region = aws.region
+        self._runtime = runtime
+        self._jars = jars
+        self._extra = extra
+        self._signals = signals
+        self._housekept_at = time.monotonic()
+        self._subnets_forgotten_at = time.monotonic()
+        self._ledger = Ledger(state.ledger)
+        self._leases = LeaseTable(aws.client("dynamodb"), extra.get("tableName", config.application))
+        self._inventory = InventoryKeeper(
+            aws.client("ec2"),
+            state.inventory.read_bytes() if state.inventory.exists() else None,
+            lambda data: state.write(state.inventory, data),
+            config.inventory_interval,
+            config.series_ttl,
+        )
+        self._postbox = Postbox(state.messages_socket(), denials, self._inventory.ask_for_refresh, time.time)
+        self._supervisor = Supervisor(self._start_daemon, time.monotonic, config.ready_timeout)
+        self._sidecar = Sidecar(parse_listen_address(config.web_listen_address), self._pages(), config.web_config_file)
+
+    def run(self) -> None:
+        """Serve and count until a signal asks to stop, then stop in order."""
+        self._sidecar.start()
+        log.info("Metrics are at %s", self._sidecar.url)
+        if not self._inventory.first_read(self._is_asked_to_stop):
+            return
+        self._inventory.start()
+        self._postbox.start()
+        log.info("The daemon starts; on an empty lease table the KCL takes up to a minute to lease its first shards")
+        while not self._is_asked_to_stop(_TICK):
+            self._supervisor.step()
+            self._keep_house()
+        self._stop()
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever happened before."""
+        self._supervisor.stop(lambda: True)
+        self._postbox.stop()
+        self._inventory.stop()
+        self._sidecar.stop()
+        self._ledger.close()
+
+    def _stop(self) -> None:
+        log.info("Stopping: waiting for the last checkpoints")
+        deadline = time.monotonic() + self._config.shutdown_grace + _STOP_MARGIN
+        self._supervisor.stop(lambda: self._is_asked_to_stop(_TICK) or time.monotonic() > deadline)
+        self._write_dead_letters()
+        self._wait_for_final_scrape()
+        log.info("Stopped")
+
+    def _wait_for_final_scrape(self) -> None:
+        """Serve one more scrape, where anyone scrapes at all, so that nothing counted dies with us."""
+        if not self._sidecar.scrapes_answered:
+            return
+        deadline = time.monotonic() + self._config.final_scrape_timeout
+        before = self._sidecar.scrapes_answered
+        while self._sidecar.scrapes_answered == before and time.monotonic() < deadline:
+            if self._is_asked_to_stop(_TICK):
+                return
+
+    def _is_asked_to_stop(self, seconds: float) -> bool:
+        """Wait for so long; return at once with True when a signal asks to stop, and with it to hurry up."""
+        try:
+            self._signals.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        return True
+
+    # The daemon
+
+    def _start_daemon(self) -> Daemon:
+        config, state = self._config, self._state
+        settings = ProcessorSettings(
+            generation=self._ledger.begin_generation(),
+            ledger=str(state.ledger),
+            inventory=str(state.inventory),
+            messages=str(state.messages_socket()),
+            flow_log_format=config.flow_log_format or DEFAULT_FORMAT,
+            watched_ports=tuple(sorted(parse_ports(config.watched_ports))),
+            payload_limit=config.payload_limit,
+            checkpoint_interval=config.checkpoint_interval,
+            log_deny=config.log_deny,
+        )
+        state.write(state.processor_settings, msgspec.json.encode(settings))
+        state.write(state.properties, self._properties().encode("ascii"))
+        state.write(state.logback, _shipped("logback.xml").encode())
+        argv = daemon.command(
+            self._runtime,
+            self._jars,
+            config.java_options,
+            config.log_level == "debug",
+            state.properties,
+            state.logback,
+        )
+        environ = daemon_environment(self._environ, self._region)
+        environ[PROCESSOR_SETTINGS_VARIABLE] = str(state.processor_settings)
+        return Daemon(argv, daemon.environment(environ, sys.executable))
+
+    def _properties(self) -> str:
+        config = self._config
+        holes = {
+            "application": config.application,
+            "stream": config.stream,
+            "region": self._region,
+            "executable": daemon.executable(sys.executable),
+            "worker_id": self._state.worker_id(),
+            "retrieval": _RETRIEVAL_MODES[config.retrieval],
+            "shutdown_grace": str(int(config.shutdown_grace * 1000)),
+            "kcl_metrics": config.kcl_metrics.upper(),
+            "initial_position": self._initial_position(),
+        }
+        return kclproperties.render(_shipped("kcl.properties"), holes, self._extra)
+
+    def _initial_position(self) -> str:
+        position = parse_initial_position(self._config.initial_position)
+        if position == "trim-horizon":
+            return "initialPositionInStream = TRIM_HORIZON"
+        seconds = self._state.first_start(time.time()) if position == "now" else int(position.timestamp())
+        return f"initialPositionInStreamExtended = {seconds}"
+
+    # Housekeeping
+
+    def _keep_house(self) -> None:
+        if self._postbox.broken is not None:
+            raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
+        now = time.monotonic()
+        if now - self._housekept_at < _HOUSEKEEPING_INTERVAL:
+            return
+        self._housekept_at = now
+        self._write_dead_letters()
+        if self._supervisor.has_run_for >= _SETTLE_AFTER:
+            settle_left_commits(self._ledger, self._leases)
+        if now - self._subnets_forgotten_at >= _FORGET_INTERVAL:
+            self._subnets_forgotten_at = now
+            known = {subnet.subnet_id for subnet in self._inventory.current.subnets}
+            for subnet_id in self._ledger.forget_idle_subnets(known, time.time() - self._config.series_ttl):
+                log.info("The series of %s end: it is gone, and had no traffic for long", subnet_id)
+
+    def _write_dead_letters(self) -> None:
+        write_dead_letters(self._ledger, self._state.dead_letters, self._config.dead_letter_limit)
+
+    # What the sidecar shows
+
+    def _pages(self) -> Pages:
+        config = self._config
+        collector = FlowlogCollector(
+            self._read_state, parse_traffic_labels(config.traffic_labels), config.newborn_hold, config.max_subnets
+        )
+        registry = exporter.registry(collector, lambda: self._supervisor.pid)
+        return Pages(
+            telemetry_path=config.web_telemetry_path,
+            render=renderer(registry),
+            healthy=self._why_unhealthy,
+            ready=self._why_not_ready,
+        )
+
+    def _read_state(self) -> State:
+        # Each scrape has a thread and thereby a connection of its own.
+        with Ledger(self._state.ledger) as ledger:
+            totals = ledger.totals()
+        return State(
+            now=time.time(),
+            totals=totals,
+            inventory=self._inventory.current,
+            shards=[
+                ShardState(
+                    shard.shard_id,
+                    shard.beat.lag if shard.beat is not None else None,
+                    shard.beat.last_record_at if shard.beat is not None else 0.0,
+                    shard.beat.last_checkpoint_at if shard.beat is not None else 0.0,
+                    shard.last_callback_at,
+                )
+                for shard in self._postbox.shards()
+            ],
+            inventory_refreshes=dict(self._inventory.refreshes),
+            daemon_up=self._supervisor.is_up,
+            daemon_restarts=dict(self._supervisor.restarts),
+            build={
+                "version": __version__,
+                "kclpy": self._jars.kclpy,
+                "kcl": self._jars.kcl,
+                "python": platform.python_version(),
+                "java": self._runtime.version,
+            },
+        )
+
+    def _why_unhealthy(self) -> list[str]:
+        latest = time.time() - self._config.stuck_after
+        return [
+            f"The processor of {shard.shard_id} has not called back for over {self._config.stuck_after:g} s."
+            for shard in self._postbox.shards()
+            if shard.last_callback_at < latest
+        ]
+
+    def _why_not_ready(self) -> list[str]:
+        reasons = []
+        if not self._inventory.is_there:
+            reasons.append("The inventory has not been read from EC2 yet.")
+        if not self._supervisor.is_up:
+            reasons.append("The daemon is not initialised yet.")
+        return reasons
+
+
+def _shipped(name: str) -> str:
+    return (resources.files("kcl_flowlog.properties") / name).read_text(encoding="utf-8")
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of processors whose daemon was killed, so that they can be reaped."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,0 +1,58 @@
+"""The log on stderr: one line for each event, as logfmt or JSON.
+
+A record may carry `extra={"fields": {...}}`, which become keys of the line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import traceback
+from datetime import datetime, timezone
+
+_NAMES = {"kcl": "kcl", "kcl_flowlog.processor": "processor"}
+
+
+def configure(level: str, form: str) -> None:
+    """Send the log of this process to stderr, from `level` up, as `logfmt` or `json`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter(form))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Their debug lines hold whole requests.
+    for library in ("boto3", "botocore", "urllib3"):
+        logging.getLogger(library).setLevel(max(logging.INFO, root.level))
+
+
+class Formatter(logging.Formatter):
+    """Formats a record as one line."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        event = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "component": _NAMES.get(record.name, "launcher"),
+            "msg": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            event["trace"] = "".join(traceback.format_exception(*record.exc_info)).strip()
+        if self._form == "json":
+            return json.dumps(event, ensure_ascii=False)
+        return " ".join(f"{key}={_quoted(str(value))}" for key, value in event.items())
+
+
+def _quoted(value: str) -> str:
+    if value and re.fullmatch(r"[^\s\"=\\]+", value) and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=False)

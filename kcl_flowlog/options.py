@@ -1,0 +1,129 @@
+"""The command line's options, made from the table of settings.
+
+A setting is taken from its flag, else from its environment variable, else
+from the configuration file, else from its default. An unknown key of the file
+is an error with its line, as a misspelt setting would otherwise just not
+work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from kcl_flowlog.config import Config, Kind, Setting, parse_seconds, settings
+from kcl_flowlog.errors import ConfigError
+
+# Options of the ancestor that are still understood; see `kcl_flowlog.cli`.
+OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
+
+
+class Seconds(click.ParamType):
+    """A duration such as 90, 90s, 30m or 24h."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        try:
+            return parse_seconds(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+_TYPES: dict[Kind, Any] = {
+    "text": str,
+    "integer": int,
+    "seconds": Seconds(),
+    "path": str,
+    "list": str,
+}
+
+
+def all_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command with `--config.file` and an option for each setting."""
+    for field, setting in reversed(settings()):
+        function = _option(field.name, setting, field.default)(function)
+    return click.option(
+        "--config.file",
+        "config_file",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_use_file,
+        envvar="KCL_FLOWLOG_CONFIG_FILE",
+        show_envvar=True,
+        help="YAML file of settings: each key is an option's name without its dashes.",
+    )(function)
+
+
+def _option(name: str, setting: Setting, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flags = [setting.flag, *OLD_SPELLINGS.get(setting.flag, ())]
+    common: dict[str, Any] = {"envvar": setting.variable, "show_envvar": True, "help": setting.help}
+    if setting.kind == "switch":
+        on_off = f"{setting.flag}/--no-{setting.key}"
+        return click.option(on_off, *flags[1:], name, default=default, **common)
+    if setting.kind == "choice":
+        return click.option(
+            *flags, name, type=click.Choice(setting.choices), default=default, show_default=True, **common
+        )
+    return click.option(
+        *flags,
+        name,
+        type=_TYPES[setting.kind],
+        default=default,
+        multiple=setting.kind == "list",
+        metavar=setting.metavar,
+        show_default=_shown(setting, default),
+        **common,
+    )
+
+
+def _shown(setting: Setting, default: Any) -> bool | str:
+    if setting.kind == "seconds":
+        return f"{default:g}s"
+    return default not in ("", ())
+
+
+def _use_file(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value:
+        ctx.default_map = {**(ctx.default_map or {}), **read_file(Path(value))}
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the settings in a configuration file by their field names. Raises `ConfigError`."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"The configuration file {path} can't be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"The configuration file {path} must hold keys and values.")
+    names = {setting.key: field.name for field, setting in settings()}
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        if key.value not in names:
+            raise ConfigError(f"{path}, line {key.start_mark.line + 1}: there is no setting {key.value!r}.")
+        values[names[key.value]] = _value(value)
+    return values
+
+
+def _value(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return tuple(_value(item) for item in node.value)
+    # As text: click converts it just as it would a flag's.
+    return str(node.value)
+
+
+def config_of(values: dict[str, Any]) -> Config:
+    """Return the settings that click has parsed."""
+    return Config(**values)
