@@ -107,5 +107,5 @@ def find_jars() -> Jars:
 
 def _expected(kclpy: str) -> set[str]:
     """Return the jars that this version of amazon-kclpy needs, as far as they are known here."""
-    listed = resources.files("kcl_flowlog.properties") / _JARS_LIST.format(version=kclpy)
+    listed = resources.files("kcl_flowlog") / "properties" / _JARS_LIST.format(version=kclpy)
     return set(listed.read_text().split()) if listed.is_file() else set()

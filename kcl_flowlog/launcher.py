@@ -318,7 +318,7 @@ class Launcher:
 
 
 def _shipped(name: str) -> str:
-    return (resources.files("kcl_flowlog.properties") / name).read_text(encoding="utf-8")
+    return (resources.files("kcl_flowlog") / "properties" / name).read_text(encoding="utf-8")
 
 
 def _adopt_orphans() -> None:

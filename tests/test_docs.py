@@ -1,0 +1,88 @@
+"""What the documentation says is what the tables say; REWRITE_DOCS=1 rewrites the generated parts."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from kcl_flowlog import outcomes
+from kcl_flowlog.attribution import PEERS
+from kcl_flowlog.config import settings
+from kcl_flowlog.exporter import METRICS
+from kcl_flowlog.flowlog import PROTOCOL_NAMES
+from kcl_flowlog.inventory import REFRESH_OUTCOMES
+from kcl_flowlog.supervisor import RESTART_REASONS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def settings_table() -> str:
+    lines = ["| option | environment variable | default | meaning |", "| --- | --- | --- | --- |"]
+    for field, setting in settings():
+        default = "on" if field.default is True else "off" if field.default is False else field.default
+        if setting.kind == "seconds":
+            default = f"{default:g}s"
+        shown = f"`{default}`" if default not in ("", ()) else ""
+        choices = f" One of {', '.join(f'`{choice}`' for choice in setting.choices)}." if setting.choices else ""
+        lines.append(f"| `{setting.flag}` | `{setting.variable}` | {shown} | {setting.help}{choices} |")
+    return "\n".join(lines)
+
+
+def metrics_table() -> str:
+    lines = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
+    suffix = {"counter": "_total", "info": "_info"}
+    for name, kind, labels, text in METRICS.values():
+        shown = ", ".join(f"`{label}`" for label in labels)
+        lines.append(f"| `{name}{suffix.get(kind, '')}` | {kind} | {shown} | {text} |")
+    return "\n".join(lines)
+
+
+def word_table(heading: str, words: dict[str, str]) -> str:
+    lines = [f"| {heading} | meaning |", "| --- | --- |"]
+    return "\n".join(lines + [f"| `{word}` | {meaning} |" for word, meaning in words.items()])
+
+
+GENERATED = {
+    ("README.md", "settings"): settings_table,
+    ("docs/metrics.md", "metrics"): metrics_table,
+    ("docs/metrics.md", "peers"): lambda: word_table("peer", PEERS),
+    ("docs/metrics.md", "events"): lambda: word_table("outcome", outcomes.EVENT_OUTCOMES),
+    ("docs/metrics.md", "payloads"): lambda: word_table("outcome", outcomes.PAYLOAD_OUTCOMES),
+    ("docs/metrics.md", "malformed"): lambda: word_table("reason", outcomes.MALFORMED_REASONS),
+    ("docs/metrics.md", "refreshes"): lambda: word_table("outcome", REFRESH_OUTCOMES),
+    ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
+}
+
+
+@pytest.mark.parametrize(("page", "part"), GENERATED, ids=lambda value: value)
+def test_generated_part_is_up_to_date(page: str, part: str) -> None:
+    """Each table of the documentation is the one that the code's table makes."""
+    path = ROOT / page
+    text = path.read_text()
+    pattern = re.compile(rf"(<!-- {part}: [^\n]*-->\n)(.*?)(<!-- end of {part} -->)", re.DOTALL)
+    match = pattern.search(text)
+    assert match is not None, f"{page} has no part {part}"
+    if os.environ.get("REWRITE_DOCS"):
+        path.write_text(text[: match.start(2)] + GENERATED[page, part]() + "\n" + text[match.end(2) :])
+        return
+
+    assert GENERATED[page, part]() + "\n" == match[2]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/metrics.md", "docs/decisions.md"])
+def test_every_metric_that_a_page_names_exists(page: str) -> None:
+    """A page names no metric that the exporter does not have."""
+    suffixes = ("", "_total", "_info", "_bucket", "_sum", "_count")
+    known = {name + suffix for name in METRICS for suffix in suffixes}
+    named = set(re.findall(r"\bflowlog_[a-z_]*[a-z]\b", (ROOT / page).read_text()))
+
+    assert set() == {name for name in named if name not in known and not name.startswith("flowlog_daemon_")}
+
+
+def test_protocol_names_are_documented() -> None:
+    """Every protocol with a name of its own stands in docs/metrics.md."""
+    text = (ROOT / "docs/metrics.md").read_text()
+
+    assert [] == [name for name in PROTOCOL_NAMES.values() if f"`{name}`" not in text]
