@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 
 # Names of the ancestor's time, taken over where the modern ones are not set.
 OLD_NAMES = {"AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
+_CREDENTIALS = {
+    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "aws_session_token": "AWS_SESSION_TOKEN",
+}
 _REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 _BAD_CREDENTIALS = (
@@ -32,11 +37,12 @@ _BAD_CREDENTIALS = (
     "ExpiredToken",
     "AuthFailure",
 )
+_UNREACHABLE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
 
 
 def with_old_names(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment with the ancestor's variable names taken over."""
-    taken = {new: environ[old] for old, new in OLD_NAMES.items() if old in environ and new not in environ}
+    taken = {new: environ[old] for old, new in OLD_NAMES.items() if environ.get(old) and not environ.get(new)}
     return {**environ, **taken}
 
 
@@ -46,7 +52,10 @@ def resolve_region(asked: str, environ: Mapping[str, str]) -> str:
     Raises `ConfigError` where there is none, or one that AWS can't have.
     """
     region = asked or next((environ[name] for name in _REGION_NAMES if environ.get(name)), "")
-    session = boto3.Session(region_name=region or None)
+    try:
+        session = boto3.Session(region_name=region or None)
+    except botocore.exceptions.BotoCoreError as error:
+        raise ConfigError(f"AWS can't be used with these settings: {_sentence(error)}") from error
     if not session.region_name:
         raise ConfigError("No AWS region: name it with --region REGION or AWS_REGION.")
     try:
@@ -68,12 +77,10 @@ class Aws:
 
     def __init__(self, region: str, environ: Mapping[str, str]) -> None:
         self.region = region
-        self._session = boto3.Session(
-            aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
-            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
-            aws_session_token=environ.get("AWS_SESSION_TOKEN"),
-            region_name=region,
-        )
+        # Half a pair is left to boto3, which says what is missing.
+        whole = all(environ.get(name) for name in OLD_NAMES.values())
+        given = {argument: environ.get(name) for argument, name in _CREDENTIALS.items()} if whole else {}
+        self._session = boto3.Session(region_name=region, **given)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client that is patient with throttling, but not with a dead network."""
@@ -93,12 +100,12 @@ class Aws:
             self.client("kinesis").describe_stream_summary(StreamName=stream)
         except botocore.exceptions.ClientError as error:
             self._explain(error.response["Error"]["Code"], stream, error)
-        except botocore.exceptions.EndpointConnectionError as error:
+        except _UNREACHABLE as error:
             raise ConfigError(
                 f"Kinesis can't be reached in region {self.region} ({error}); check --region and the network."
             ) from error
         except botocore.exceptions.BotoCoreError as error:
-            raise ConfigError(f"AWS can't be used with these credentials and settings: {error}.") from error
+            raise ConfigError(f"AWS can't be used with these credentials and settings: {_sentence(error)}") from error
 
     def _explain(self, code: str, stream: str, error: Exception) -> None:
         if code == "ResourceNotFoundException":
@@ -111,7 +118,11 @@ class Aws:
             # The daemon can do without it; what it can't do without, its own log will say.
             log.warning("Not permitted: kinesis:DescribeStreamSummary; going on without a look at the stream.")
             return
-        raise ConfigError(f"Kinesis refuses to describe the stream {stream!r}: {error}.") from error
+        raise ConfigError(f"Kinesis refuses to describe the stream {stream!r}: {_sentence(error)}") from error
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") + "."
 
 
 def is_denied(error: Exception) -> bool:

@@ -18,6 +18,7 @@ class Backoff:
 
     def __init__(self) -> None:
         self._failures = 0
+        self._in_vain = 0
 
     def pause(self, worked: bool, lasted: float) -> float:
         """Return the seconds to wait after a run that `lasted` so many seconds.
@@ -26,7 +27,8 @@ class Backoff:
         """
         if worked and lasted >= _LONG_ENOUGH:
             self._failures = 0
-        if not worked and self._failures >= _MOST_FAILURES - 1:
+        self._in_vain = 0 if worked else self._in_vain + 1
+        if self._in_vain >= _MOST_FAILURES:
             raise GaveUp(f"The daemon failed {_MOST_FAILURES} times in a row without becoming ready.")
         pause = min(_LONGEST, _FIRST * 2.0**self._failures)
         self._failures += 1

@@ -71,6 +71,12 @@ def run(shards: str | None, **values: Any) -> None:
     launcher.run(config, os.environ, sys.stdout.buffer)
 
 
+def _sentence(error: click.ClickException) -> str:
+    # A bare `kcl-flowlog` asks for help; click tells it as an error whose message is the help.
+    is_help = type(error).__name__ == "NoArgsIsHelpError"
+    return error.format_message() if is_help else f"Error: {' '.join(error.format_message().split())}"
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
@@ -78,7 +84,8 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        error.show()
+        # Not its show(), which puts the usage before the sentence.
+        click.echo(_sentence(error), err=True)
         code = error.exit_code
     except click.Abort:
         code = 130

@@ -13,7 +13,9 @@ flag.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -299,7 +301,8 @@ class Config:
     @property
     def state_dir_path(self) -> Path:
         """The state directory as a path; `~` is the user's home."""
-        return Path(self.state_dir).expanduser()
+        # Unlike Path's, this one leaves the home of an unknown user as it stands.
+        return Path(os.path.expanduser(self.state_dir))
 
 
 def settings() -> list[tuple[dataclasses.Field[Any], Setting]]:
@@ -375,9 +378,17 @@ def parse_traffic_labels(text: str) -> tuple[str, ...]:
 def parse_listen_address(text: str) -> tuple[str, int]:
     """Return host and port of `--web.listen-address`; an empty host means all addresses."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(f"--web.listen-address {text!r} is not of the form [HOST]:PORT.")
     return host.strip("[]"), int(port)
+
+
+def parse_java_options(text: str) -> list[str]:
+    """Return the options of `--java-options`, split as a shell would."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise ConfigError(f"--java-options {text!r} has a quote or backslash that nothing ends.") from None
 
 
 def _stream_is_named(config: Config) -> None:
@@ -419,4 +430,5 @@ _CHECKS = (
     lambda config: parse_ports(config.watched_ports),
     lambda config: parse_traffic_labels(config.traffic_labels),
     lambda config: parse_listen_address(config.web_listen_address),
+    lambda config: parse_java_options(config.java_options),
 )

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kcl_flowlog.config import parse_java_options
 from kcl_flowlog.java import Jars, Java
 
 log = logging.getLogger("kcl")
@@ -39,6 +39,8 @@ _LEVELS = {
     "ERROR": logging.ERROR,
 }
 _TAIL = 20
+# How long the dead may take to be gone; where nobody reaps them, they stay.
+_DYING = 1.0
 
 
 def executable(python: str) -> str:
@@ -63,7 +65,7 @@ def command(java: Java, jars: Jars, options: str, debug: bool, properties: Path,
     """Return the daemon's command line."""
     return [
         java.command,
-        *shlex.split(options),
+        *parse_java_options(options),
         # Without memory the daemon would go on as a leader that assigns no shards.
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
@@ -95,7 +97,6 @@ class Daemon:
             errors="replace",
             start_new_session=True,
         )
-        self.started_at = time.monotonic()
         self.is_ready = False
         self.tail: list[str] = []
         self._reader = threading.Thread(target=self._read_log, name="daemon-log", daemon=True)
@@ -117,18 +118,21 @@ class Daemon:
 
     def end(self, patience: float = 5.0) -> None:
         """Leave nothing of it: wait a little for processors to see the end of their input, then kill the group."""
-        deadline = time.monotonic() + patience
         if self.poll() is None:
             self._kill_group()
             self._process.wait()
-        while self._group_exists() and time.monotonic() < deadline:
-            _reap_orphans(self.pid)
-            time.sleep(0.05)
+        self._wait_for_group(patience)
         self._kill_group()
-        _reap_orphans(self.pid)
+        self._wait_for_group(_DYING)
         self._reader.join(timeout=5.0)
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+    def _wait_for_group(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._group_exists() and time.monotonic() < deadline:
+            _reap_orphans(self.pid)
+            time.sleep(0.05)
 
     def _group_exists(self) -> bool:
         try:

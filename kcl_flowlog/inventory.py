@@ -34,7 +34,7 @@ _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
 
 REFRESH_OUTCOMES = {
     "ok": "EC2 was read.",
-    "error": "EC2 refused or could not be reached; the last good inventory goes on.",
+    "error": "EC2 refused or could not be reached, or the disk is full; the last good inventory goes on.",
 }
 
 Entry = TypeVar("Entry", Subnet, Interface)
@@ -145,8 +145,14 @@ class InventoryKeeper:
             log.warning("The inventory could not be read from EC2; going on with the last good one: %s", error)
             return False
         self._warn_of_missing_permission(new)
-        self.current = merged(self.current, new, self._ttl)
-        self._save(subnets.dump(self.current))
+        current = merged(self.current, new, self._ttl)
+        try:
+            self._save(subnets.dump(current))
+        except OSError as error:
+            self.refreshes["error"] += 1
+            log.warning("The inventory could not be saved; going on with the last good one: %s", error)
+            return False
+        self.current = current
         self.refreshes["ok"] += 1
         log.info("Read the inventory: %d subnets, %d interfaces", len(new.subnets), len(new.interfaces))
         return True
@@ -202,6 +208,6 @@ def _load(saved: bytes | None) -> Inventory:
         return Inventory()
     try:
         return subnets.load(saved)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("The saved inventory can't be read (%s); reading a new one.", error)
         return Inventory()

@@ -47,7 +47,8 @@ def find_java(asked: str, environ: Mapping[str, str]) -> Java:
         version = _version_of(asked)
         if version is None or _major(version) < OLDEST_JAVA:
             raise ConfigError(f"--java {asked} is not a Java of version {OLDEST_JAVA} or newer.")
-        return Java(asked, version)
+        # The daemon's start does not search the PATH.
+        return Java(shutil.which(asked, path=environ.get("PATH")) or asked, version)
     for command in _candidates(environ):
         version = _version_of(command)
         if version is not None and _major(version) >= OLDEST_JAVA:
@@ -72,10 +73,10 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _version_of(command: str) -> str | None:
     try:
-        answer = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run([command, "-version"], capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r'version "([^"]+)"', answer.stderr)
+    match = re.search(r'version "([^"]+)"', answer.stderr.decode("utf-8", "replace"))
     return match[1] if match else None
 
 

@@ -124,7 +124,7 @@ def parse_extra(pairs: Iterable[str]) -> dict[str, str]:
             raise ConfigError(f"--kcl-property: kcl-flowlog sets {key} itself{instead}.")
         if key not in KNOWN:
             near = get_close_matches(key, KNOWN, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigError(f"--kcl-property: the KCL has no property {key!r}, and would ignore it{hint}")
         extra[key] = value
     return extra
@@ -151,8 +151,10 @@ def render(template: str, holes: Mapping[str, str], extra: Mapping[str, str]) ->
 
 def _escaped(value: str) -> str:
     """Escape what a Java properties file would read otherwise; it is Latin-1 and knows backslashes."""
-    escaped = value.replace("\\", "\\\\").replace("\n", "\\n")
-    return "".join(char if ord(char) < 127 else "".join(f"\\u{unit:04x}" for unit in _utf16(char)) for char in escaped)
+    escaped = value.replace("\\", "\\\\")
+    return "".join(
+        char if " " <= char <= "~" else "".join(f"\\u{unit:04x}" for unit in _utf16(char)) for char in escaped
+    )
 
 
 def _utf16(char: str) -> list[int]:

@@ -108,20 +108,28 @@ def read_file(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"The configuration file {path} must hold keys and values.")
-    names = {setting.key: field.name for field, setting in settings()}
+    known = {setting.key: (field.name, setting) for field, setting in settings()}
     values: dict[str, Any] = {}
     for key, value in node.value:
-        if key.value not in names:
-            raise ConfigError(f"{path}, line {key.start_mark.line + 1}: there is no setting {key.value!r}.")
-        values[names[key.value]] = _value(value)
+        where = f"{path}, line {key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode) or key.value not in known:
+            raise ConfigError(f"{where}: there is no setting {_text(key)!r}.")
+        name, setting = known[key.value]
+        values[name] = _value(value, setting, where)
     return values
 
 
-def _value(node: yaml.Node) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return tuple(_value(item) for item in node.value)
-    # As text: click converts it just as it would a flag's.
-    return str(node.value)
+def _value(node: yaml.Node, setting: Setting, where: str) -> Any:
+    """Return a value as text, or as texts: click converts it just as it would a flag's."""
+    is_list = setting.kind == "list"
+    items = node.value if is_list and isinstance(node, yaml.SequenceNode) else [node]
+    if not all(isinstance(item, yaml.ScalarNode) for item in items):
+        raise ConfigError(f"{where}: {setting.key} takes {'a list of values' if is_list else 'one value'}.")
+    return tuple(str(item.value) for item in items) if is_list else str(node.value)
+
+
+def _text(node: yaml.Node) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else node.tag.rpartition(":")[2]
 
 
 def config_of(values: dict[str, Any]) -> Config:

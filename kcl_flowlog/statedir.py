@@ -115,9 +115,14 @@ def _lock(path: Path) -> IO[bytes]:
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         lock.close()
         raise ConfigError(
             f"The state directory {path} is in use by another kcl-flowlog; give each instance its own --state-dir."
+        ) from error
+    except OSError as error:
+        lock.close()
+        raise ConfigError(
+            f"The state directory {path} can't be locked ({error.strerror}); give another with --state-dir DIR."
         ) from error
     return lock

@@ -112,6 +112,15 @@ def test_the_world_is_what_ec2_describes(aws, world):
     assert {subnet.name for subnet in world.subnets} == {subnet["Tags"][0]["Value"] for subnet in subnets}
 
 
+def test_an_ipv6_block_of_a_subnet_is_associated(aws, world):
+    """DescribeSubnets gives the state of an IPv6 block in EC2's own word."""
+    wanted = {subnet.id: subnet.ipv6_cidr for subnet in world.subnets if subnet.ipv6_cidr}
+    described = aws.client("ec2").describe_subnets(SubnetIds=list(wanted))["Subnets"]
+    blocks = {subnet["SubnetId"]: subnet["Ipv6CidrBlockAssociationSet"] for subnet in described}
+    assert wanted == {subnet_id: block["Ipv6CidrBlock"] for subnet_id, (block,) in blocks.items()}
+    assert {"associated"} == {block["Ipv6CidrBlockState"]["State"] for (block,) in blocks.values()}
+
+
 def test_the_vpcs_overlap_and_the_rest_is_varied(world):
     """Every CIDR occurs in both VPCs; there are two zones, IPv6 and secondary addresses, and idle interfaces."""
     by_vpc = {vpc: [s.cidr for s in world.subnets if s.vpc_id == vpc] for vpc in {s.vpc_id for s in world.subnets}}

@@ -223,6 +223,15 @@ def test_a_launcher_that_ignores_sigterm_is_killed(tmp_path):
         running.stop(patience=0.1)
 
 
+def test_a_launcher_in_no_hurry_is_asked_again(tmp_path):
+    """When the user asks again, the launcher is sent a second SIGTERM, and just one."""
+    code = ENDS_WELL.replace("lambda *_: sys.exit(0)", "lambda *_: asked.append(1) or len(asked) < 2 or sys.exit(0)")
+    running = launcher(tmp_path, "asked = []" + code)
+    running.start()
+    assert up(tmp_path)
+    running.stop(patience=10, hurry=lambda: True)
+
+
 def test_a_launcher_gets_no_other_account_and_no_other_setting(monkeypatch):
     """Of the caller's AWS and KCL_FLOWLOG variables none reaches the product."""
     monkeypatch.setenv("AWS_PROFILE", "production")
@@ -306,11 +315,14 @@ sys.exit(Session(options, lambda line: print(line, flush=True), asked, product, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_leaves_nothing_running(number):
+def test_a_signal_leaves_nothing_running(tmp_path, number):
     """Ctrl-C, SIGTERM and even SIGKILL of the demo end all of its processes."""
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     with subprocess.Popen(
-        [sys.executable, "-c", DEMO], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, "-c", DEMO],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)},
     ) as running:
         assert running.stdout is not None
         while "waiting for" not in running.stdout.readline():

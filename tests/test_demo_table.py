@@ -15,8 +15,8 @@ WAITING = "waiting for the KCL to initialise (it waits up to 30 s before it fill
     ("page", "words"),
     [
         (None, "waiting for kcl-flowlog to answer … 12 s"),
-        (Page(), "waiting for the Java daemon to start … 12 s"),
-        (Page(daemon_up=True), WAITING),
+        (Page(), WAITING),
+        (Page(daemon_up=True), "waiting for the KCL to lease the shards … 12 s"),
         (Page(daemon_up=True, shards_held=1), "waiting for the first checkpoint; shards held: 1 … 12 s"),
         (Page(a_truth(3), 2, True, 0.25), "3 of 9 flows counted, lag 0.2 s, shards held: 2"),
     ],

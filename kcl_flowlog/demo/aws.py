@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import os
 import socket
 import subprocess
@@ -188,15 +189,40 @@ def _serve(listener: socket.socket) -> None:
     """Serve on `listener` until stdin is closed."""
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = 0.0
     config.errorlog = "-"
     config.loglevel = "WARNING"
-    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    app = one_at_a_time(DomainDispatcherApplication(_backend))
     asyncio.run(serve(app, config, mode="wsgi", shutdown_trigger=_end_of_stdin))
+
+
+def _backend(service: Any) -> Any:
+    """Return moto's application for one service; it asks for each when that is first called."""
+    from moto.moto_server.werkzeug_app import create_backend_app
+
+    if service == "ec2":
+        _repair_subnets()
+    return create_backend_app(service)
+
+
+def _repair_subnets() -> None:
+    """Let DescribeSubnets say that an IPv6 block is `associated`, as EC2 does.
+
+    moto 5.2.5 wraps that word twice, so that clients read "{'State': 'associated'}".
+    """
+    subnets: Any = importlib.import_module("moto.ec2.models.subnets")
+    original = getattr(subnets.Subnet, "ipv6_cidr_block_association_set", None)
+    if isinstance(original, property) and original.fget is not None:
+        blocks = original.fget
+
+        def repaired(subnet: Any) -> list[dict[str, Any]]:
+            return [{**block, "ipv6CidrBlockState": {"state": "associated"}} for block in blocks(subnet)]
+
+        subnets.Subnet.ipv6_cidr_block_association_set = property(repaired)
 
 
 async def _end_of_stdin() -> None:

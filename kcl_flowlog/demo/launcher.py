@@ -12,12 +12,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kcl_flowlog.demo.errors import DemoError, last_words
 from kcl_flowlog.demo.leash import leashed
 
+_SLICE = 0.1
 _FOREIGN = ("AWS_", "KCL_FLOWLOG_")
 
 
@@ -79,9 +81,10 @@ class Launcher:
             self._process = None
             raise DemoError(f"kcl-flowlog run has ended with status {status}.{last_words(self._log.read_bytes())}")
 
-    def stop(self, patience: float = 60.0) -> None:
+    def stop(self, patience: float = 60.0, hurry: Callable[[], bool] = lambda: False) -> None:
         """Ask it to stop and wait for its end; does nothing the second time.
 
+        Once `hurry` says so it is asked again, which it takes as at once.
         Raises `DemoError` if its status is not 0, or if it had to be killed
         after `patience` seconds.
         """
@@ -89,15 +92,12 @@ class Launcher:
         if process is None:
             return
         process.send_signal(signal.SIGTERM)
-        try:
-            status = process.wait(patience)
-        except subprocess.TimeoutExpired:
+        status = _status_within(process, patience, hurry)
+        if status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise DemoError(
-                f"kcl-flowlog run did not stop within {patience:g} s.{last_words(self._log.read_bytes())}"
-            ) from None
+            raise DemoError(f"kcl-flowlog run did not stop within {patience:g} s.{last_words(self._log.read_bytes())}")
         if status != 0:
             raise DemoError(
                 f"kcl-flowlog run was asked to stop and ended with status {status}.{last_words(self._log.read_bytes())}"
@@ -107,3 +107,16 @@ class Launcher:
         """Stop it as well as can be, when something else has gone wrong and is about to be told."""
         with contextlib.suppress(DemoError):
             self.stop()
+
+
+def _status_within(process: subprocess.Popen[bytes], patience: float, hurry: Callable[[], bool]) -> int | None:
+    """Wait for the end of a process that was sent SIGTERM; return its status, or None if it goes on."""
+    deadline = time.monotonic() + patience
+    hurried = False
+    while time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(_SLICE)
+        if hurry() and not hurried:
+            hurried = True
+            process.send_signal(signal.SIGTERM)
+    return None

@@ -96,8 +96,8 @@ class Session:
             stack.callback(producer.stop)
             producer.start()
             verdict = self._running(aws, world, launcher, producer, _url(port)).watch()
-            self._say("Stopping kcl-flowlog; it makes its last checkpoints …")
-            launcher.stop()
+            self._say("Stopping kcl-flowlog; it makes its last checkpoints (Ctrl-C again hurries it) …")
+            launcher.stop(hurry=lambda: self._asked.urgency >= AT_ONCE)
         self._say("Stopped; nothing is left running.")
         return verdict
 

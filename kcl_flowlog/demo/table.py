@@ -74,12 +74,12 @@ def state(status: Status) -> str:
         lag = "" if page.lag is None else f", lag {page.lag:.1f} s"
         return f"{flows:,} of {generated:,} flows counted{lag}, shards held: {page.shards_held}"
     if not page.daemon_up:
-        return f"waiting for the Java daemon to start … {status.seconds:.0f} s"
-    if not page.shards_held:
         return (
             "waiting for the KCL to initialise (it waits up to 30 s before it fills an empty lease table) … "
             f"{status.seconds:.0f} s"
         )
+    if not page.shards_held:
+        return f"waiting for the KCL to lease the shards … {status.seconds:.0f} s"
     return f"waiting for the first checkpoint; shards held: {page.shards_held} … {status.seconds:.0f} s"
 
 

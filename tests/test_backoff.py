@@ -1,0 +1,51 @@
+"""How long to wait after failures, and when to stop trying."""
+
+import pytest
+
+from kcl_flowlog.backoff import Backoff
+from kcl_flowlog.errors import GaveUp
+
+FAILED = (False, 5.0)
+WORKED_SHORTLY = (True, 59.9)
+WORKED_LONG = (True, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("runs", "pauses"),
+    [
+        pytest.param([FAILED] * 8, [1, 2, 4, 8, 16, 32, 60, 60], id="doubles up to a minute"),
+        pytest.param([FAILED, FAILED, WORKED_LONG, FAILED], [1, 2, 1, 2], id="starts anew after a long good run"),
+        pytest.param([FAILED, WORKED_SHORTLY, FAILED], [1, 2, 4], id="a short good run is one of the failures"),
+        pytest.param([FAILED, (False, 3600.0), FAILED], [1, 2, 4], id="a long run that never worked is one too"),
+    ],
+)
+def test_waits_double_until_a_run_has_worked_for_a_while(runs, pauses):
+    """Each wait is twice the last, at most a minute, and a minute of work makes it a second again."""
+    backoff = Backoff()
+    assert [backoff.pause(*run) for run in runs] == pauses
+
+
+def test_the_tenth_run_in_a_row_that_never_worked_is_the_last():
+    """Nine failures are waited for, and the tenth is given up at."""
+    backoff = Backoff()
+    for _ in range(9):
+        backoff.pause(*FAILED)
+
+    with pytest.raises(GaveUp, match="10 times in a row"):
+        backoff.pause(*FAILED)
+
+
+def test_a_run_that_worked_breaks_the_row():
+    """Only runs in a row count: a working one, however short, is followed by nine more tries."""
+    backoff = Backoff()
+    for run in [*[FAILED] * 9, WORKED_SHORTLY, *[FAILED] * 9]:
+        backoff.pause(*run)
+
+    with pytest.raises(GaveUp):
+        backoff.pause(*FAILED)
+
+
+def test_runs_that_work_are_never_given_up():
+    """A daemon that works and is ended again and again is started again and again."""
+    backoff = Backoff()
+    assert [backoff.pause(*WORKED_SHORTLY) for _ in range(50)][-1] == 60
