@@ -66,6 +66,12 @@ class Instance:
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(10)
 
+    def kill_launcher(self) -> None:
+        """Kill the launcher alone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
     def family(self) -> list[int]:
         """Return the process ids of the launcher and of everything below it."""
         assert self._process is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -129,9 +130,9 @@ def test_a_killed_launcher_takes_its_daemon_along(story: Story) -> None:
     """SIGKILL of the launcher alone leaves no daemon and no processor that could count beside the next one."""
     producer = story.keep_putting()
     time.sleep(2)
-    launcher, *others = story.instance.family()
+    _, *others = story.instance.family()
 
-    os.kill(launcher, 9)
+    story.instance.kill_launcher()
 
     deadline = time.monotonic() + 20
     while any(_is_alive(pid) for pid in others) and time.monotonic() < deadline:
@@ -148,7 +149,7 @@ def test_a_killed_processor_brings_a_new_daemon(story: Story) -> None:
     producer = story.keep_putting()
     time.sleep(2)
 
-    os.kill(story.instance.family()[-1], 9)
+    os.kill(story.instance.family()[-1], signal.SIGKILL)
 
     story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
     story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
