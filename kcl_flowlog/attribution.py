@@ -11,13 +11,12 @@ inventory lacks; it does no I/O and holds a bounded memory.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.flowlog import NONE, FlowRecord
-from kcl_flowlog.subnets import Index, Station, Subnet, pack
+from kcl_flowlog.subnets import Index, Prefixes, Station, Subnet, pack
 
 INGRESS = "ingress"
 EGRESS = "egress"
@@ -33,18 +32,15 @@ PEERS = {
     "unknown": "The other end is not known, or is no host (multicast, broadcast, loopback, reserved).",
 }
 
-_PRIVATE = [
-    ipaddress.ip_network(block)
-    for block in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-]
+# What is neither a subnet's nor public. IANA's special-purpose address registries name the blocks.
+_SPECIAL = Prefixes(
+    [
+        *((block, "private") for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
+        *((block, "private") for block in ("169.254.0.0/16", "fc00::/7", "fe80::/10")),
+        *((block, UNKNOWN) for block in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")),
+        *((block, UNKNOWN) for block in ("::/127", "ff00::/8")),
+    ]
+)
 
 _MOST_REMEMBERED = 65_536
 """Most addresses, and most learned interfaces, held at a time: some tens of megabytes at worst."""
@@ -161,7 +157,7 @@ class Attributor:
     def _peer_class(self, station: Station, other: bytes) -> str:
         there = self._index.subnet_of(other, station.vpc_id)
         if there is None:
-            return _class_outside(other)
+            return _SPECIAL.find(other) or "internet"
         if there.subnet_id == station.subnet_id:
             return "same_subnet"
         here: Subnet | None = self._index.subnets.get(station.subnet_id)
@@ -200,12 +196,3 @@ def _direction(source: bytes | None, destination: bytes | None, own: frozenset[b
     if outbound == inbound:
         return UNKNOWN
     return EGRESS if outbound else INGRESS
-
-
-def _class_outside(packed: bytes) -> str:
-    address = ipaddress.ip_address(packed)
-    if any(address in block for block in _PRIVATE if block.version == address.version):
-        return "private"
-    if address.is_multicast or address.is_loopback or address.is_unspecified or address.is_reserved:
-        return UNKNOWN
-    return "internet"

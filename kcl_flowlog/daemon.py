@@ -16,7 +16,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 
 from kcl_flowlog.config import parse_java_options
 from kcl_flowlog.java import Jars, Java
+from kcl_flowlog.tether import tethered
 
 log = logging.getLogger("kcl")
 
@@ -85,9 +85,8 @@ class Daemon:
     """One run of the daemon, from its start to its end."""
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
-        tethered = [sys.executable, "-m", "kcl_flowlog.tether", str(os.getpid()), *argv]
         self._process = subprocess.Popen(
-            tethered,
+            tethered(argv, signal.SIGKILL),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

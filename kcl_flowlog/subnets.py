@@ -11,8 +11,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Subnet(msgspec.Struct, frozen=True):
@@ -78,15 +81,17 @@ def pack(address: str) -> bytes | None:
         return None
 
 
-class Prefixes:
-    """Networks of one VPC, asked for the longest that holds an address."""
+class Prefixes(Generic[T]):
+    """Networks, each with a value, asked for the longest that holds an address."""
 
-    def __init__(self) -> None:
-        # Packed length → host bits → network → subnet. Few host bits come first: they are the longest prefixes.
-        self._by_size: dict[int, dict[int, dict[int, Subnet]]] = {4: {}, 16: {}}
+    def __init__(self, networks: Iterable[tuple[str, T]] = ()) -> None:
+        # Packed length → host bits → network → value. Few host bits come first: they are the longest prefixes.
+        self._by_size: dict[int, dict[int, dict[int, T]]] = {4: {}, 16: {}}
+        for cidr, value in networks:
+            self.add(cidr, value)
 
-    def add(self, cidr: str, subnet: Subnet) -> None:
-        """Make `subnet` the answer for addresses in `cidr`."""
+    def add(self, cidr: str, value: T) -> None:
+        """Make `value` the answer for addresses in `cidr`."""
         network = ipaddress.ip_network(cidr, strict=False)
         size = network.max_prefixlen // 8
         shift = network.max_prefixlen - network.prefixlen
@@ -94,15 +99,15 @@ class Prefixes:
         if shift not in by_shift:
             by_shift[shift] = {}
             self._by_size[size] = dict(sorted(by_shift.items()))
-        by_shift[shift][int(network.network_address) >> shift] = subnet
+        self._by_size[size][shift][int(network.network_address) >> shift] = value
 
-    def find(self, packed: bytes) -> Subnet | None:
-        """Return the subnet that holds the packed address, or None."""
+    def find(self, packed: bytes) -> T | None:
+        """Return the value of the longest network that holds the packed address, or None."""
         number = int.from_bytes(packed, "big")
         for shift, networks in self._by_size[len(packed)].items():
-            subnet = networks.get(number >> shift)
-            if subnet is not None:
-                return subnet
+            value = networks.get(number >> shift)
+            if value is not None:
+                return value
         return None
 
 
@@ -130,11 +135,11 @@ class Index:
             )
             for interface in inventory.interfaces
         }
-        self._vpcs: dict[str, Prefixes] = {}
+        self._vpcs: dict[str, Prefixes[Subnet]] = {}
         for subnet in inventory.subnets:
-            prefixes = self._vpcs.setdefault(subnet.vpc_id, Prefixes())
+            networks = self._vpcs.setdefault(subnet.vpc_id, Prefixes())
             for cidr in subnet.cidrs:
-                prefixes.add(cidr, subnet)
+                networks.add(cidr, subnet)
 
     def subnet_of(self, packed: bytes, vpc_id: str) -> Subnet | None:
         """Return the subnet of an address as seen from a VPC.
@@ -148,5 +153,5 @@ class Index:
             found = own.find(packed)
             if found is not None:
                 return found
-        candidates = [found for prefixes in self._vpcs.values() if (found := prefixes.find(packed)) is not None]
+        candidates = [found for networks in self._vpcs.values() if (found := networks.find(packed)) is not None]
         return candidates[0] if len(candidates) == 1 else None

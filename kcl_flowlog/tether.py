@@ -1,11 +1,12 @@
-"""Run a command that dies with its parent: `python -m kcl_flowlog.tether PARENT COMMAND…`.
+"""Run a command that ends with its parent: `python -m kcl_flowlog.tether SIGNAL PARENT COMMAND…`.
 
 If the launcher is killed, nobody would stop the daemon, and the next launcher
 would start a second one beside it. The kernel can send a signal at a parent's
-death; it has to be asked by the child itself, and Java can't, so this asks
-and then becomes the command.
+death, but the child itself has to ask for it, and Java can't. So this asks,
+and then becomes the command: its id, its exit code and its signals are the
+command's own.
 
-Linux only; elsewhere the command runs untethered.
+Linux only; elsewhere the command runs without a tether.
 """
 
 from __future__ import annotations
@@ -14,18 +15,27 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
 
 
+def tethered(argv: Sequence[str], at_death: signal.Signals) -> list[str]:
+    """Return the command line that runs `argv` and sends it `at_death` when this process dies.
+
+    Start it from the main thread: the kernel takes the thread for the parent.
+    """
+    return [sys.executable, "-m", "kcl_flowlog.tether", str(int(at_death)), str(os.getpid()), *argv]
+
+
 def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, whose id is the first argument, and become the rest."""
-    parent, *command = arguments
+    """Become the command; exit with 1 if the parent is gone already."""
+    at_death, parent, *command = arguments
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(at_death))
     if os.getppid() != int(parent):
         sys.exit(1)
-    os.execv(command[0], command)  # noqa: S606 - a fixed argv of the launcher, no shell
+    os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from demo_fakes import eventually
 from kcl_flowlog import daemon
 from kcl_flowlog.daemon import Daemon
 from kcl_flowlog.java import Jars, Java
+from kcl_flowlog.tether import tethered
 
 READY = "INFO Scheduler Initialization complete. Starting worker loop."
 PR_SET_CHILD_SUBREAPER = 36
@@ -86,7 +87,7 @@ def test_the_daemon_has_a_session_of_its_own(started):
         (r"ERROR Scheduler gives up | at line 3", (logging.ERROR, "gives up | at line 3", "Scheduler")),
         (r"Exception in thread main", (logging.WARNING, "Exception in thread main", None)),
         (r"WARNING: of Java itself", (logging.WARNING, "WARNING: of Java itself", None)),
-        (r"ERROR Scheduler gr\0303\0274n \0377", (logging.ERROR, "grün �", "Scheduler")),
+        (r"ERROR Scheduler gr\303\274n \377", (logging.ERROR, "grün �", "Scheduler")),
         (r"WARN Scheduler 100%%d", (logging.WARNING, "100%d", "Scheduler")),
         (r"   ", None),
     ],
@@ -212,11 +213,18 @@ def test_the_daemon_dies_with_a_launcher_that_is_killed(fake_java, adopting):
 
 def test_the_tether_starts_nothing_for_a_parent_that_is_gone(fake_java, tmp_path):
     """If the launcher died before the tether was tied, the command is not run at all."""
-    not_the_parent = str(os.getppid())
-    tether = subprocess.run(
-        [sys.executable, "-m", "kcl_flowlog.tether", not_the_parent, fake_java(f"touch {tmp_path}/ran")], check=False
-    )
-    assert (tether.returncode, (tmp_path / "ran").exists()) == (1, False)
+    own, other = str(os.getpid()), str(os.getppid())
+    argv = [other if word == own else word for word in tethered([fake_java(f"touch {tmp_path}/ran")], signal.SIGKILL)]
+    assert (subprocess.run(argv, check=False).returncode, (tmp_path / "ran").exists()) == (1, False)
+
+
+def test_a_daemon_named_without_its_folder_is_found_on_the_path(fake_java):
+    """`--java java-21` can be started as well as looked at."""
+    folder, _, name = fake_java("exit 7").rpartition("/")
+    running = Daemon([name], {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+    assert has_ended(running)
+    running.end()
+    assert running.poll() == 7
 
 
 def test_the_command_line_of_the_daemon(tmp_path):

@@ -223,10 +223,10 @@ def test_a_launcher_that_ignores_sigterm_is_killed(tmp_path):
         running.stop(patience=0.1)
 
 
-def test_a_launcher_in_no_hurry_is_asked_again(tmp_path):
+def test_a_launcher_is_asked_again_when_the_user_is_in_a_hurry(tmp_path):
     """When the user asks again, the launcher is sent a second SIGTERM, and just one."""
     code = ENDS_WELL.replace("lambda *_: sys.exit(0)", "lambda *_: asked.append(1) or len(asked) < 2 or sys.exit(0)")
-    running = launcher(tmp_path, "asked = []" + code)
+    running = launcher(tmp_path, "asked = []; " + code.strip())
     running.start()
     assert up(tmp_path)
     running.stop(patience=10, hurry=lambda: True)

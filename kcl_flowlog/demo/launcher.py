@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kcl_flowlog.demo.errors import DemoError, last_words
-from kcl_flowlog.demo.leash import leashed
+from kcl_flowlog.tether import tethered
 
 _SLICE = 0.1
 _FOREIGN = ("AWS_", "KCL_FLOWLOG_")
@@ -66,7 +66,7 @@ class Launcher:
         """Start it, without waiting for anything."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                leashed(self._argv),
+                tethered(self._argv, signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from kcl_flowlog.demo import world as worlds
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import event_ids, pack, put
