@@ -25,13 +25,13 @@ jdk.unsupported,jdk.crypto.ec,jdk.management,jdk.net,jdk.zipfs \
 # The locked libraries. amazon-kclpy fetches the daemon's jars while it is built, where its hash doesn't cover them;
 # so they have sums of their own.
 FROM ${BASE_IMAGE} AS libraries
-COPY requirements/run.txt requirements/jars.sha256 /src/requirements/
+COPY requirements/run.txt properties/kcl-jars-*.sha256 /src/requirements/
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes \
       -r /src/requirements/run.txt \
  && ln -s /opt/venv/lib/python3*/site-packages /src/site-packages
 WORKDIR /src/site-packages/amazon_kclpy/jars
-RUN sha256sum --check --strict --quiet /src/requirements/jars.sha256
+RUN sha256sum --check --strict --quiet /src/requirements/kcl-jars-*.sha256
 
 
 # The package, and less of the libraries: of botocore's descriptions of some 400 services those that the inventory

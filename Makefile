@@ -82,4 +82,4 @@ lock:                        ## lock all libraries anew: run, then demo and test
 
 jars-lock:                   ## after a new amazon-kclpy: the sums of the daemon's jars, from the installed one
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \
-	  && sha256sum *.jar > "$(CURDIR)/requirements/jars.sha256"
+	  && sha256sum *.jar > "$(CURDIR)/properties/kcl-jars-3.1.3.sha256"

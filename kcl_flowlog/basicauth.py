@@ -1,9 +1,8 @@
-"""Basic auth against bcrypt hashes.
+"""Basic authentication against bcrypt hashes.
 
-A bcrypt check takes some 50 ms on purpose, and a scraper comes every few
-seconds with the same password, so good answers are remembered. A name that
-does not exist costs as much as a wrong password and is remembered no
-more than that, so that nobody can find out names by the clock.
+Promises that a wrong name costs a caller as much time as a wrong password,
+and that a scraper with the right ones pays for bcrypt once. Knows a header
+and hashes, nothing else; whatever the header holds, the answer is yes or no.
 """
 
 from __future__ import annotations
@@ -11,49 +10,67 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
-import os
+import secrets
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import bcrypt
 
-_NOBODY = b"$2b$10$DOmUiowh.n0Skz2Nry/kMertZ5b6b3eni8WsmSSHW8iNp3GRlR3HS"
-_MOST_REMEMBERED = 100
+_REMEMBERED = 100
+# bcrypt knows no more of a password; other implementations ignore the rest silently, this one refuses it.
+_LONGEST_PASSWORD = 72
 
 
 class BasicAuth:
-    """Says whether an Authorization header is good; `users` maps names to bcrypt hashes."""
+    """Checks `Authorization` headers. Safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._salt = os.urandom(16)
-        self._good: set[bytes] = set()
+        self._secret = secrets.token_bytes(32)
+        self._remembered: OrderedDict[bytes, bool] = OrderedDict()
         self._lock = threading.Lock()
+        # One check at a time: guessing passwords must not take every processor of the host.
+        self._checking = threading.Lock()
 
-    def admits(self, header: str, users: Mapping[str, str]) -> bool:
-        """Return whether the header holds a user's name and password."""
-        name, password = _credentials(header)
-        hashed = users.get(name, "").encode()
-        key = hmac.new(self._salt, b"\0".join((name.encode(), password, hashed)), hashlib.sha256).digest()
+    def admits(self, users: Mapping[str, str], authorization: str) -> bool:
+        """Tell whether the header names one of `users`, who have bcrypt hashes, with the right password."""
+        credentials = _credentials(authorization)
+        if credentials is None:
+            return False
+        user, password = credentials
+        # An unknown user is checked all the same, against anyone's hash, and fails whatever comes out.
+        known = user in users
+        hashed = users[user] if known else next(iter(users.values()))
+        return self._matches(password, hashed, user) and known
+
+    def _matches(self, password: bytes, hashed: str, user: str) -> bool:
+        key = self._key(user.encode(), hashed.encode(), password)
         with self._lock:
-            if hashed and key in self._good:
-                return True
-        # bcrypt looks at 72 bytes, and newer versions of the library refuse more.
-        good = bcrypt.checkpw(password[:72], hashed or _NOBODY) and bool(hashed)
-        if good:
-            with self._lock:
-                if len(self._good) >= _MOST_REMEMBERED:
-                    self._good.clear()
-                self._good.add(key)
-        return good
+            if key in self._remembered:
+                self._remembered.move_to_end(key)
+                return self._remembered[key]
+        with self._checking:
+            outcome = bcrypt.checkpw(password[:_LONGEST_PASSWORD], hashed.encode())
+        with self._lock:
+            self._remembered[key] = outcome
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return outcome
+
+    def _key(self, *parts: bytes) -> bytes:
+        """Return what an outcome is remembered under, which tells nobody the password."""
+        digest = hashlib.blake2b(key=self._secret)
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.digest()
 
 
-def _credentials(header: str) -> tuple[str, bytes]:
-    kind, _, encoded = header.partition(" ")
-    if kind.lower() != "basic":
-        return "", b""
+def _credentials(authorization: str) -> tuple[str, bytes] | None:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
     try:
-        name, _, password = base64.b64decode(encoded, validate=True).partition(b":")
-        return name.decode(), password
-    except (binascii.Error, UnicodeDecodeError):
-        return "", b""
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+        return (user.decode(), password) if colon else None
+    except (binascii.Error, ValueError):
+        return None

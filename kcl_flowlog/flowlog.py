@@ -10,6 +10,7 @@ Fields and their meaning: "Flow log records", Amazon VPC User Guide.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -242,6 +243,8 @@ def _number(text: str) -> int:
     raise Malformed("bad_number")
 
 
+# The lines of an envelope share a few moments.
+@lru_cache(maxsize=4096)
 def _seconds(text: str) -> int:
     """Return Unix seconds; some senders write milliseconds."""
     number = _number(text)

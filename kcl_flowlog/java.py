@@ -21,7 +21,8 @@ from pathlib import Path
 from kcl_flowlog.errors import ConfigError
 
 OLDEST_JAVA = 11
-_JARS_LIST = "kcl-jars-{version}.txt"
+# As sha256sum writes it; the image checks the sums, too.
+_JARS_LIST = "kcl-jars-{version}.sha256"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def find_java(asked: str, environ: Mapping[str, str]) -> Java:
         version = _version_of(asked)
         if version is None or _major(version) < OLDEST_JAVA:
             raise ConfigError(f"--java {asked} is not a Java of version {OLDEST_JAVA} or newer.")
-        # The daemon's start does not search the PATH.
-        return Java(shutil.which(asked, path=environ.get("PATH")) or asked, version)
+        return Java(asked, version)
     for command in _candidates(environ):
         version = _version_of(command)
         if version is not None and _major(version) >= OLDEST_JAVA:
@@ -81,9 +81,8 @@ def _version_of(command: str) -> str | None:
 
 
 def _major(version: str) -> int:
-    first, _, rest = version.partition(".")
-    # Java 8 calls itself 1.8.
-    digits = re.match(r"\d+", rest if first == "1" else first)
+    # Java 8 and older call themselves 1.8 and so on, and are too old either way.
+    digits = re.match(r"\d+", version)
     return int(digits[0]) if digits else 0
 
 
@@ -100,7 +99,7 @@ def find_jars() -> Jars:
     if missing or not kcl:
         example = missing[0] if missing else "amazon-kinesis-client"
         raise ConfigError(
-            f"The KCL is incomplete: {len(missing) or 1} jars are missing from {folder} ({example} is one); run:"
+            f"The KCL is incomplete: {folder} lacks {len(missing) or 1} of its jars, such as {example}; run:"
             " pip install --force-reinstall --no-cache-dir amazon-kclpy."
         )
     return Jars(folder, kclpy, kcl.removeprefix("amazon-kinesis-client-").removesuffix(".jar"))
@@ -109,4 +108,4 @@ def find_jars() -> Jars:
 def _expected(kclpy: str) -> set[str]:
     """Return the jars that this version of amazon-kclpy needs, as far as they are known here."""
     listed = resources.files("kcl_flowlog") / "properties" / _JARS_LIST.format(version=kclpy)
-    return set(listed.read_text().split()) if listed.is_file() else set()
+    return set(listed.read_text().split()[1::2]) if listed.is_file() else set()

@@ -44,9 +44,8 @@ from kcl_flowlog.flowlog import DEFAULT_FORMAT, Format
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
 from kcl_flowlog.ledger import Ledger
-from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
-from kcl_flowlog.sidecar import Sidecar
+from kcl_flowlog.sidecar import Pages, Sidecar
 from kcl_flowlog.statedir import StateDir
 from kcl_flowlog.supervisor import Supervisor
 
@@ -137,12 +136,13 @@ class Launcher:
 
     def run(self) -> None:
         """Serve and count until a signal asks to stop, then stop in order."""
+        # First of all: until it listens, it can't be stopped.
+        self._postbox.start()
         self._sidecar.start()
         log.info("Metrics are at %s", self._sidecar.url)
         if not self._inventory.first_read(self._is_asked_to_stop):
             return
         self._inventory.start()
-        self._postbox.start()
         log.info("The daemon starts; on an empty lease table the KCL takes up to a minute to lease its first shards")
         while not self._is_asked_to_stop(_TICK):
             self._supervisor.step()
@@ -169,9 +169,9 @@ class Launcher:
         """Serve one more scrape, where anyone scrapes at all, so that nothing counted dies with us."""
         if not self._sidecar.scrapes_answered:
             return
+        scrape = self._sidecar.next_scrape()
         deadline = time.monotonic() + self._config.final_scrape_timeout
-        before = self._sidecar.scrapes_answered
-        while self._sidecar.scrapes_answered == before and time.monotonic() < deadline:
+        while not scrape.is_set() and time.monotonic() < deadline:
             if self._is_asked_to_stop(_TICK):
                 return
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
+from kcl_flowlog import yamlfile
 from kcl_flowlog.config import Config, Kind, Setting, parse_seconds, settings
-from kcl_flowlog.errors import ConfigError
 
 # Options of the ancestor that are still understood; see `kcl_flowlog.cli`.
 OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
@@ -98,38 +97,18 @@ def _use_file(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 def read_file(path: Path) -> dict[str, Any]:
     """Return the settings in a configuration file by their field names. Raises `ConfigError`."""
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise ConfigError(f"The configuration file {path} can't be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file {path} is not YAML: {' '.join(str(error).split())}.") from error
-    if node is None:
-        return {}
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"The configuration file {path} must hold keys and values.")
-    known = {setting.key: (field.name, setting) for field, setting in settings()}
+    known = {setting.key: (field.name, setting.kind) for field, setting in settings()}
+    section = yamlfile.read(path).allow(known)
     values: dict[str, Any] = {}
-    for key, value in node.value:
-        where = f"{path}, line {key.start_mark.line + 1}"
-        if not isinstance(key, yaml.ScalarNode) or key.value not in known:
-            raise ConfigError(f"{where}: there is no setting {_text(key)!r}.")
-        name, setting = known[key.value]
-        values[name] = _value(value, setting, where)
+    for key in section:
+        name, kind = known[key]
+        # As text: click converts it just as it would a flag's.
+        values[name] = _several(section.value(key)) if kind == "list" else section.text(key)
     return values
 
 
-def _value(node: yaml.Node, setting: Setting, where: str) -> Any:
-    """Return a value as text, or as texts: click converts it just as it would a flag's."""
-    is_list = setting.kind == "list"
-    items = node.value if is_list and isinstance(node, yaml.SequenceNode) else [node]
-    if not all(isinstance(item, yaml.ScalarNode) for item in items):
-        raise ConfigError(f"{where}: {setting.key} takes {'a list of values' if is_list else 'one value'}.")
-    return tuple(str(item.value) for item in items) if is_list else str(node.value)
-
-
-def _text(node: yaml.Node) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else node.tag.rpartition(":")[2]
+def _several(value: yamlfile.Value) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def config_of(values: dict[str, Any]) -> Config:

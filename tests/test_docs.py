@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from kcl_flowlog import outcomes
 from kcl_flowlog.attribution import PEERS
 from kcl_flowlog.config import settings

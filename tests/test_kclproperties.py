@@ -72,9 +72,7 @@ def test_a_key_of_the_template_that_the_kcl_would_ignore_is_refused():
 
 def test_an_extra_property_takes_the_place_of_the_templates():
     """A user's property replaces the shipped line instead of standing beside it."""
-    properties = read(
-        render(TEMPLATE, HOLES, {"idleTimeBetweenReadsInMillis": "250", "failoverTimeMillis": "5000"})
-    )
+    properties = read(render(TEMPLATE, HOLES, {"idleTimeBetweenReadsInMillis": "250", "failoverTimeMillis": "5000"}))
     assert properties["idleTimeBetweenReadsInMillis"] == "250"
     assert properties["failoverTimeMillis"] == "5000"
 

@@ -148,9 +148,9 @@ def test_ten_runs_in_vain_are_given_up():
 def test_the_last_words_of_a_run_in_vain_are_told(caplog):
     """What the daemon said before it failed to start is in the log as errors; of a run that worked it is not."""
     with caplog.at_level(logging.ERROR, logger="kcl_flowlog.supervisor"):
-        Story(
-            Life(lasts=1, says=("one", "two", "three", "four")), Life(lasts=9, ready_after=1, says=("other",))
-        ).until(30)
+        Story(Life(lasts=1, says=("one", "two", "three", "four")), Life(lasts=9, ready_after=1, says=("other",))).until(
+            30
+        )
 
     words = [record.getMessage() for record in caplog.records if "last words" in record.getMessage()]
     assert words == [f"The daemon's last words: {word}" for word in ("two", "three", "four")]
