@@ -107,7 +107,7 @@ class Committer:
         if refusal is Reaction.RETRY:
             self._ledger.drop(self._claim, refusal.value)
             return Outcome.LATER
-        self._ledger.leave(self._claim, refusal.value)
+        self._ledger.leave(self._claim, refusal.value, answered=True)
         return Outcome.LOST
 
     def end_shard(self, checkpointer: Checkpointer) -> Outcome:
@@ -142,7 +142,7 @@ class Committer:
                 if reaction is Reaction.LOST:
                     return reaction
                 if reaction is Reaction.FATAL:
-                    self._ledger.leave(self._claim, reaction.value)
+                    self._ledger.leave(self._claim, reaction.value, answered=False)
                     raise
                 in_doubt = in_doubt or reaction is Reaction.RETRY_IN_DOUBT
                 last = refused
@@ -151,7 +151,7 @@ class Committer:
                 return None
         if in_doubt:
             # Nobody can say whether it was written. The next holder's first message tells.
-            self._ledger.leave(self._claim, Reaction.RETRY_IN_DOUBT.value)
+            self._ledger.leave(self._claim, Reaction.RETRY_IN_DOUBT.value, answered=False)
             raise last
         return Reaction.RETRY
 

@@ -254,11 +254,16 @@ class Ledger:
             db.execute("DELETE FROM prepared WHERE shard_id = ?", (claim.shard_id,))
             self._count(db, counters.CHECKPOINTS, outcome, 1)
 
-    def leave(self, claim: Claim, outcome: str) -> None:
-        """Leave the prepared delta to be settled later, as its checkpoint was refused in doubt, and count why."""
+    def leave(self, claim: Claim, outcome: str, answered: bool) -> None:
+        """Leave the prepared delta to be settled later, and count why.
+
+        `answered` says that the KCL is through with the checkpoint: whatever
+        came of it stands in the lease table now, and can't change any more.
+        """
         with self._transaction() as db:
             self._check(db, claim)
-            db.execute("UPDATE prepared SET answered = 1 WHERE shard_id = ?", (claim.shard_id,))
+            if answered:
+                db.execute("UPDATE prepared SET answered = 1 WHERE shard_id = ?", (claim.shard_id,))
             self._count(db, counters.CHECKPOINTS, outcome, 1)
 
     # Inside a transaction
