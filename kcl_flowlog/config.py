@@ -405,6 +405,7 @@ def _durations_are_positive(config: Config) -> None:
         ("inventory_interval", 1.0),
         ("stuck_after", 1.0),
         ("ready_timeout", 1.0),
+        ("shutdown_grace", 1.0),
     ):
         if getattr(config, name) < least:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least {least:g} s.")

@@ -61,6 +61,7 @@ class Postbox:
         self._lock = threading.Lock()
         self._denials_lock = threading.Lock()
         self._shards: dict[int, Shard] = {}
+        self._thread: threading.Thread | None = None
         self.broken: OSError | None = None
         path.unlink(missing_ok=True)
         # Only this user's processes may report here.
@@ -72,13 +73,15 @@ class Postbox:
 
     def start(self) -> None:
         """Listen in threads of our own."""
-        threading.Thread(
+        self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="messages", daemon=True
-        ).start()
+        )
+        self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
+        """Stop listening, or never begin to."""
+        if self._thread is not None:
+            self._server.shutdown()
         self._server.server_close()
         self._path.unlink(missing_ok=True)
 

@@ -331,10 +331,10 @@ def _idle_after_the_handshake(sidecar, context):
 
 
 def test_idle_tls_clients_hold_up_nobody(serve, authority, tls_config):
-    """With 20 clients that never speak, and 20 more that shook hands and fell silent, a scrape takes under 2 s."""
+    """With 30 clients that never speak, and 30 more that shook hands and fell silent, a scrape takes under 2 s."""
     sidecar, context = serve(tls_config), trusting(authority)
     with contextlib.ExitStack() as stack:
-        for _ in range(20):
+        for _ in range(30):
             stack.enter_context(_idle(sidecar))
             stack.enter_context(_idle_after_the_handshake(sidecar, context))
 
@@ -554,6 +554,19 @@ def test_stop_leaves_no_thread_and_no_socket(serve, authority, tls_config, with_
     assert _open_files() < files
     with pytest.raises(ConnectionRefusedError):
         _idle(sidecar)
+
+
+def test_a_connection_is_closed_when_it_is_done(serve):
+    """Scrapes leave no socket behind, not even until the garbage is collected."""
+    sidecar = serve()
+    before = _open_files()
+    gc.disable()
+    try:
+        for _ in range(20):
+            ask(sidecar)
+        assert eventually(lambda: _open_files() <= before)
+    finally:
+        gc.enable()
 
 
 def _open_files():
