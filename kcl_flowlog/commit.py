@@ -135,6 +135,8 @@ class Committer:
         """Try step 2; return None when it happened, else the refusal that decides."""
         in_doubt = False
         for attempt in range(self._tries):
+            if attempt:
+                self._sleep(_pause(attempt - 1))
             try:
                 checkpointer.checkpoint(upto)
             except CheckpointRefused as refused:
@@ -146,7 +148,6 @@ class Committer:
                     raise
                 in_doubt = in_doubt or reaction is Reaction.RETRY_IN_DOUBT
                 last = refused
-                self._sleep(_pause(attempt))
             else:
                 return None
         if in_doubt:

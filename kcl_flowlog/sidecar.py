@@ -453,8 +453,6 @@ class _Connection(HTTPConnection):
             self.socket.sendall(_SPEAK_TLS)
             return False
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        for plain in (self.rfile, self.wfile):
-            plain.close()
         self.rfile, self.wfile = MakeFile(self.socket, "rb"), MakeFile(self.socket, "wb")
         self.socket.do_handshake()
         # The request may take its time as well.
@@ -462,6 +460,7 @@ class _Connection(HTTPConnection):
 
     def close(self) -> None:
         """Close all of it; a failure would end the thread that served it."""
+        # The writer may hold what could not be sent; left to the garbage collector, it would complain there.
         for close in (super().close, self.wfile.close, self.socket.close):
             with suppress(OSError):
                 close()

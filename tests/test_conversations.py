@@ -1,0 +1,304 @@
+"""Conversations of the MultiLang protocol with a real processor: what it answers, and what is counted by then."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conversation import (
+    DENIED,
+    GOOD,
+    HANG_UP,
+    KILL,
+    ODD,
+    Stage,
+    acknowledge,
+    asks,
+    done,
+    ends,
+    initialize,
+    payload,
+    records,
+    say,
+)
+
+from kcl_flowlog import counters
+
+ONE = (101, payload(GOOD))
+TWO = (102, payload(GOOD, GOOD))
+GARBAGE = (103, b"not gzip at all")
+BOMB = (104, __import__("gzip").compress(b"0" * 5_000_000))
+MIXED = (105, payload(GOOD, ODD, DENIED))
+
+OPENING = [initialize(), done("initialize")]
+REFUSED = [asks("101"), acknowledge("101", "ThrottlingException")]
+DOUBTED = [asks("101"), acknowledge("101", "KinesisClientLibDependencyException")]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    made.close()
+
+
+# Each story: its claim, its steps, the flows published in the end.
+STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
+    "a batch is counted, checkpointed at its last record, and published": (
+        [*OPENING, records(ONE, TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        3,
+    ),
+    "an empty batch asks for nothing": (
+        [*OPENING, records(), done("processRecords"), HANG_UP, ends(0)],
+        0,
+    ),
+    "a stray blank line between messages of the daemon ends it rather than being taken for one": (
+        [*OPENING, ("say", "not a message"), ends(1)],
+        0,
+    ),
+    "killed after prepare, before the checkpoint: the records come again and count once": (
+        [
+            *[*OPENING, records(ONE), asks("101"), KILL],
+            *[initialize("TRIM_HORIZON"), done("initialize")],
+            *[records(ONE, TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "killed after the checkpoint, before fold: the next processor is told so, and folds": (
+        [
+            *[*OPENING, records(ONE), asks("101"), KILL],
+            *[initialize("101"), done("initialize")],
+            *[records(TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "the shard came back behind the commit: others count from the base, so it is dropped": (
+        [
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL],
+            *[initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "the lease is lost: what was not committed is forgotten": (
+        [
+            *OPENING,
+            *[records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "a throttled checkpoint is tried again": (
+        [*OPENING, records(ONE), *REFUSED, asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
+        1,
+    ),
+    "a checkpoint throttled for long waits for the next batch, with its counts": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[records(TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "a checkpoint shut down: nothing is counted, nothing is asked any more": (
+        [
+            *[*OPENING, records(ONE), asks("101"), acknowledge("101", "ShutdownException"), done("processRecords")],
+            *[records(TWO), done("processRecords"), say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "an ambiguous error is tried again at the same place": (
+        [*OPENING, records(ONE), *DOUBTED, asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
+        1,
+    ),
+    "ambiguous for good: it ends without a status": (
+        [*OPENING, records(ONE), *DOUBTED * 5, ends(1)],
+        0,
+    ),
+    "ambiguous for good, but the checkpoint had happened: the next processor folds": (
+        [*OPENING, records(ONE), *DOUBTED * 5, ends(1), initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        1,
+    ),
+    "ambiguous, then shut down, but the checkpoint had happened: the next processor folds": (
+        [
+            *[*OPENING, records(ONE), *DOUBTED, asks("101"), acknowledge("101", "ShutdownException")],
+            *[done("processRecords"), say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+            *[initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "the protocol out of step: it ends without a status": (
+        [*OPENING, records(ONE), asks("101"), acknowledge("101", "InvalidStateException"), ends(1)],
+        0,
+    ),
+    "the shard's end: the rest is committed, then everything is checkpointed, for as long as it takes": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("shardEnded"), asks("101"), acknowledge("101")],
+            *[asks(None), acknowledge(None, "ThrottlingException")] * 2,
+            *[asks(None), acknowledge(None), done("shardEnded"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "the lease lost at the shard's end: it ends without a status, as the KCL would not ask again": (
+        [*OPENING, say("shardEnded"), asks(None), acknowledge(None, "ShutdownException"), ends(1)],
+        0,
+    ),
+    "a planned stop: the last commit, then the lease is given up": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("shutdownRequested"), asks("101"), acknowledge("101"), done("shutdownRequested")],
+            *[say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "garbage is counted and acknowledged, and costs its neighbours nothing": (
+        [
+            *[*OPENING, records(ONE, GARBAGE, BOMB, MIXED), asks("105"), acknowledge("105")],
+            *[done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "the end of stdin in the middle of a checkpoint ends it": (
+        [*OPENING, records(ONE), asks("101"), HANG_UP, ends(1)],
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", STORIES)
+def test_conversation(stage: Stage, claim: str) -> None:
+    """The processor answers as the story says, and publishes just these flows."""
+    steps, flows = STORIES[claim]
+
+    stage.play(*steps)
+
+    assert flows == stage.flows
+
+
+def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
+    """Each bad payload and line has its reason and its dead letter; the books balance."""
+    stage.play(*OPENING, records(ONE, GARBAGE, BOMB, MIXED), asks("105"), acknowledge("105"), done("processRecords"))
+
+    counts = stage.totals.counts
+    assert {
+        "payload_not_gzip": 1,
+        "payload_too_large": 1,
+        "bad_number": 1,
+    } == {label: number for (name, label), number in counts.items() if name == counters.MALFORMED}
+    assert {"counted": 3, "malformed": 1} == {
+        label: number for (name, label), number in counts.items() if name == counters.EVENTS
+    }
+    letters = [letter for _, letter in stage.ledger.dead_letters()]
+    assert [("103", "payload"), ("104", "payload"), ("105", "line")] == [
+        (letter.sequence_number, letter.kind) for letter in letters
+    ]
+    assert letters[2].body == ODD
+
+
+def test_an_exception_ends_it_before_the_status(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """With its inventory gone the processor says nothing more to the daemon, and its last words reach the launcher."""
+    stage.play(*OPENING)
+    stage.inventory.unlink()
+
+    stage.play(records(ONE), ends(1))
+
+    assert stage.flows == 0
+    deadline = time.monotonic() + 5
+    while "A processor ends" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "inventory.json" in caplog.text
+
+
+def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
+    """A processor that outlived its daemon can't take a shard from its successor."""
+    old = stage.ledger.begin_generation()
+    stage.ledger.begin_generation()
+    stage.start(old)
+
+    stage.play(initialize(), ends(1))
+
+
+def test_a_processor_whose_shard_was_taken_over_commits_nothing(stage: Stage) -> None:
+    """Once another processor has claimed the shard, an earlier one can't even prepare."""
+    generation = stage.ledger.begin_generation()
+    stage.start(generation)
+    stage.play(*OPENING)
+    from kcl_flowlog.positions import Position
+
+    stage.ledger.claim("shardId-000000000000", generation, Position("TRIM_HORIZON"))
+
+    stage.play(records(ONE), ends(1))
+
+    assert stage.flows == 0
+
+
+def test_signals_are_ignored(stage: Stage) -> None:
+    """SIGTERM and SIGINT to the whole group must not take the last checkpoint away."""
+    stage.play(*OPENING)
+
+    stage.signal(signal.SIGTERM)
+    stage.signal(signal.SIGINT)
+
+    stage.play(records(ONE), asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))
+
+
+def test_denials_are_written_before_the_checkpoint_is_asked_for(stage: Stage) -> None:
+    """A rejected flow is on the stream of denials by the time its checkpoint could happen."""
+    stage.play(*OPENING, records((101, payload(DENIED))), asks("101"))
+
+    written = stage.denials.getvalue().decode()
+    assert '"dstport":3389' in written
+    assert written.count("\n") == 1
+
+
+def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> None:
+    """The launcher sees a shard from `initialize` to the end of its processor, however that came."""
+    stage.play(*OPENING)
+    assert [shard.shard_id for shard in stage.postbox.shards()] == ["shardId-000000000000"]
+
+    stage.play(KILL)
+
+    deadline = time.monotonic() + 5
+    while stage.postbox.shards() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert stage.postbox.shards() == []
+
+
+# The gaps of the commit, with a SIGKILL in each: (how to get there, the checkpoint that the lease table then holds).
+def test_a_kill_before_prepare_costs_nothing(stage: Stage) -> None:
+    """Killed before step 1: nothing was published, and the records count when they come again."""
+    stage.play(*OPENING)
+    with stage.locked():
+        stage.play(records(ONE))
+        assert stage.is_silent(0.5)
+        stage.play(KILL)
+
+    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), done("processRecords"))
+
+    assert stage.flows == 1
+
+
+def test_a_kill_between_checkpoint_and_fold_costs_nothing(stage: Stage) -> None:
+    """Killed right before step 3, with the checkpoint acknowledged: the next `initialize` folds."""
+    stage.play(*OPENING, records(ONE), asks("101"))
+    with stage.locked():
+        stage.play(acknowledge("101"))
+        assert stage.is_silent(0.5)
+        stage.play(KILL)
+    assert stage.flows == 0
+
+    stage.play(initialize("101"), done("initialize"))
+
+    assert stage.flows == 1
+
+
+def test_a_kill_after_fold_costs_nothing(stage: Stage) -> None:
+    """Killed after step 3: there is nothing to settle, and nothing counts twice."""
+    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), done("processRecords"), KILL)
+
+    stage.play(initialize("101"), done("initialize"), HANG_UP, ends(0))
+
+    assert stage.flows == 1
