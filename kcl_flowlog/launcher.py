@@ -44,8 +44,9 @@ from kcl_flowlog.flowlog import DEFAULT_FORMAT, Format
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
 from kcl_flowlog.ledger import Ledger
+from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
-from kcl_flowlog.sidecar import Pages, Sidecar
+from kcl_flowlog.sidecar import Sidecar
 from kcl_flowlog.statedir import StateDir
 from kcl_flowlog.supervisor import Supervisor
 
