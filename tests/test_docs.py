@@ -11,9 +11,9 @@ import pytest
 from kcl_flowlog import outcomes
 from kcl_flowlog.attribution import PEERS
 from kcl_flowlog.config import settings
-from kcl_flowlog.exporter import METRICS
 from kcl_flowlog.flowlog import PROTOCOL_NAMES
 from kcl_flowlog.inventory import REFRESH_OUTCOMES
+from kcl_flowlog.metrics import METRICS
 from kcl_flowlog.supervisor import RESTART_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
