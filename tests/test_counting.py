@@ -1,0 +1,244 @@
+"""Payloads in, counts out: the books balance, whatever arrives."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+
+import pytest
+from builders import GOOD, INVENTORY, NODATA, SKIPDATA, counted, envelope, labelled, line
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kcl_flowlog import counters, outcomes
+from kcl_flowlog.counters import RejectedPort, Traffic
+from kcl_flowlog.denials import denial_line
+from kcl_flowlog.outcomes import EVENT_OUTCOMES, MALFORMED_REASONS, PAYLOAD_OUTCOMES
+
+ACCEPTED = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
+DENIED = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22, packets=1, bytes=40)
+CONTROL = envelope("CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.", messageType="CONTROL_MESSAGE")
+
+
+def test_flows_packets_and_bytes_add_up() -> None:
+    """Each record is one flow of its packets and bytes; a reject also counts by its port."""
+    delta, denials = counted(envelope(GOOD, GOOD), envelope(DENIED))
+
+    assert delta.traffic[ACCEPTED] == [2, 20, 2000]
+    assert delta.rejected_ports == {RejectedPort("subnet-a", "ingress", "tcp", "22"): 1}
+    assert labelled(delta, counters.EVENTS) == {"counted": 3}
+    assert len(denials) == 1
+
+
+def test_a_port_that_is_not_watched_is_other() -> None:
+    """Ports are bounded, as every one of them would be a series."""
+    delta, _ = counted(envelope(line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=4444)))
+
+    assert [key.port for key in delta.rejected_ports] == ["other"]
+
+
+def test_a_conversation_recorded_at_both_ends_counts_once_in_each_direction() -> None:
+    """100 bytes there and 7 back: egress sums to 107, and so does ingress."""
+    there, back = ("10.0.1.10", "10.0.3.10"), ("10.0.3.10", "10.0.1.10")
+    delta, _ = counted(
+        envelope(line(*there, "eni-a", bytes=100), line(*back, "eni-a", bytes=7), logStream="eni-a-all"),
+        envelope(line(*there, "eni-c", bytes=100), line(*back, "eni-c", bytes=7), logStream="eni-c-all"),
+    )
+
+    sums = {
+        direction: sum(cell[2] for key, cell in delta.traffic.items() if key.direction == direction)
+        for direction in ("egress", "ingress")
+    }
+    assert sums == {"egress": 107, "ingress": 107}
+
+
+def test_idle_and_skipped_intervals_cost_nothing_beside_them() -> None:
+    """NODATA and SKIPDATA are outcomes of their own between good lines."""
+    delta, _ = counted(envelope(GOOD, NODATA, GOOD, SKIPDATA, GOOD))
+
+    assert labelled(delta, counters.EVENTS) == {"counted": 3, "nodata": 1, "skipdata": 1}
+
+
+def test_a_subnet_that_stays_unknown_is_counted_as_such() -> None:
+    """An unattributed record is no traffic of anybody's, but it is not dropped in silence."""
+    delta, denials = counted(envelope(line("1.1.1.1", "2.2.2.2", "eni-0", action="REJECT"), logStream="eni-0-all"))
+
+    assert labelled(delta, counters.EVENTS) == {"unattributed": 1}
+    assert delta.traffic == {}
+    assert json.loads(bytes(denial_line(denials[0], 0.0))) == {
+        "time": "1970-01-01T00:00:00.000Z",
+        "event": "reject",
+        "interface_id": "eni-0",
+        "protocol": "tcp",
+        "srcaddr": "1.1.1.1",
+        "srcport": 40000,
+        "dstaddr": "2.2.2.2",
+        "dstport": 443,
+        "packets": 10,
+        "bytes": 1000,
+        "start": "2023-11-14T22:13:20.000Z",
+        "end": "2023-11-14T22:14:20.000Z",
+    }
+
+
+# Payloads that are not what they should be, with their outcome and reason.
+PAYLOADS = {
+    "a control message": (CONTROL, "control", None),
+    "nothing": (b"", "malformed", "payload_not_gzip"),
+    "plain text": (b"hello", "malformed", "payload_not_gzip"),
+    "cut short": (envelope(GOOD)[:-5], "malformed", "payload_not_gzip"),
+    "damaged": (envelope(GOOD)[:30] + b"\0\0\0\0" + envelope(GOOD)[34:], "malformed", "payload_not_gzip"),
+    "a tail of garbage": (envelope(GOOD) + b"garbage", "malformed", "payload_not_gzip"),
+    "a bomb": (gzip.compress(b" " * 3_000_000), "malformed", "payload_too_large"),
+    "a thousand empty members": (gzip.compress(b"") * 1000, "malformed", "payload_too_large"),
+    "no JSON": (gzip.compress(b"{"), "malformed", "payload_not_json"),
+    "not UTF-8": (gzip.compress(b'{"messageType":"\xff"}'), "malformed", "payload_not_json"),
+    "JSON nested without end": (gzip.compress(b'{"x":' + b"[" * 99_999), "malformed", "payload_not_json"),
+    "JSON of another kind": (gzip.compress(b"[1, 2]"), "malformed", "payload_not_envelope"),
+    "events that are no list": (envelope(logEvents="none"), "malformed", "payload_not_envelope"),
+    "an unknown type": (envelope(GOOD, messageType="TRUTH"), "malformed", "payload_message_type"),
+}
+
+
+@pytest.mark.parametrize("claim", PAYLOADS)
+def test_a_payload_that_is_no_envelope(claim: str) -> None:
+    """It is counted with its reason, kept as a dead letter, and costs its neighbours nothing."""
+    payload, outcome, reason = PAYLOADS[claim]
+
+    delta, _ = counted(envelope(GOOD), payload, envelope(GOOD))
+
+    assert labelled(delta, counters.PAYLOADS) == {"data": 2, outcome: 1}
+    assert labelled(delta, counters.MALFORMED) == ({reason: 1} if reason else {})
+    assert [letter.reason for letter in delta.dead_letters] == ([reason] if reason else [])
+    assert delta.traffic[ACCEPTED] == [2, 20, 2000]
+
+
+def test_two_gzip_members_in_one_payload_are_one_text() -> None:
+    """gzip allows it, and nothing is lost."""
+    text = gzip.decompress(envelope(GOOD, GOOD))
+
+    delta, _ = counted(gzip.compress(text[:50]) + gzip.compress(text[50:]))
+
+    assert labelled(delta, counters.EVENTS) == {"counted": 2}
+
+
+def test_a_bomb_is_not_inflated() -> None:
+    """A payload of a few hundred kilobytes that would inflate to 300 MB takes no such memory."""
+    bomb = gzip.compress(b" " * 300_000_000, 9)
+    tracemalloc.start()
+    try:
+        delta, _ = counted(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert labelled(delta, counters.MALFORMED) == {"payload_too_large": 1}
+    assert peak < 20_000_000
+
+
+def test_an_odd_event_costs_only_itself() -> None:
+    """A message that is a number, null or missing does not cost the events beside it."""
+    events = [{"message": GOOD}, {"message": 7}, {"message": None}, {}, 5, {"message": GOOD, "new": True}]
+
+    delta, _ = counted(envelope(logEvents=events))
+
+    assert labelled(delta, counters.EVENTS) == {"counted": 2, "malformed": 4}
+    assert labelled(delta, counters.MALFORMED) == {"not_text": 4}
+
+
+def test_a_bad_address_costs_only_its_line() -> None:
+    """It is malformed like any other bad field, and its dead letter holds the whole line."""
+    bad = line("10.0.1.10", "10.0.1.999")
+
+    delta, _ = counted(envelope(GOOD, bad))
+
+    assert labelled(delta, counters.EVENTS) == {"counted": 1, "malformed": 1}
+    assert [(letter.reason, letter.kind, letter.body) for letter in delta.dead_letters] == [
+        ("bad_address", "line", bad)
+    ]
+
+
+def test_dead_letters_of_one_commit_are_bounded() -> None:
+    """Past the most, bad lines are only counted, and how many is counted too."""
+    delta, _ = counted(*[envelope(*["bad"] * 500)] * 3)
+
+    assert labelled(delta, counters.DEAD_LETTERS) == {"": 1000}
+    assert labelled(delta, counters.DEAD_LETTERS_DROPPED) == {"": 500}
+    assert len(delta.dead_letters) == 1000
+
+
+def test_a_delay_is_from_the_end_of_the_flow() -> None:
+    """A flow that ended 40 s before it was processed is in the bucket up to a minute."""
+    delta, _ = counted(envelope(GOOD))
+
+    histogram = delta.histograms[counters.EVENT_DELAY]
+    assert (histogram.buckets[1], histogram.sum) == (1, 40.0)
+
+
+_LINES = st.one_of(
+    st.just(GOOD),
+    st.just(NODATA),
+    st.just(SKIPDATA),
+    st.just(DENIED),
+    st.just(line("9.9.9.9", "8.8.8.8", "eni-0")),
+    st.text(max_size=60),
+    st.lists(st.sampled_from([*GOOD.split(), "-", "x", "999999999999999999"]), min_size=14, max_size=14).map(" ".join),
+    st.none(),
+    st.integers(),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(_LINES, max_size=12), max_size=5))
+def test_the_books_always_balance(envelopes: list[list[object]]) -> None:
+    """Events in are the sum of the outcomes, and good lines count as if the others were not there."""
+    delta, _ = counted(*[envelope(*messages) for messages in envelopes])
+
+    events = labelled(delta, counters.EVENTS)
+    reasons = labelled(delta, counters.MALFORMED)
+    assert sum(map(len, envelopes)) == sum(events.values())
+    assert events.keys() <= EVENT_OUTCOMES.keys()
+    assert reasons.keys() <= MALFORMED_REASONS.keys()
+    assert sum(reasons.values()) == events.get(outcomes.MALFORMED, 0)
+    assert sum(cell[0] for cell in delta.traffic.values()) == events.get(outcomes.COUNTED, 0)
+    alone, _ = counted(*[envelope(*[one for one in messages if one == DENIED]) for messages in envelopes])
+    key = Traffic("subnet-a", "ingress", "reject", "tcp", "internet")
+    assert alone.traffic.get(key, [0, 0, 0])[0] <= delta.traffic.get(key, [0, 0, 0])[0]
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(gzip.compress)))
+def test_any_bytes_are_one_payload(payload: bytes) -> None:
+    """No bytes raise; they are exactly one payload of a known outcome."""
+    delta, _ = counted(payload)
+
+    found = labelled(delta, counters.PAYLOADS)
+    assert sum(found.values()) == 1
+    assert found.keys() <= PAYLOAD_OUTCOMES.keys()
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["messageType", "logEvents", "message", "logStream"]), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(_JSON)
+def test_any_json_is_one_payload(value: object) -> None:
+    """Nor does any JSON."""
+    delta, _ = counted(gzip.compress(json.dumps(value).encode()))
+
+    assert sum(labelled(delta, counters.PAYLOADS).values()) == 1
+
+
+def test_every_subnet_of_the_inventory_can_be_counted() -> None:
+    """The inventory of these tests is no fiction: each interface's own traffic lands in its subnet."""
+    for interface in INVENTORY.interfaces:
+        delta, _ = counted(envelope(line(interface.addresses[0], "8.8.8.8", interface.interface_id)))
+        assert [key.subnet_id for key in delta.traffic] == [interface.subnet_id]
