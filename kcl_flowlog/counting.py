@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kcl_flowlog import counters, outcomes
 from kcl_flowlog.attribution import Attributor, Place
 from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
-from kcl_flowlog.envelope import CONTROL_MESSAGE, Envelope, open_payload
+from kcl_flowlog.envelope import CONTROL_MESSAGE, open_payload
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.flowlog import NODATA, OK, FlowRecord, Format
 from kcl_flowlog.positions import Position
@@ -75,53 +75,46 @@ class PayloadCounter:
             delta.add(counters.PAYLOADS, outcomes.CONTROL)
             return
         delta.add(counters.PAYLOADS, outcomes.DATA)
-        self._count_lines(envelope, source, now, delta)
+        tally = _Tally(delta, envelope.log_stream, source)
+        records = self._parse_lines(envelope.messages, tally)
+        # All records of an interface together tell its own address, so this comes before any of them is placed.
+        self._attributor.learn((record for _, record in records), envelope.log_stream)
+        self._place_records(records, envelope.log_stream, tally)
+        tally.close(now)
 
-    def _count_lines(self, envelope: Envelope, source: Source, now: float, delta: Delta) -> None:
-        records: list[tuple[str, FlowRecord]] = []
-        events: Counter[str] = Counter()
-
-        def bury(line: str | None, reason: str) -> None:
-            events[outcomes.MALFORMED] += 1
-            delta.add(counters.MALFORMED, reason)
-            delta.bury(_dead_line(line or "", envelope.log_stream, source, reason))
-
-        for line in envelope.messages:
+    def _parse_lines(self, lines: Iterable[str | None], tally: _Tally) -> list[tuple[str, FlowRecord]]:
+        """Return the flow records among the lines, each with its line; the tally takes the rest."""
+        records = []
+        for line in lines:
             if line is None:
-                bury(line, "not_text")
+                tally.bury("", "not_text")
                 continue
             try:
                 record = self._parse(line)
             except Malformed as bad:
-                bury(line, bad.reason)
+                tally.bury(line, bad.reason)
                 continue
             if record.status == OK:
                 records.append((line, record))
             else:
-                events[outcomes.NODATA if record.status == NODATA else outcomes.SKIPDATA] += 1
+                tally.events[outcomes.NODATA if record.status == NODATA else outcomes.SKIPDATA] += 1
+        return records
 
-        log_stream = envelope.log_stream
-        self._attributor.learn((record for _, record in records), log_stream)
-        ends: Counter[int] = Counter()
+    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], log_stream: str, tally: _Tally) -> None:
         for line, record in records:
             try:
                 place = self._attributor.locate(record, log_stream)
             except Malformed as bad:
-                bury(line, bad.reason)
+                tally.bury(line, bad.reason)
                 continue
+            tally.ends[record.end] += 1
             if place is None:
-                events[outcomes.UNATTRIBUTED] += 1
+                tally.events[outcomes.UNATTRIBUTED] += 1
             else:
-                events[outcomes.COUNTED] += 1
-                self._count_flow(record, place, delta)
-            ends[record.end] += 1
+                tally.events[outcomes.COUNTED] += 1
+                self._count_flow(record, place, tally.delta)
             if self._on_denial is not None and record.action == REJECT:
                 self._on_denial(Denial(record, place))
-        for outcome, number in events.items():
-            delta.add(counters.EVENTS, outcome, number)
-        for end, times in ends.items():
-            if end:
-                delta.observe(counters.EVENT_DELAY, max(0.0, now - end), times)
 
     def _count_flow(self, record: FlowRecord, place: Place, delta: Delta) -> None:
         series = Traffic(place.subnet_id, place.direction, record.action, record.protocol, place.peer)
@@ -129,6 +122,29 @@ class PayloadCounter:
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
             delta.rejected_ports[RejectedPort(place.subnet_id, place.direction, record.protocol, port)] += 1
+
+
+class _Tally:
+    """What the events of one envelope come to, besides their traffic; `close` adds it to the delta."""
+
+    def __init__(self, delta: Delta, log_stream: str, source: Source) -> None:
+        self.delta = delta
+        self.events: Counter[str] = Counter()
+        self.ends: Counter[int] = Counter()
+        self._log_stream = log_stream
+        self._source = source
+
+    def bury(self, line: str, reason: str) -> None:
+        self.events[outcomes.MALFORMED] += 1
+        self.delta.add(counters.MALFORMED, reason)
+        self.delta.bury(_dead_line(line, self._log_stream, self._source, reason))
+
+    def close(self, now: float) -> None:
+        for outcome, number in self.events.items():
+            self.delta.add(counters.EVENTS, outcome, number)
+        for end, times in self.ends.items():
+            if end:
+                self.delta.observe(counters.EVENT_DELAY, max(0.0, now - end), times)
 
 
 def _dead_payload(payload: bytes, source: Source, reason: str) -> DeadLetter:

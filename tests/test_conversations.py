@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from conversation import (
 )
 
 from kcl_flowlog import counters
+from kcl_flowlog.positions import Position
 
 ONE = (101, payload(GOOD))
 TWO = (102, payload(GOOD, GOOD))
 GARBAGE = (103, b"not gzip at all")
-BOMB = (104, __import__("gzip").compress(b"0" * 5_000_000))
+BOMB = (104, gzip.compress(b"0" * 5_000_000))
 MIXED = (105, payload(GOOD, ODD, DENIED))
 
 OPENING = [initialize(), done("initialize")]
@@ -44,6 +46,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made = Stage(tmp_path)
     yield made
     made.close()
+
+
+def eventually(is_true: Callable[[], bool]) -> None:
+    """Wait until something in another thread has come about; messages take a moment."""
+    deadline = time.monotonic() + 5
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 # Each story: its claim, its steps, the flows published in the end.
@@ -206,10 +216,7 @@ def test_an_exception_ends_it_before_the_status(stage: Stage, caplog: pytest.Log
     stage.play(records(ONE), ends(1))
 
     assert stage.flows == 0
-    deadline = time.monotonic() + 5
-    while "A processor ends" not in caplog.text and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert "inventory.json" in caplog.text
+    eventually(lambda: "A processor ends" in caplog.text and "inventory.json" in caplog.text)
 
 
 def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
@@ -226,7 +233,6 @@ def test_a_processor_whose_shard_was_taken_over_commits_nothing(stage: Stage) ->
     generation = stage.ledger.begin_generation()
     stage.start(generation)
     stage.play(*OPENING)
-    from kcl_flowlog.positions import Position
 
     stage.ledger.claim("shardId-000000000000", generation, Position("TRIM_HORIZON"))
 
@@ -256,15 +262,16 @@ def test_denials_are_written_before_the_checkpoint_is_asked_for(stage: Stage) ->
 
 def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> None:
     """The launcher sees a shard from `initialize` to the end of its processor, however that came."""
+
+    def held() -> list[str]:
+        return [shard.shard_id for shard in stage.postbox.shards()]
+
     stage.play(*OPENING)
-    assert [shard.shard_id for shard in stage.postbox.shards()] == ["shardId-000000000000"]
+    eventually(lambda: held() == ["shardId-000000000000"])
 
     stage.play(KILL)
 
-    deadline = time.monotonic() + 5
-    while stage.postbox.shards() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert stage.postbox.shards() == []
+    eventually(lambda: held() == [])
 
 
 # The gaps of the commit, with a SIGKILL in each: (how to get there, the checkpoint that the lease table then holds).
