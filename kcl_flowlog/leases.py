@@ -45,12 +45,12 @@ class LeaseTable:
 
 def settle_left_commits(ledger: Ledger, leases: LeaseTable) -> None:
     """Settle every commit that was left in doubt, as far as the lease table can be read."""
-    for shard_id in ledger.unsettled():
+    for left in ledger.left_commits():
         try:
-            checkpoint = leases.checkpoint(shard_id)
+            checkpoint = leases.checkpoint(left.shard_id)
         except AWS_ERRORS as error:
-            log.warning("A commit of %s waits for the lease table, which can't be read: %s", shard_id, error)
+            log.warning("A commit of %s waits for the lease table, which can't be read: %s", left.shard_id, error)
             return
-        verdict = ledger.settle(shard_id, checkpoint)
+        verdict = ledger.settle(left, checkpoint)
         if verdict is not None:
-            log.warning("A commit of %s was in doubt; its lease says: %s", shard_id, verdict.value)
+            log.warning("A commit of %s was in doubt; its lease says: %s", left.shard_id, verdict.value)

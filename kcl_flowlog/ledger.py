@@ -15,8 +15,8 @@ Only totals are ever shown. A process may stop at any point:
 - after 3: nothing to redo.
 
 Each step is one transaction, on disk when it returns (WAL, synchronous FULL).
-Whoever claims a shard gets a token; any step with an older token raises
-`StaleProcessor` and changes nothing. A broken file, a full disk and the like
+Whoever claims a shard gets a token; any step with an older token, or of a
+generation that is over, raises `StaleProcessor` and changes nothing. A broken file, a full disk and the like
 raise `sqlite3.Error`: broken machinery, which must end the process.
 
 Knows no KCL, no AWS and no metric name. The home of sqlite3.
@@ -47,7 +47,7 @@ _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE holders (shard_id TEXT PRIMARY KEY, token TEXT NOT NULL);
 CREATE TABLE prepared (
-    shard_id TEXT PRIMARY KEY,
+    shard_id TEXT PRIMARY KEY, token TEXT NOT NULL,
     base_sequence TEXT NOT NULL, base_sub INTEGER NOT NULL,
     upto_sequence TEXT NOT NULL, upto_sub INTEGER NOT NULL,
     generation INTEGER NOT NULL,
@@ -82,6 +82,12 @@ ON CONFLICT DO UPDATE SET
     packets = min(packets + excluded.packets, 9223372036854775807),
     bytes = min(bytes + excluded.bytes, 9223372036854775807),
     counted_at = excluded.counted_at
+"""
+
+
+_LEFT_COMMITS = """
+SELECT shard_id, token FROM prepared
+WHERE (answered OR generation < (SELECT value FROM meta WHERE name = 'generation'))
 """
 
 
@@ -121,6 +127,13 @@ class Claim(NamedTuple):
     settled: Verdict | None
 
 
+class LeftCommit(NamedTuple):
+    """A prepared delta that the lease table can settle: its shard, and the token that it was prepared with."""
+
+    shard_id: str
+    token: str
+
+
 class Ledger:
     """One connection to the books. Each process opens its own; a thread may not share it."""
 
@@ -148,7 +161,7 @@ class Ledger:
     # What the launcher does
 
     def begin_generation(self) -> int:
-        """Start a new generation of processors: those of older ones can claim nothing any more."""
+        """Start a new generation of processors: those of older ones can write nothing any more."""
         with self._transaction() as db:
             db.execute("INSERT INTO meta VALUES ('generation', 1) ON CONFLICT DO UPDATE SET value = value + 1")
             return int(db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()[0])
@@ -197,24 +210,24 @@ class Ledger:
         with self._transaction() as db:
             db.execute("DELETE FROM dead_letters WHERE id <= ?", (upto,))
 
-    def unsettled(self) -> list[str]:
-        """Return the shards whose prepared delta can be settled by the lease table.
+    def left_commits(self) -> list[LeftCommit]:
+        """Return the prepared deltas that can be settled by the lease table.
 
         That is where the KCL has answered, or where its daemon is gone; a
         checkpoint that is still under way must not be judged.
         """
-        return [
-            shard_id
-            for (shard_id,) in self._connection.execute(
-                "SELECT shard_id FROM prepared WHERE answered OR generation <"
-                " (SELECT value FROM meta WHERE name = 'generation') ORDER BY shard_id"
-            )
-        ]
+        return [LeftCommit(*row) for row in self._connection.execute(f"{_LEFT_COMMITS} ORDER BY shard_id")]
 
-    def settle(self, shard_id: str, checkpoint: Position) -> Verdict | None:
-        """Settle the prepared delta of an `unsettled` shard by its checkpoint of now; None if there is none."""
+    def settle(self, left: LeftCommit, checkpoint: Position) -> Verdict | None:
+        """Settle a commit of `left_commits` by a checkpoint read after it was listed.
+
+        None if it has been settled otherwise by now: that checkpoint says
+        nothing of a commit that the shard's next holder has begun since.
+        """
         with self._transaction() as db:
-            return self._settle(db, shard_id, checkpoint)
+            if db.execute(f"{_LEFT_COMMITS} AND shard_id = ? AND token = ?", left).fetchone() is None:
+                return None
+            return self._settle(db, left.shard_id, checkpoint)
 
     # What a processor does
 
@@ -225,9 +238,7 @@ class Ledger:
         """
         token = uuid.uuid4().hex
         with self._transaction() as db:
-            now = db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
-            if now is None or now[0] != generation:
-                raise StaleProcessor(f"Generation {generation} of this instance's processors is over.")
+            self._check_generation(db, generation)
             db.execute("INSERT OR REPLACE INTO holders VALUES (?, ?)", (shard_id, token))
             return Claim(shard_id, token, generation, self._settle(db, shard_id, checkpoint))
 
@@ -236,8 +247,8 @@ class Ledger:
         with self._transaction() as db:
             self._check(db, claim)
             db.execute(
-                "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-                (claim.shard_id, *base, *upto, claim.generation, msgspec.json.encode(delta)),
+                "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+                (claim.shard_id, claim.token, *base, *upto, claim.generation, msgspec.json.encode(delta)),
             )
 
     def fold(self, claim: Claim) -> None:
@@ -327,7 +338,14 @@ class Ledger:
         db.execute("INSERT OR REPLACE INTO histograms VALUES (?, ?)", (histogram, msgspec.json.encode(added)))
 
     @staticmethod
-    def _check(db: sqlite3.Connection, claim: Claim) -> None:
+    def _check_generation(db: sqlite3.Connection, generation: int) -> None:
+        now = db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
+        if now is None or now[0] != generation:
+            raise StaleProcessor(f"Generation {generation} of this instance's processors is over.")
+
+    @classmethod
+    def _check(cls, db: sqlite3.Connection, claim: Claim) -> None:
+        cls._check_generation(db, claim.generation)
         row = db.execute("SELECT token FROM holders WHERE shard_id = ?", (claim.shard_id,)).fetchone()
         if row is None or row[0] != claim.token:
             raise StaleProcessor(f"Another processor has taken over {claim.shard_id}.")
@@ -338,10 +356,12 @@ class Ledger:
         self._connection.execute(f"BEGIN {kind}")
         try:
             yield self._connection
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # A full disk or an unreadable file ends the transaction by itself; a COMMIT that failed may not have.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _migrate(self) -> None:
         # Most connections find a ledger that is up to date, and must not wait for their turn to write.

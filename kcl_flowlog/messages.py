@@ -66,14 +66,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Disconnected(OSError):
-    """The launcher or the daemon went away while an answer was awaited."""
+    """The launcher or the daemon went away while the launcher was waited for."""
 
 
 class Messenger:
     """The processor's connection to the launcher.
 
     `lifeline` is the descriptor of the protocol's input: when the daemon hangs
-    up there, waiting for an answer ends with `Disconnected`.
+    up there, waiting for the launcher ends with `Disconnected`.
     """
 
     def __init__(self, path: str, lifeline: int) -> None:
@@ -82,15 +82,20 @@ class Messenger:
         self._lifeline = lifeline
 
     def tell(self, message: Message) -> None:
-        """Send a message."""
-        self._socket.sendall(_encode(message) + b"\n")
+        """Send a message; a launcher that does not read is waited for."""
+        rest = memoryview(_encode(message) + b"\n")
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT)
 
     def deliver(self, message: Denials) -> None:
         """Send denials and wait until they are written down."""
         self.tell(message)
         answer = b""
         while not answer.endswith(b"\n"):
-            self._wait()
+            self._wait(select.POLLIN)
             part = self._socket.recv(64)
             if not part:
                 raise Disconnected("The launcher hung up.")
@@ -100,9 +105,9 @@ class Messenger:
         """Send one event for the log."""
         self.tell(Log(level, text, {name: str(value) for name, value in fields.items()}))
 
-    def _wait(self) -> None:
+    def _wait(self, event: int) -> None:
         poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
+        poll.register(self._socket, event)
         poll.register(self._lifeline, 0)  # only its hang-up, which needs no asking
         for descriptor, _ in poll.poll():
             if descriptor == self._lifeline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,10 @@ def delta(flows: int = 1, packets: int = 10, octets: int = 100) -> Delta:
 
 def sums(ledger: Ledger) -> list[tuple[int, int, int]]:
     return [(total.flows, total.packets, total.bytes) for total in ledger.totals().traffic]
+
+
+def shards_left(ledger: Ledger) -> list[str]:
+    return [left.shard_id for left in ledger.left_commits()]
 
 
 # base, upto, the checkpoint of now → what became of the commit.
@@ -133,11 +137,19 @@ def test_a_total_stops_at_its_largest_number(ledger: Ledger) -> None:
     assert [total.bytes for total in ledger.totals().traffic] == [2**63 - 1]
 
 
-def test_an_older_claim_changes_nothing(ledger: Ledger) -> None:
-    """Whoever claimed a shard last is the only one that may write for it."""
+@pytest.mark.parametrize(
+    "supersede",
+    [
+        lambda ledger, old: ledger.claim(SHARD, old.generation, START),
+        lambda ledger, old: ledger.begin_generation(),
+    ],
+    ids=["another processor has claimed the shard", "another daemon was started"],
+)
+def test_an_older_claim_changes_nothing(ledger: Ledger, supersede: Callable[[Ledger, Claim], object]) -> None:
+    """Whoever claimed a shard last, of this generation, is the only one that may write for it."""
     old = claim(ledger)
     ledger.prepare(old, START, Position("5"), delta().snapshot())
-    claim(ledger, START)
+    supersede(ledger, old)
 
     for step in (
         lambda: ledger.prepare(old, START, Position("6"), delta().snapshot()),
@@ -173,13 +185,13 @@ def test_only_what_can_no_longer_change_is_settled_by_the_lease_table(ledger: Le
     """A checkpoint under way must not be judged: its answer is still to come."""
     mine = claim(ledger)
     ledger.prepare(mine, START, Position("5"), delta().snapshot())
-    assert ledger.unsettled() == []
+    assert shards_left(ledger) == []
 
     ledger.leave(mine, "ambiguous", answered=False)
-    assert ledger.unsettled() == []
+    assert shards_left(ledger) == []
 
     ledger.leave(mine, "lost", answered=True)
-    assert ledger.unsettled() == [SHARD]
+    assert shards_left(ledger) == [SHARD]
 
 
 def test_what_an_older_generation_left_is_settled_by_the_lease_table(ledger: Ledger) -> None:
@@ -187,7 +199,7 @@ def test_what_an_older_generation_left_is_settled_by_the_lease_table(ledger: Led
     ledger.prepare(claim(ledger), START, Position("5"), delta().snapshot())
     ledger.begin_generation()
 
-    assert ledger.unsettled() == [SHARD]
+    assert shards_left(ledger) == [SHARD]
 
 
 class FakeDynamoDB:
@@ -222,7 +234,68 @@ def test_the_lease_row_settles(ledger: Ledger, rows: list[tuple[str, str]], flow
 
     assert flows == sum(total.flows for total in ledger.totals().traffic)
     assert undecided == ledger.totals().counts.get(("undecided_commits", ""), 0)
-    assert ledger.unsettled() == []
+    assert shards_left(ledger) == []
+
+
+def test_a_lease_row_says_nothing_of_a_commit_begun_after_it_was_read(ledger: Ledger) -> None:
+    """While the lease row is on its way, the shard comes back and the next commit is prepared: that one stays."""
+    old = claim(ledger)
+    ledger.prepare(old, START, Position("5"), delta().snapshot())
+    generation = ledger.begin_generation()
+    new: list[Claim] = []
+
+    class SlowLeases(LeaseTable):
+        def checkpoint(self, shard_id: str) -> Position:
+            new.append(ledger.claim(shard_id, generation, START))
+            ledger.prepare(new[0], START, Position("6"), delta(flows=2).snapshot())
+            ledger.leave(new[0], "lost", answered=True)
+            return START
+
+    settle_left_commits(ledger, SlowLeases(None, "app"))
+    ledger.fold(new[0])
+
+    assert sums(ledger) == [(2, 20, 200)]
+
+
+def fail_prepare(ledger: Ledger, held: Claim) -> None:
+    large = Delta()
+    for number in range(5_000):
+        large.add_flow(SERIES._replace(subnet_id=f"subnet-{number:0100}"), 1, 1)
+    ledger.prepare(held, START, Position("6"), large.snapshot())
+
+
+def test_a_full_disk_is_told_as_such_and_leaves_the_books_as_they_were(ledger: Ledger) -> None:
+    """SQLite may end the transaction by itself then; the error that comes out is the disk's."""
+    held = claim(ledger)
+    ledger.prepare(held, START, Position("5"), delta().snapshot())
+    ledger.fold(held)
+    connection = ledger._connection
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 1}")
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        fail_prepare(ledger, held)
+
+    connection.execute("PRAGMA max_page_count = 100000")
+    ledger.prepare(held, Position("5"), Position("6"), delta().snapshot())
+    ledger.fold(held)
+    assert sums(ledger) == [(2, 20, 200)]
+
+
+def test_a_commit_that_sqlite_refuses_leaves_no_transaction_open(ledger: Ledger) -> None:
+    """A COMMIT that fails is rolled back, so that the next transaction can begin."""
+    held = claim(ledger)
+    ledger._connection.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+    ledger._connection.execute(
+        "CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)"
+    )
+    ledger._connection.execute("PRAGMA foreign_keys = ON")
+
+    with pytest.raises(sqlite3.IntegrityError), ledger._transaction() as db:
+        db.execute("INSERT INTO children VALUES (1)")
+
+    ledger.prepare(held, START, Position("5"), delta().snapshot())
+    ledger.fold(held)
+    assert sums(ledger) == [(1, 10, 100)]
 
 
 def test_many_writers_and_a_reader(path: Path) -> None:

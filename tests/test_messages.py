@@ -1,0 +1,97 @@
+"""The processor's end of the messages, where the launcher or the daemon is gone or stuck."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kcl_flowlog.messages import Denials, Disconnected, Log, Messenger
+
+
+class Launcher:
+    """Accepts one processor and reads only when asked to; `daemon` is the writing end of the protocol's input."""
+
+    def __init__(self, path: Path) -> None:
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(str(path))
+        self._server.listen()
+        self.lifeline, self.daemon = os.pipe()
+        self.messenger = Messenger(str(path), self.lifeline)
+        self.connection, _ = self._server.accept()
+
+    def hang_up_the_daemon(self) -> None:
+        os.close(self.daemon)
+        self.daemon = -1
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes, in small pieces."""
+        got = b""
+        while len(got) < size:
+            got += self.connection.recv(4096)
+        return got
+
+    def close(self) -> None:
+        self.messenger.close()
+        self.connection.close()
+        self._server.close()
+        os.close(self.lifeline)
+        if self.daemon >= 0:
+            os.close(self.daemon)
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    made = Launcher(tmp_path / "messages.sock")
+    yield made
+    made.close()
+
+
+# More than a socket buffers.
+LARGE = Log("info", "x" * 4_000_000, {})
+
+
+def test_a_message_larger_than_the_socket_arrives_whole(launcher: Launcher) -> None:
+    """Sent in the pieces that fit, while the launcher reads."""
+    teller = threading.Thread(target=launcher.messenger.tell, args=(LARGE,))
+    teller.start()
+
+    line = launcher.read(len(msgspec.json.encode(LARGE)) + 1)
+
+    teller.join()
+    assert msgspec.json.decode(line, type=Log) == LARGE
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda messenger: messenger.tell(LARGE),
+        lambda messenger: messenger.deliver(Denials([msgspec.Raw(b"{}")])),
+    ],
+    ids=["by a launcher that does not read", "by a launcher that does not answer"],
+)
+def test_a_blocked_processor_ends_with_its_daemon(launcher: Launcher, say: Callable[[Messenger], None]) -> None:
+    """Else it would outlive the daemon for ever, waiting."""
+    hangup = threading.Timer(0.2, launcher.hang_up_the_daemon)
+    hangup.start()
+
+    with pytest.raises(Disconnected, match="daemon"):
+        say(launcher.messenger)
+
+    hangup.join()
+
+
+def test_a_launcher_that_hangs_up_ends_the_wait(launcher: Launcher) -> None:
+    """A denial that nobody wrote down is no denial delivered."""
+    hangup = threading.Timer(0.2, launcher.connection.close)
+    hangup.start()
+
+    with pytest.raises(OSError):
+        launcher.messenger.deliver(Denials([msgspec.Raw(b"{}")]))
+
+    hangup.join()
