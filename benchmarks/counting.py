@@ -21,7 +21,9 @@ from isal import igzip
 from kcl_flowlog.attribution import Attributor
 from kcl_flowlog.counters import Delta
 from kcl_flowlog.counting import PayloadCounter, Source
+from kcl_flowlog.duplicates import Window
 from kcl_flowlog.flowlog import Format
+from kcl_flowlog.formats import Formats
 from kcl_flowlog.positions import Position
 from kcl_flowlog.subnets import Index, Interface, Inventory, Subnet
 
@@ -62,7 +64,7 @@ def payloads(seed: int = 1) -> list[bytes]:
                 f"2 123456789010 {interface} {source} {target} {rng.randrange(1024, 65000)} 443 6 "
                 f"{rng.randrange(1, 99)} {rng.randrange(40, 99999)} 1700000000 {1700000000 + number % 60} {action} OK"
             )
-            events.append({"id": f"{number:056d}", "timestamp": 1700000000000, "message": line})
+            events.append({"id": f"{len(made):028d}{number:028d}", "timestamp": 1700000000000, "message": line})
         envelope = {
             "messageType": "DATA_MESSAGE",
             "owner": "123456789010",
@@ -85,7 +87,7 @@ def gunzip_alone(made: list[bytes]) -> None:
 
 
 def product(made: list[bytes]) -> None:
-    counter = PayloadCounter(Format(), Attributor(INDEX), frozenset({"22", "443"}), 2**26)
+    counter = PayloadCounter(Formats(), Attributor(INDEX), frozenset({"22", "443"}), 2**26, window=Window())
     delta = Delta()
     for payload in made:
         counter.count(payload, SOURCE, 1700000100.0, delta)

@@ -16,11 +16,9 @@ from typing import NamedTuple
 
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.flowlog import NONE, FlowRecord
-from kcl_flowlog.subnets import Index, Prefixes, Station, Subnet, pack
-
-INGRESS = "ingress"
-EGRESS = "egress"
-UNKNOWN = "unknown"
+from kcl_flowlog.ownaddresses import OwnAddresses
+from kcl_flowlog.streams import LogStream
+from kcl_flowlog.subnets import EGRESS, UNKNOWN, Index, Prefixes, Station, Subnet, pack
 
 # The classes of peers, for the metrics' label and the documentation.
 PEERS = {
@@ -43,7 +41,7 @@ _SPECIAL = Prefixes(
 )
 
 _MOST_REMEMBERED = 65_536
-"""Most addresses, and most learned interfaces, held at a time: some tens of megabytes at worst."""
+"""Most addresses, and most interfaces that are not listed, held at a time: some tens of megabytes at worst."""
 
 
 class Place(NamedTuple):
@@ -57,91 +55,129 @@ class Place(NamedTuple):
 class Attributor:
     """Finds the place of each record, by the index of the inventory.
 
-    `unknown_interfaces` gathers the ids that the inventory lacks, for an
-    early refresh; whoever asks for one clears the set.
+    `unknown_interfaces` gathers the ids that the inventory lacks, each once,
+    for an early refresh; whoever asks for one clears the set.
     """
 
     def __init__(self, index: Index) -> None:
-        self._index = index
+        self.index = index
         self._packed: dict[str, bytes | None] = {NONE: None}
         self._peers: dict[tuple[str, bytes], str] = {}
-        self._candidates: dict[str, frozenset[bytes]] = {}
+        self._own = OwnAddresses()
+        # What was found of interfaces that are not listed, until something new is learned of them.
+        self._strangers: dict[tuple[str, str, LogStream], Station | None] = {}
+        self._told: set[str] = set()
         self.unknown_interfaces: set[str] = set()
 
     def use(self, index: Index) -> None:
         """Go on with a newer inventory; what was learned of interfaces stays."""
-        self._index = index
+        self.index = index
         self._peers.clear()
+        self._strangers.clear()
 
-    def learn(self, records: Iterable[FlowRecord], log_stream: str) -> None:
-        """Learn the own addresses of interfaces that the inventory lacks.
-
-        An interface's own address is the one common to all of its records.
-        """
+    def learn(self, records: Iterable[FlowRecord], stream: LogStream) -> None:
+        """Learn the own addresses of interfaces that the inventory lacks."""
         for record in records:
-            interface_id = _interface_of(record, log_stream)
-            if interface_id == NONE or interface_id in self._index.stations:
+            interface_id = _interface_of(record, stream)
+            if interface_id == NONE or interface_id in self.index.stations:
                 continue
-            self.unknown_interfaces.add(interface_id)
-            if len(self.unknown_interfaces) > _MOST_REMEMBERED:
-                self.unknown_interfaces.clear()
+            self._note_unknown(interface_id)
             try:
-                ends = _known(self._pack(record.srcaddr), self._pack(record.dstaddr))
+                source, destination = self._pack(record.srcaddr), self._pack(record.dstaddr)
             except Malformed:
                 continue  # `locate` will say so
-            known = self._candidates.get(interface_id)
-            # A record between two other addresses (a secondary one, say) must not make us forget what we learned.
-            common = ends if known is None else (known & ends) or known
-            if known is None and len(self._candidates) >= _MOST_REMEMBERED:
-                self._candidates.pop(next(iter(self._candidates)))
-            self._candidates[interface_id] = common
+            if self._own.learn(interface_id, source, destination):
+                self._strangers.clear()
 
-    def locate(self, record: FlowRecord, log_stream: str) -> Place | None:
-        """Return the place of a record of `log_stream`, or None where its subnet stays unknown.
+    def locate(self, record: FlowRecord, stream: LogStream) -> Place | None:
+        """Return the place of a record of a log stream, or None where its subnet stays unknown.
 
         Raises `Malformed` for an address that is none.
         """
         source = self._pack(record.srcaddr)
         destination = self._pack(record.dstaddr)
-        station = self._station(record, log_stream, source, destination)
+        station = self._station(record, stream, source, destination)
         if station is None:
             return None
         direction = record.direction
         if direction == UNKNOWN:
-            direction = _direction(source, destination, station.addresses)
+            direction = station.direction(source, destination)
         if direction == UNKNOWN:
             return Place(station.subnet_id, direction, UNKNOWN)
-        other = destination if direction == EGRESS else source
-        return Place(station.subnet_id, direction, self._peer(station, other))
+        # Behind a NAT gateway or a load balancer the packet's own end is the one that matters.
+        if direction == EGRESS:
+            far = destination if record.pkt_dstaddr == NONE else self._pack(record.pkt_dstaddr)
+        else:
+            far = source if record.pkt_srcaddr == NONE else self._pack(record.pkt_srcaddr)
+        return Place(station.subnet_id, direction, self._peer(station, far))
+
+    def _note_unknown(self, interface_id: str) -> None:
+        if interface_id in self._told or not self.index.lists_interfaces:
+            return
+        if len(self._told) >= _MOST_REMEMBERED:
+            self._told.clear()
+        self._told.add(interface_id)
+        self.unknown_interfaces.add(interface_id)
 
     def _station(
-        self, record: FlowRecord, log_stream: str, source: bytes | None, destination: bytes | None
+        self, record: FlowRecord, stream: LogStream, source: bytes | None, destination: bytes | None
     ) -> Station | None:
-        interface_id = _interface_of(record, log_stream)
-        station = self._index.stations.get(interface_id)
+        interface_id = _interface_of(record, stream)
+        station = self.index.stations.get(interface_id)
         if station is not None and record.subnet_id in (NONE, station.subnet_id):
             return station
-        own = self._own_addresses(interface_id, record, source, destination)
         if record.subnet_id != NONE:
-            subnet = self._index.subnets.get(record.subnet_id)
-            vpc_id = subnet.vpc_id if subnet is not None else record.vpc_id
-            return Station(record.subnet_id, vpc_id, station.addresses if station is not None else own)
-        if len(own) != 1:
-            return None
-        home = self._index.subnet_of(next(iter(own)), record.vpc_id)
-        return None if home is None else Station(home.subnet_id, home.vpc_id, own)
+            return self._station_in(record, interface_id, station, source, destination)
+        # Without an interface nothing tells which of the two ends has recorded it.
+        return None if interface_id == NONE else self._stranger(interface_id, record.vpc_id, stream)
 
-    def _own_addresses(
-        self, interface_id: str, record: FlowRecord, source: bytes | None, destination: bytes | None
-    ) -> frozenset[bytes]:
-        """Return the learned own address; where two are possible, the one that lies in a known subnet."""
-        learned = self._candidates.get(interface_id)
-        if learned is None:
-            learned = _known(source, destination)
-        if len(learned) == 1:
-            return learned
-        at_home = [end for end in learned if self._index.subnet_of(end, record.vpc_id) is not None]
-        return frozenset(at_home) if len(at_home) == 1 else frozenset()
+    def _station_in(
+        self,
+        record: FlowRecord,
+        interface_id: str,
+        listed: Station | None,
+        source: bytes | None,
+        destination: bytes | None,
+    ) -> Station:
+        """Return the station of a record that names its subnet, but whose interface is not listed there."""
+        subnet = self.index.subnets.get(record.subnet_id)
+        vpc_id = subnet.vpc_id if subnet is not None else record.vpc_id
+        if listed is not None:
+            return Station(record.subnet_id, vpc_id, listed.addresses)
+        own = self._own.decided(interface_id)
+        ends = {end for end in (source, destination) if end is not None}
+        if subnet is not None and own.isdisjoint(ends):
+            at_home = [end for end in ends if self.index.subnet_of(end, vpc_id) is subnet]
+            own = frozenset(at_home) if len(at_home) == 1 else own
+        return Station(record.subnet_id, vpc_id, own)
+
+    def _stranger(self, interface_id: str, vpc_id: str, stream: LogStream) -> Station | None:
+        """Return the station of an interface that is not listed, by what was learned of it."""
+        key = (interface_id, vpc_id, stream)
+        try:
+            return self._strangers[key]
+        except KeyError:
+            if len(self._strangers) >= _MOST_REMEMBERED:
+                self._strangers.clear()
+            station = self._strangers[key] = self._find_stranger(interface_id, vpc_id, stream)
+            return station
+
+    def _find_stranger(self, interface_id: str, vpc_id: str, stream: LogStream) -> Station | None:
+        own = self._own.decided(interface_id)
+        pairs = self._own.undecided(interface_id)
+        homes = [home for address in own if (home := self.index.home_of(address, vpc_id, stream)) is not None]
+        if not homes and (vpc_id != NONE or self.index.tells_scope_of(stream)):
+            # Of two ends, the one that lies in the VPC, or in what the log group records, is the interface's.
+            for pair in pairs:
+                known = [home for end in pair if (home := self.index.home_of(end, vpc_id, stream)) is not None]
+                homes += known if len(known) == 1 else []
+        if not homes:
+            return None
+        home = homes[0]
+        for pair in pairs:
+            at_home = [end for end in pair if self.index.home_of(end, home.vpc_id, stream) is home]
+            own = own.union(at_home) if len(at_home) == 1 else own
+        return Station(home.subnet_id, home.vpc_id, own)
 
     def _peer(self, station: Station, other: bytes | None) -> str:
         if other is None:
@@ -155,12 +191,12 @@ class Attributor:
         return peer
 
     def _peer_class(self, station: Station, other: bytes) -> str:
-        there = self._index.subnet_of(other, station.vpc_id)
+        there = self.index.subnet_of(other, station.vpc_id)
         if there is None:
             return _SPECIAL.find(other) or "internet"
         if there.subnet_id == station.subnet_id:
             return "same_subnet"
-        here: Subnet | None = self._index.subnets.get(station.subnet_id)
+        here: Subnet | None = self.index.subnets.get(station.subnet_id)
         if here is None:
             return "private"
         return "same_zone" if there.availability_zone_id == here.availability_zone_id else "cross_zone"
@@ -179,20 +215,6 @@ class Attributor:
             return packed
 
 
-def _known(*ends: bytes | None) -> frozenset[bytes]:
-    return frozenset(end for end in ends if end is not None)
-
-
-def _interface_of(record: FlowRecord, log_stream: str) -> str:
+def _interface_of(record: FlowRecord, stream: LogStream) -> str:
     """Return the interface of the record, or else the one that its log stream is named by."""
-    if record.interface_id != NONE:
-        return record.interface_id
-    head, _, rest = log_stream.partition("-")
-    return f"{head}-{rest.partition('-')[0]}" if head == "eni" and rest else NONE
-
-
-def _direction(source: bytes | None, destination: bytes | None, own: frozenset[bytes]) -> str:
-    outbound, inbound = source in own, destination in own
-    if outbound == inbound:
-        return UNKNOWN
-    return EGRESS if outbound else INGRESS
+    return stream.interface_id if record.interface_id == NONE else record.interface_id

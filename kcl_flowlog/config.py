@@ -31,7 +31,8 @@ DEFAULT_WATCHED_PORTS = (
     "22,23,25,53,80,123,135,139,389,443,445,1433,1521,2375,3306,3389,5432,5900,5985,6379,8080,9200,11211,27017"
 )
 
-Kind = Literal["text", "integer", "seconds", "switch", "path", "choice", "list"]
+Kind = Literal["text", "integer", "seconds", "switch", "path", "choice", "list", "lines"]
+"""The type of a setting; in a variable, a `list` is separated by spaces, and `lines` by line ends."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,20 @@ class Config:
         "TIME",
     )
     # Flow logs
-    flow_log_format: str = _setting(
+    flow_log_format: tuple[str, ...] = _setting(
         "--flow-log-format",
-        "text",
+        "lines",
         "Flow logs",
-        "",
-        "Format of the flow log lines, as AWS writes it: '${version} ${interface-id} …'. Default: the default format of version 2.",
-        "FORMAT",
+        (),
+        "Format of the flow log lines, as AWS writes it: '${version} ${interface-id} …'; for one log group: 'GROUP=${version} …'. May be repeated; each line is read by the format that it fits. Default: what EC2 says of each log group's flow logs, else the default format of version 2.",
+        "[GROUP=]FORMAT",
+    )
+    deduplicate: bool = _setting(
+        "--deduplicate",
+        "switch",
+        "Flow logs",
+        True,
+        "Recognise a payload that CloudWatch Logs has delivered again on the same shard, and count it once.",
     )
     log_deny: bool = _setting(
         "--log-deny",
@@ -165,8 +173,24 @@ class Config:
         "seconds",
         "Inventory",
         1800.0,
-        "Time between two readings of the subnets and interfaces from EC2.",
+        "Time between two readings of the subnets, interfaces and flow logs from EC2.",
         "TIME",
+    )
+    inventory_role: tuple[str, ...] = _setting(
+        "--inventory-role",
+        "list",
+        "Inventory",
+        (),
+        "Role of another account whose subnets are read as well, beside those of the own credentials; may be repeated.",
+        "ARN",
+    )
+    inventory_region: tuple[str, ...] = _setting(
+        "--inventory-region",
+        "list",
+        "Inventory",
+        (),
+        "Region whose subnets are read, in every account; may be repeated. Default: the stream's region.",
+        "REGION",
     )
     # Metrics
     traffic_labels: str = _setting(
@@ -317,7 +341,8 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     ledger: str
     inventory: str
     messages: str
-    flow_log_format: str
+    flow_log_formats: tuple[str, ...]
+    deduplicate: bool
     watched_ports: tuple[str, ...]
     payload_limit: int
     checkpoint_interval: float

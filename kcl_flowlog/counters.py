@@ -56,8 +56,9 @@ class RejectedPort(NamedTuple):
 class DeadLetter(msgspec.Struct, frozen=True):
     """A payload or line that could not be used, and where it came from.
 
-    `body` holds the first bytes of a payload in base64, or the start of a line
-    as text, by `kind` (`payload` or `line`).
+    `body` holds the first bytes of a payload in base64, or the start of a line,
+    or of a log event that has none, as text, by `kind` (`payload`, `line` or
+    `event`).
     """
 
     shard_id: str
@@ -66,6 +67,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str
     kind: str
     body: str
+    owner: str = ""
+    log_group: str = ""
     log_stream: str = ""
     truncated: bool = False
 
@@ -85,6 +88,7 @@ class Snapshot(msgspec.Struct):
     counts: list[tuple[str, str, int]] = []
     histograms: dict[str, Histogram] = {}
     dead_letters: list[DeadLetter] = []
+    fingerprints: list[bytes] = []
 
 
 class Delta:
@@ -97,6 +101,8 @@ class Delta:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.histograms: dict[str, Histogram] = {}
         self.dead_letters: list[DeadLetter] = []
+        # Of the envelopes counted here, so that they are known when they come again.
+        self.fingerprints: list[bytes] = []
         self._dead_letter_bytes = 0
 
     def __bool__(self) -> bool:
@@ -105,7 +111,7 @@ class Delta:
     @property
     def size(self) -> int:
         """How many entries a commit of this delta writes."""
-        return len(self.traffic) + len(self.rejected_ports) + len(self.dead_letters)
+        return len(self.traffic) + len(self.rejected_ports) + len(self.dead_letters) + len(self.fingerprints)
 
     def add_flow(self, series: Traffic, packets: int, octets: int) -> None:
         """Count one flow record of `packets` and `octets` bytes."""
@@ -148,4 +154,5 @@ class Delta:
             counts=[(count, label, number) for (count, label), number in self.counts.items()],
             histograms=self.histograms,
             dead_letters=self.dead_letters,
+            fingerprints=self.fingerprints,
         )

@@ -1,10 +1,11 @@
 """One payload in, counts out: the path that every record takes.
 
-Opens the payload, parses its lines, finds their place, and adds each event to
+Opens the payload, reads its lines, finds their place, and adds each event to
 exactly one outcome of the delta, so that the books balance: events in =
-counted + nodata + skipdata + malformed + unsupported + unattributed. No bad
-data raises out of here, and no bad line costs the lines beside it. Anything
-that does raise is a fault of ours, and must end the process.
+counted + nodata + skipdata + malformed + unsupported + unattributed +
+duplicate. No bad data raises out of here, and no bad line costs the lines
+beside it. Anything that does raise is a fault of ours, and must end the
+process.
 
 Does no I/O; time arrives as a number.
 """
@@ -19,16 +20,20 @@ from typing import NamedTuple
 from kcl_flowlog import counters, outcomes
 from kcl_flowlog.attribution import Attributor, Place
 from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
-from kcl_flowlog.envelope import CONTROL_MESSAGE, open_payload
-from kcl_flowlog.errors import Malformed
-from kcl_flowlog.flowlog import NODATA, OK, FlowRecord, Format
+from kcl_flowlog.duplicates import Window, fingerprint
+from kcl_flowlog.envelope import BASE64, CONTROL_MESSAGE, GZIP, PLAIN, Envelope, LogEvent, Opened, open_payload
+from kcl_flowlog.errors import Malformed, Unsupported
+from kcl_flowlog.flowlog import NODATA, OK, FlowRecord
+from kcl_flowlog.formats import Formats
 from kcl_flowlog.positions import Position
+from kcl_flowlog.streams import NOWHERE, LogStream
 
 OTHER_PORT = "other"
 REJECT = "reject"
 
 # A dead letter keeps this much of what was bad; a payload's start tells what it is, a whole line can be replayed.
 _LETTER_BYTES = 4096
+_LONGEST_NAME = 512
 
 
 class Source(NamedTuple):
@@ -46,53 +51,90 @@ class Denial(NamedTuple):
 
 
 class PayloadCounter:
-    """Counts payloads into deltas, by one format and one attributor."""
+    """Counts payloads into deltas, by the formats and the attributor it is given.
+
+    `window` holds what was counted before, to recognise what is delivered
+    again; None counts everything.
+    """
 
     def __init__(
         self,
-        line_format: Format,
+        formats: Formats,
         attributor: Attributor,
         watched_ports: frozenset[str],
         payload_limit: int,
         on_denial: Callable[[Denial], None] | None = None,
+        window: Window | None = None,
     ) -> None:
-        self._parse = line_format.parse
+        self._formats = formats
         self._attributor = attributor
         self._watched_ports = watched_ports
         self._payload_limit = payload_limit
         self._on_denial = on_denial
+        self._window = window
 
     def count(self, payload: bytes, source: Source, now: float, delta: Delta) -> None:
         """Count one payload, processed at `now` (Unix seconds), into `delta`."""
         try:
-            envelope = open_payload(payload, self._payload_limit)
+            opened = open_payload(payload, self._payload_limit)
         except Malformed as bad:
             delta.add(counters.PAYLOADS, outcomes.MALFORMED)
-            delta.add(counters.MALFORMED, bad.reason)
-            delta.bury(_dead_payload(payload, source, bad.reason))
+            _bury_payload(payload, bad.reason, source, delta)
             return
-        if envelope.message_type == CONTROL_MESSAGE:
-            delta.add(counters.PAYLOADS, outcomes.CONTROL)
-            return
-        delta.add(counters.PAYLOADS, outcomes.DATA)
-        tally = _Tally(delta, envelope.log_stream, source)
-        records = self._parse_lines(envelope.messages, tally)
+        kinds = {self._count_envelope(envelope, source, now, delta) for envelope in opened.envelopes}
+        delta.add(counters.PAYLOADS, _payload_outcome(opened, kinds))
+        for rest in opened.rests:
+            _bury_payload(rest.data, rest.reason, source, delta)
+
+    def count_events(
+        self, stream: LogStream, events: Iterable[LogEvent | bytes], source: Source, now: float, delta: Delta
+    ) -> None:
+        """Count the events of one log stream; one that has no text message is its raw JSON."""
+        tally = _Tally(delta, stream, source)
+        records = self._read_events(events, tally)
         # All records of an interface together tell its own address, so this comes before any of them is placed.
-        self._attributor.learn((record for _, record in records), envelope.log_stream)
-        self._place_records(records, envelope.log_stream, tally)
+        self._attributor.learn((record for _, record in records), stream)
+        self._place_records(records, stream, tally)
         tally.close(now)
 
-    def _parse_lines(self, lines: Iterable[str | None], tally: _Tally) -> list[tuple[str, FlowRecord]]:
-        """Return the flow records among the lines, each with its line; the tally takes the rest."""
+    def _count_envelope(self, envelope: Envelope, source: Source, now: float, delta: Delta) -> str:
+        """Count an envelope; return `DATA`, `CONTROL` or `DUPLICATE`."""
+        if envelope.message_type == CONTROL_MESSAGE:
+            return outcomes.CONTROL
+        if self._is_known(envelope, delta):
+            delta.add(counters.EVENTS, outcomes.DUPLICATE, len(envelope.events))
+            return outcomes.DUPLICATE
+        self.count_events(envelope.stream, envelope.events, source, now, delta)
+        return outcomes.DATA
+
+    def _is_known(self, envelope: Envelope, delta: Delta) -> bool:
+        if self._window is None:
+            return False
+        events = [event for event in envelope.events if isinstance(event, LogEvent) and event.id]
+        if not events or len(events) != len(envelope.events):
+            return False
+        one = fingerprint(envelope.stream, [event.id for event in events], [event.message for event in events])
+        if not self._window.add(one):
+            return True
+        delta.fingerprints.append(one)
+        return False
+
+    def _read_events(self, events: Iterable[LogEvent | bytes], tally: _Tally) -> list[tuple[str, FlowRecord]]:
+        """Return the flow records among the events, each with its line; the tally takes the rest."""
+        read = self._formats.reader(tally.stream, self._attributor.index).read
         records = []
-        for line in lines:
-            if line is None:
-                tally.bury("", "not_text")
+        for event in events:
+            if not isinstance(event, LogEvent):
+                tally.bury(bytes(event).decode(errors="replace"), "not_text", "event")
                 continue
+            line = event.message
             try:
-                record = self._parse(line)
+                record = read(line)
             except Malformed as bad:
                 tally.bury(line, bad.reason)
+                continue
+            except Unsupported:
+                tally.events[outcomes.UNSUPPORTED] += 1
                 continue
             if record.status == OK:
                 records.append((line, record))
@@ -100,10 +142,10 @@ class PayloadCounter:
                 tally.events[outcomes.NODATA if record.status == NODATA else outcomes.SKIPDATA] += 1
         return records
 
-    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], log_stream: str, tally: _Tally) -> None:
+    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], stream: LogStream, tally: _Tally) -> None:
         for line, record in records:
             try:
-                place = self._attributor.locate(record, log_stream)
+                place = self._attributor.locate(record, stream)
             except Malformed as bad:
                 tally.bury(line, bad.reason)
                 continue
@@ -127,17 +169,17 @@ class PayloadCounter:
 class _Tally:
     """What the events of one envelope come to, besides their traffic; `close` adds it to the delta."""
 
-    def __init__(self, delta: Delta, log_stream: str, source: Source) -> None:
+    def __init__(self, delta: Delta, stream: LogStream, source: Source) -> None:
         self.delta = delta
+        self.stream = stream
         self.events: Counter[str] = Counter()
         self.ends: Counter[int] = Counter()
-        self._log_stream = log_stream
         self._source = source
 
-    def bury(self, line: str, reason: str) -> None:
+    def bury(self, text: str, reason: str, kind: str = "line") -> None:
         self.events[outcomes.MALFORMED] += 1
         self.delta.add(counters.MALFORMED, reason)
-        self.delta.bury(_dead_line(line, self._log_stream, self._source, reason))
+        self.delta.bury(_dead(kind, text[:_LETTER_BYTES], len(text) > _LETTER_BYTES, reason, self._source, self.stream))
 
     def close(self, now: float) -> None:
         for outcome, number in self.events.items():
@@ -147,15 +189,36 @@ class _Tally:
                 self.delta.observe(counters.EVENT_DELAY, max(0.0, now - end), times)
 
 
-def _dead_payload(payload: bytes, source: Source, reason: str) -> DeadLetter:
+_FORMS = {GZIP: outcomes.DATA, PLAIN: outcomes.PLAIN, BASE64: outcomes.BASE64}
+
+
+def _payload_outcome(opened: Opened, kinds: set[str]) -> str:
+    """Return the one outcome of a payload whose envelopes were of these kinds."""
+    if opened.rests:
+        return outcomes.PARTIAL
+    if outcomes.DATA in kinds:
+        return _FORMS[opened.form]
+    return outcomes.DUPLICATE if outcomes.DUPLICATE in kinds else outcomes.CONTROL
+
+
+def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta) -> None:
+    delta.add(counters.MALFORMED, reason)
     body = base64.b64encode(payload[:_LETTER_BYTES]).decode("ascii")
-    return _dead("payload", body, "", len(payload) > _LETTER_BYTES, source, reason)
+    delta.bury(_dead("payload", body, len(payload) > _LETTER_BYTES, reason, source, NOWHERE))
 
 
-def _dead_line(line: str, log_stream: str, source: Source, reason: str) -> DeadLetter:
-    return _dead("line", line[:_LETTER_BYTES], log_stream[:512], len(line) > _LETTER_BYTES, source, reason)
-
-
-def _dead(kind: str, body: str, log_stream: str, truncated: bool, source: Source, reason: str) -> DeadLetter:
+def _dead(kind: str, body: str, truncated: bool, reason: str, source: Source, stream: LogStream) -> DeadLetter:
     sequence, sub_sequence = source.position
-    return DeadLetter(source.shard_id, sequence, sub_sequence, reason, kind, body, log_stream, truncated)
+    owner, log_group, log_stream = (name[:_LONGEST_NAME] for name in stream)
+    return DeadLetter(
+        source.shard_id,
+        sequence,
+        sub_sequence,
+        reason,
+        kind,
+        body,
+        owner=owner,
+        log_group=log_group,
+        log_stream=log_stream,
+        truncated=truncated,
+    )

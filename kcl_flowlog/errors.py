@@ -33,3 +33,7 @@ class StaleProcessor(FlowlogError):
 
 class GaveUp(FlowlogError):
     """The launcher tried again and again, and stops trying; the command exits with 1."""
+
+
+class Unsupported(FlowlogError):
+    """A log event of another kind than ours, known for what it is: the caller counts it and goes on."""

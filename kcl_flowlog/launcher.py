@@ -17,7 +17,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import resources
 from typing import BinaryIO
@@ -40,7 +40,8 @@ from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import renderer
-from kcl_flowlog.flowlog import DEFAULT_FORMAT, Format
+from kcl_flowlog.flowlog import nearest_field
+from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
 from kcl_flowlog.ledger import Ledger
@@ -67,7 +68,7 @@ _RETRIEVAL_MODES = {"polling": "POLLING", "fan-out": "FANOUT"}
 def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
     """Run an instance until SIGTERM or SIGINT. Denials go to `denials`, one line each."""
     environ = with_old_names(environ)
-    Format(config.flow_log_format or DEFAULT_FORMAT)
+    _warn_of_unknown_fields(config.flow_log_format)
     region = resolve_region(config.region, environ)
     with ExitStack() as stack:
         signals = stack.enter_context(noted_signals())
@@ -193,7 +194,8 @@ class Launcher:
             ledger=str(state.ledger),
             inventory=str(state.inventory),
             messages=str(state.messages_socket()),
-            flow_log_format=config.flow_log_format or DEFAULT_FORMAT,
+            flow_log_formats=config.flow_log_format,
+            deduplicate=config.deduplicate,
             watched_ports=tuple(sorted(parse_ports(config.watched_ports))),
             payload_limit=config.payload_limit,
             checkpoint_interval=config.checkpoint_interval,
@@ -317,6 +319,18 @@ class Launcher:
         if not self._supervisor.is_up:
             reasons.append("The daemon is not initialised yet.")
         return reasons
+
+
+def _warn_of_unknown_fields(formats: Iterable[str]) -> None:
+    """Look at each `--flow-log-format`. Raises `ConfigError` for one that is none."""
+    for text in formats:
+        _, one = parse_option(text)
+        for name in one.unknown_fields:
+            log.warning(
+                "--flow-log-format: %r is a field that this version does not know, and is not read; a misspelt %r?",
+                name,
+                nearest_field(name),
+            )
 
 
 def _shipped(name: str) -> str:

@@ -36,6 +36,7 @@ import msgspec
 
 from kcl_flowlog import counters
 from kcl_flowlog.counters import DeadLetter, Histogram, RejectedPort, Snapshot, Traffic
+from kcl_flowlog.duplicates import FINGERPRINT_BYTES, WINDOW
 from kcl_flowlog.errors import ConfigError, StaleProcessor
 from kcl_flowlog.positions import Position, Verdict, settle
 
@@ -72,6 +73,11 @@ CREATE TABLE counts (
     PRIMARY KEY (count, label)
 ) WITHOUT ROWID;
 CREATE TABLE histograms (histogram TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE fingerprints (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, shard_id TEXT NOT NULL, body BLOB NOT NULL, number INTEGER NOT NULL,
+    folded_at REAL NOT NULL
+);
+CREATE INDEX fingerprints_of_shard ON fingerprints (shard_id, id);
 CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
 """
 
@@ -89,6 +95,18 @@ _LEFT_COMMITS = """
 SELECT shard_id, token FROM prepared
 WHERE (answered OR generation < (SELECT value FROM meta WHERE name = 'generation'))
 """
+
+
+# Those of a commit go together, once the commits after it fill the window.
+_FORGET_FINGERPRINTS = """
+DELETE FROM fingerprints WHERE id IN (
+    SELECT id FROM (
+        SELECT id, sum(number) OVER (ORDER BY id DESC) - number AS newer FROM fingerprints WHERE shard_id = ?
+    ) WHERE newer >= ?
+)
+"""
+FINGERPRINT_TTL = 86_400.0
+"""How many seconds a fingerprint is kept at most: for so long CloudWatch Logs tries to deliver."""
 
 
 class TrafficTotal(NamedTuple):
@@ -277,6 +295,15 @@ class Ledger:
                 db.execute("UPDATE prepared SET answered = 1 WHERE shard_id = ?", (claim.shard_id,))
             self._count(db, counters.CHECKPOINTS, outcome, 1)
 
+    def fingerprints(self, shard_id: str) -> list[bytes]:
+        """Return the fingerprints of the latest envelopes counted of a shard, the oldest first."""
+        rows = self._connection.execute("SELECT body FROM fingerprints WHERE shard_id = ? ORDER BY id", (shard_id,))
+        return [
+            body[start : start + FINGERPRINT_BYTES]
+            for (body,) in rows
+            for start in range(0, len(body), FINGERPRINT_BYTES)
+        ]
+
     # Inside a transaction
 
     def _settle(self, db: sqlite3.Connection, shard_id: str, checkpoint: Position) -> Verdict | None:
@@ -318,6 +345,18 @@ class Ledger:
             "INSERT INTO dead_letters (body) VALUES (?)",
             [(msgspec.json.encode(letter),) for letter in delta.dead_letters],
         )
+        self._remember(db, shard_id, delta.fingerprints, now)
+
+    @staticmethod
+    def _remember(db: sqlite3.Connection, shard_id: str, fingerprints: list[bytes], now: float) -> None:
+        """Keep fingerprints, and forget those that left the window, or are of a shard of long ago."""
+        if fingerprints:
+            db.execute(
+                "INSERT INTO fingerprints (shard_id, body, number, folded_at) VALUES (?, ?, ?, ?)",
+                (shard_id, b"".join(fingerprints), len(fingerprints), now),
+            )
+        db.execute("DELETE FROM fingerprints WHERE folded_at < ?", (now - FINGERPRINT_TTL,))
+        db.execute(_FORGET_FINGERPRINTS, (shard_id, WINDOW))
 
     @staticmethod
     def _count(db: sqlite3.Connection, count: str, label: str, number: int) -> None:

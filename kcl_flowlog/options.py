@@ -36,12 +36,21 @@ class Seconds(click.ParamType):  # type: ignore[type-arg] # generic only since c
             self.fail(f"{error}.", param, ctx)
 
 
+class Line(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
+    """A text that may hold spaces; a variable with several has each on a line of its own."""
+
+    name = "TEXT"
+    envvar_list_splitter = "\n"
+
+
+_SEVERAL = ("list", "lines")
 _TYPES: dict[Kind, Any] = {
     "text": str,
     "integer": int,
     "seconds": Seconds(),
     "path": str,
     "list": str,
+    "lines": Line(),
 }
 
 
@@ -77,7 +86,7 @@ def _option(name: str, setting: Setting, default: Any) -> Callable[[Callable[...
         name,
         type=_TYPES[setting.kind],
         default=default,
-        multiple=setting.kind == "list",
+        multiple=setting.kind in _SEVERAL,
         metavar=setting.metavar,
         show_default=_shown(setting, default),
         **common,
@@ -103,7 +112,7 @@ def read_file(path: Path) -> dict[str, Any]:
     for key in section:
         name, kind = known[key]
         # As text: click converts it just as it would a flag's.
-        values[name] = _several(section.value(key)) if kind == "list" else section.text(key)
+        values[name] = _several(section.value(key)) if kind in _SEVERAL else section.text(key)
     return values
 
 

@@ -36,8 +36,9 @@ from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counters import Delta
 from kcl_flowlog.counting import Denial, PayloadCounter, Source
 from kcl_flowlog.denials import denial_line
+from kcl_flowlog.duplicates import Window
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.flowlog import Format
+from kcl_flowlog.formats import Formats
 from kcl_flowlog.ledger import Claim, Ledger
 from kcl_flowlog.messages import Beat, Denials, Hello, Messenger, UnknownInterfaces
 from kcl_flowlog.positions import Position
@@ -103,12 +104,14 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         self._sleep = sleep
         self._inventory = LiveInventory(Path(settings.inventory))
         self._attributor = Attributor(Index(subnets.Inventory()))
+        self._window = Window()
         self._counter = PayloadCounter(
-            Format(settings.flow_log_format),
+            Formats(settings.flow_log_formats),
             self._attributor,
             frozenset(settings.watched_ports),
             settings.payload_limit,
             self._deny if settings.log_deny else None,
+            self._window if settings.deduplicate else None,
         )
         self._denials: list[msgspec.Raw] = []
         self._delta = Delta()
@@ -127,6 +130,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         base = Position(initialize_input.sequence_number, initialize_input.sub_sequence_number or 0)
         claim = self._ledger.claim(self._shard_id, self._settings.generation, base)
         self._committer = Committer(self._ledger, claim, base, self._sleep)
+        for one in self._ledger.fingerprints(self._shard_id):
+            self._window.add(one)
         self._messenger.tell(Hello(self._shard_id, os.getpid()))
         self._log_claim(claim, base)
         self._refresh_inventory()

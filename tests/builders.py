@@ -9,7 +9,8 @@ from typing import Any
 from kcl_flowlog.attribution import Attributor
 from kcl_flowlog.counters import Delta
 from kcl_flowlog.counting import Denial, PayloadCounter, Source
-from kcl_flowlog.flowlog import Format
+from kcl_flowlog.duplicates import Window
+from kcl_flowlog.formats import Formats
 from kcl_flowlog.positions import Position
 from kcl_flowlog.subnets import Index, Interface, Inventory, Subnet
 
@@ -76,12 +77,16 @@ def envelope(*messages: Any, **fields: Any) -> bytes:
 
 
 def counted(
-    *payloads: bytes, inventory: Inventory = INVENTORY, limit: int = 1_000_000, line_format: Format | None = None
+    *payloads: bytes,
+    inventory: Inventory = INVENTORY,
+    limit: int = 1_000_000,
+    formats: tuple[str, ...] = (),
+    window: Window | None = None,
 ) -> tuple[Delta, list[Denial]]:
     """Return what some payloads add up to, and the denials in them."""
     denials: list[Denial] = []
     counter = PayloadCounter(
-        line_format or Format(), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append
+        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window
     )
     delta = Delta()
     for payload in payloads:

@@ -28,7 +28,6 @@ import msgspec
 
 from kcl_flowlog import subnets
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
-from kcl_flowlog.flowlog import DEFAULT_FORMAT
 from kcl_flowlog.ledger import Ledger, Totals
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.subnets import Interface, Inventory, Subnet
@@ -117,7 +116,8 @@ class Stage:
             "ledger": str(directory / "ledger.sqlite3"),
             "inventory": str(self.inventory),
             "messages": str(directory / "messages.sock"),
-            "flow_log_format": DEFAULT_FORMAT,
+            "flow_log_formats": (),
+            "deduplicate": True,
             "watched_ports": ("3389",),
             "payload_limit": 1_000_000,
             # Due at once: every batch is committed.

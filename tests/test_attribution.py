@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from builders import INVENTORY, line
 
 from kcl_flowlog.attribution import Attributor, Place
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.flowlog import FlowRecord, Format
-from kcl_flowlog.subnets import Index, Inventory, Prefixes, Subnet, dump, load, pack
+from kcl_flowlog.ownaddresses import MOST_REMEMBERED, OwnAddresses
+from kcl_flowlog.streams import NOWHERE, LogStream
+from kcl_flowlog.subnets import Index, Inventory, Prefixes, Source, Subnet, dump, load, pack
 
 PLAIN = Format()
 RICH = Format("${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}")
-NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, (), interfaces_listed=False)
+NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, ())
 # A VPC alone, so that its addresses are nobody else's.
-ALONE = Inventory(1.0, INVENTORY.subnets[:3], (), interfaces_listed=False)
+ALONE = Inventory(1.0, INVENTORY.subnets[:3], ())
 
 
 def place(
@@ -22,8 +26,9 @@ def place(
 ) -> Place | None:
     attributor = Attributor(Index(inventory))
     record = line_format.parse(text)
-    attributor.learn([record], log_stream)
-    return attributor.locate(record, log_stream)
+    stream = LogStream("", "", log_stream)
+    attributor.learn([record], stream)
+    return attributor.locate(record, stream)
 
 
 # The claim, the line, and subnet, direction and peer.
@@ -101,10 +106,10 @@ def test_an_unknown_interface_is_known_by_what_its_records_have_in_common() -> N
     attributor = Attributor(Index(ALONE))
     records = [PLAIN.parse(line("10.0.1.9", other, "eni-new")) for other in ("10.0.2.1", "10.0.3.1")]
 
-    attributor.learn(records, "")
+    attributor.learn(records, NOWHERE)
 
     assert [("subnet-a", "egress", "same_zone"), ("subnet-a", "egress", "cross_zone")] == [
-        attributor.locate(record, "") for record in records
+        attributor.locate(record, NOWHERE) for record in records
     ]
     assert {"eni-new"} == attributor.unknown_interfaces
 
@@ -133,7 +138,7 @@ def test_a_newer_inventory_counts_from_the_next_record() -> None:
     """What was looked up before does not stay."""
     attributor = Attributor(Index(INVENTORY))
     record = PLAIN.parse(line("10.0.1.10", "10.0.5.5"))
-    assert attributor.locate(record, "") == ("subnet-a", "egress", "private")
+    assert attributor.locate(record, NOWHERE) == ("subnet-a", "egress", "private")
 
     attributor.use(
         Index(
@@ -143,7 +148,7 @@ def test_a_newer_inventory_counts_from_the_next_record() -> None:
         )
     )
 
-    assert attributor.locate(record, "") == ("subnet-a", "egress", "same_zone")
+    assert attributor.locate(record, NOWHERE) == ("subnet-a", "egress", "same_zone")
 
 
 @pytest.mark.parametrize("bad", ["10.0.1", "10.0.1.256", "1.2.3.4.5", "::g", "localhost", "10.0.1.1\x00"])
@@ -159,9 +164,9 @@ def test_memory_for_strangers_is_bounded() -> None:
     for number in range(70_000):
         record = FlowRecord(
             *["OK", "eni-a", "-", "-", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"],
-            *["10.0.1.10", "1", "2", "tcp", 1, 1, 0, 0, "accept", "unknown", "-"],
+            *["10.0.1.10", "1", "2", "tcp", 1, 1, 0, 0, "accept", "unknown", "-", "-", "-"],
         )
-        attributor.locate(record, "")
+        attributor.locate(record, NOWHERE)
 
     assert len(attributor._packed) <= 65_537
     assert len(attributor._peers) <= 65_536
@@ -180,3 +185,71 @@ def test_the_longest_prefix_wins() -> None:
 def test_an_inventory_survives_its_file() -> None:
     """What is saved is what is loaded."""
     assert load(dump(INVENTORY)) == INVENTORY
+
+
+def learned(*records: tuple[str, str]) -> tuple[set[str], int]:
+    """Return the addresses that are certain after some records, and how many pairs are still in doubt."""
+    own = OwnAddresses()
+    for source, target in records:
+        own.learn("eni-1", pack(source), pack(target))
+    decided = {ipaddress.ip_address(address).compressed for address in own.decided("eni-1")}
+    return decided, len(own.undecided("eni-1"))
+
+
+@pytest.mark.parametrize(
+    ("records", "decided", "doubts"),
+    [
+        ([("10.0.0.1", "10.0.0.2")], set(), 1),
+        ([("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")], set(), 1),
+        ([("10.0.0.1", "10.0.0.2"), ("10.0.0.3", "10.0.0.1")], {"10.0.0.1"}, 0),
+        ([("10.0.0.1", "10.0.0.1")], {"10.0.0.1"}, 0),
+        ([("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "8.8.8.8"), ("10.9.9.9", "8.8.8.8")], {"10.0.0.1"}, 0),
+        ([("10.9.9.9", "8.8.8.8"), ("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3")], {"10.0.0.1"}, 0),
+        ([("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2"), ("fd00::3", "fd00::1")], {"fd00::1"}, 1),
+        ([("10.0.0.1", "fd00::2")], set(), 0),
+        ([("-", "10.0.0.2")], {"10.0.0.2"}, 0),
+        ([("-", "-")], set(), 0),
+    ],
+    ids=[
+        "one peer tells nothing",
+        "nor does its answer",
+        "a second peer tells",
+        "a loop is certain",
+        "a stray record changes nothing that is certain",
+        "nor does a stray one that came first",
+        "IPv4 and IPv6 apart",
+        "two families in one record are none",
+        "one end alone is the interface's",
+        "no end at all",
+    ],
+)
+def test_what_records_tell_of_an_interface(records: list[tuple[str, str]], decided: set[str], doubts: int) -> None:
+    """The address common to all records of an interface is its own."""
+    assert (decided, doubts) == learned(*records)
+
+
+def test_memory_for_unlisted_interfaces_is_bounded() -> None:
+    """Interfaces that come and go do not grow the processor without end; the oldest is forgotten first."""
+    own = OwnAddresses()
+    for number in range(MOST_REMEMBERED + 5):
+        own.learn(f"eni-{number}", b"\x0a\x00\x00\x01", None)
+
+    assert len(own._candidates) == MOST_REMEMBERED
+    assert own.decided("eni-0") == frozenset()
+
+
+def test_an_interface_asks_for_one_early_refresh() -> None:
+    """One that no refresh can bring must not ask again with every record; where none is listed, none asks."""
+    attributor = Attributor(Index(INVENTORY))
+    record = PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-new"))
+
+    attributor.learn([record], NOWHERE)
+    asked = set(attributor.unknown_interfaces)
+    attributor.unknown_interfaces.clear()
+    attributor.use(Index(INVENTORY))
+    attributor.learn([record], NOWHERE)
+
+    assert ({"eni-new"}, set()) == (asked, attributor.unknown_interfaces)
+    forbidden = Attributor(Index(Inventory(1.0, sources=(Source("here", interfaces_listed=False),))))
+    forbidden.learn([record], NOWHERE)
+    assert forbidden.unknown_interfaces == set()

@@ -32,7 +32,7 @@ from kcl_flowlog.positions import Position
 
 ONE = (101, payload(GOOD))
 TWO = (102, payload(GOOD, GOOD))
-GARBAGE = (103, b"not gzip at all")
+GARBAGE = (103, b"neither gzip nor JSON")
 BOMB = (104, gzip.compress(b"0" * 5_000_000))
 MIXED = (105, payload(GOOD, ODD, DENIED))
 
@@ -194,7 +194,7 @@ def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
 
     counts = stage.totals.counts
     assert {
-        "payload_not_gzip": 1,
+        "payload_encoding": 1,
         "payload_too_large": 1,
         "bad_number": 1,
     } == {label: number for (name, label), number in counts.items() if name == counters.MALFORMED}

@@ -60,7 +60,8 @@ def parse(arguments=(), environ=None, file=None, tmp_path=None):
 def as_given(field, setting):
     """Return two values as a user gives them, with what they mean; the first is not the default."""
     if setting.kind == "switch":
-        return ("true", True), ("false", False)
+        given = ("true", True), ("false", False)
+        return given[::-1] if field.default else given
     if setting.kind == "choice":
         other = next(choice for choice in setting.choices if choice != field.default)
         return (other, other), (field.default, field.default)
@@ -68,6 +69,8 @@ def as_given(field, setting):
         return ("12345", 12345), ("23456", 23456)
     if setting.kind == "seconds":
         return ("77m", 4620.0), ("88s", 88.0)
+    if setting.kind == "lines":
+        return ("${start} ${end}", ("${start} ${end}",)), ("${version}", ("${version}",))
     if setting.kind == "list":
         return ("maxRecords=1", ("maxRecords=1",)), ("maxRecords=2", ("maxRecords=2",))
     default = field.default or "default"
@@ -95,6 +98,13 @@ def test_a_flag_goes_before_the_environment_the_environment_before_the_file(fiel
     assert [getattr(config, field.name) for config in (by_flag, by_variable, by_file)] == [value] * 3
     if field.name != "stream":
         assert getattr(parse([], stream), field.name) == field.default != value
+
+
+def test_several_formats_in_a_variable_are_lines_of_their_own():
+    """A format holds spaces, so a variable parts several by line ends."""
+    given = parse([], {"KCL_FLOWLOG_STREAM": "s", "KCL_FLOWLOG_FLOW_LOG_FORMAT": "${start} ${end}\ngroup=${bytes}"})
+
+    assert given.flow_log_format == ("${start} ${end}", "group=${bytes}")
 
 
 def test_the_file_can_be_named_by_a_variable(tmp_path):

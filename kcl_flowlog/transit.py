@@ -1,0 +1,52 @@
+"""Transit Gateway flow logs: recognised, so that they are not taken for bad lines.
+
+They have no action and no recording interface, so there is nothing to count
+for a subnet. Nothing of a line is read but what it takes to know one.
+
+Source: "Transit Gateway Flow Log records", Amazon VPC Transit Gateways guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# The values of the field resource-type, which the default format has and AWS recommends to keep.
+_RESOURCE_TYPES = frozenset(("TransitGateway", "TransitGatewayAttachment"))
+_PREFIXES = ("tgw-", "tgw-attach-")
+_FIELDS = frozenset(
+    (
+        "resource-type",
+        "tgw-id",
+        "tgw-attachment-id",
+        "tgw-pair-attachment-id",
+        "tgw-src-vpc-account-id",
+        "tgw-dst-vpc-account-id",
+        "tgw-src-vpc-id",
+        "tgw-dst-vpc-id",
+        "tgw-src-subnet-id",
+        "tgw-dst-subnet-id",
+        "tgw-src-eni",
+        "tgw-dst-eni",
+        "tgw-src-az-id",
+        "tgw-dst-az-id",
+        "packets-lost-no-route",
+        "packets-lost-blackhole",
+        "packets-lost-mtu-exceeded",
+        "packets-lost-ttl-expired",
+    )
+)
+
+
+def is_resource(resource_id: str) -> bool:
+    """Say whether a flow log's resource is a transit gateway or an attachment."""
+    return resource_id.startswith(_PREFIXES)
+
+
+def is_format(fields: Sequence[str]) -> bool:
+    """Say whether a format with these fields is a transit gateway's."""
+    return not _FIELDS.isdisjoint(fields)
+
+
+def is_line(words: Sequence[str]) -> bool:
+    """Say whether a line of no known format is a transit gateway's: it names its resource."""
+    return any(word in _RESOURCE_TYPES or word.startswith(_PREFIXES) for word in words)
