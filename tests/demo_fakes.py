@@ -9,13 +9,12 @@ from typing import Any
 from kcl_flowlog.demo.truth import Key, Sums, Truth
 from kcl_flowlog.demo.world import Interface, Subnet, World
 
-PUBLIC_A = Subnet("subnet-1", "public-a", "vpc-1", "euw1-az1", "10.0.16.0/20", "2001:db8:1::/64")
-PRIVATE_A = Subnet("subnet-2", "private-a", "vpc-1", "euw1-az1", "10.0.32.0/20")
-PRIVATE_B = Subnet("subnet-3", "private-b", "vpc-1", "euw1-az2", "10.0.48.0/20", "2001:db8:3::/64")
+PUBLIC_A = Subnet("subnet-1", "public-a", "vpc-1", "euw1-az1", "10.0.16.0/20", "2001:db8:1::/64", "/vpc/flow-logs")
+PRIVATE_A = Subnet("subnet-2", "private-a", "vpc-1", "euw1-az1", "10.0.32.0/20", "", "/vpc/flow-logs")
+PRIVATE_B = Subnet("subnet-3", "private-b", "vpc-1", "euw1-az2", "10.0.48.0/20", "2001:db8:3::/64", "/vpc/flow-logs")
 
 WORLD = World(
     stream="flow-logs",
-    log_group="/vpc/flow-logs",
     account_id="123456789012",
     subnets=(PUBLIC_A, PRIVATE_A, PRIVATE_B),
     interfaces=(

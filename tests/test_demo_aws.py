@@ -137,11 +137,12 @@ def test_the_vpcs_overlap_and_the_rest_is_varied(world):
             assert ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
 
 
-def test_every_vpc_has_a_flow_log_into_the_log_group(aws, world):
+def test_every_vpc_has_a_flow_log_into_a_log_group_of_its_own(aws, world):
     """DescribeFlowLogs names the log group and the format of both VPCs."""
     logs = aws.client("ec2").describe_flow_logs()["FlowLogs"]
-    assert {subnet.vpc_id for subnet in world.subnets} == {log["ResourceId"] for log in logs}
-    assert {(world.log_group, worlds.LOG_FORMAT)} == {(log["LogGroupName"], log["LogFormat"]) for log in logs}
+    expected = {(subnet.vpc_id, subnet.log_group, worlds.LOG_FORMAT) for subnet in world.subnets}
+    assert expected == {(log["ResourceId"], log["LogGroupName"], log["LogFormat"]) for log in logs}
+    assert {"/vpc/shop/flow-logs", "/vpc/lab/flow-logs"} == {subnet.log_group for subnet in world.subnets}
 
 
 def test_what_is_put_is_what_the_shards_hold(aws, world):

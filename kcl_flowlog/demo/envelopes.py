@@ -44,13 +44,15 @@ def pack(records: Sequence[Record], world: World, ids: Iterator[str], events: in
     for record in records:
         of_interface[record.interface.id].append(record)
     return [
-        _data_message(f"{interface_id}-all", written[first : first + events], world, ids)
-        for interface_id, written in of_interface.items()
+        _data_message(written[first : first + events], world, ids)
+        for written in of_interface.values()
         for first in range(0, len(written), events)
     ]
 
 
-def _data_message(log_stream: str, records: Sequence[Record], world: World, ids: Iterator[str]) -> Envelope:
+def _data_message(records: Sequence[Record], world: World, ids: Iterator[str]) -> Envelope:
+    interface = records[0].interface
+    log_stream = f"{interface.id}-all"
     truth = Truth()
     truth.payloads["data"] += 1
     for record in records:
@@ -58,7 +60,7 @@ def _data_message(log_stream: str, records: Sequence[Record], world: World, ids:
     message = {
         "messageType": "DATA_MESSAGE",
         "owner": world.account_id,
-        "logGroup": world.log_group,
+        "logGroup": interface.subnet.log_group,
         "logStream": log_stream,
         "subscriptionFilters": [world.stream],
         "logEvents": [

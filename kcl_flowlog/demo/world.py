@@ -36,7 +36,7 @@ class SubnetSpec:
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """What to build. Every VPC gets the same CIDR and the same subnets."""
+    """What to build. Every VPC gets the same CIDR, the same subnets, and a log group that is named by it."""
 
     vpcs: tuple[str, ...] = ("shop", "lab")
     cidr: str = "10.0.0.0/16"
@@ -49,12 +49,15 @@ class WorldSpec:
     idle_interfaces: int = 1
     shards: int = 2
     stream: str = "flow-logs"
-    log_group: str = "/vpc/flow-logs"
+    log_group: str = "/vpc/{}/flow-logs"
 
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet as EC2 knows it; `name` is its Name tag, `zone_id` such as euw1-az1."""
+    """A subnet as EC2 knows it; `name` is its Name tag, `zone_id` such as euw1-az1.
+
+    `log_group` is where the flow logs of its VPC are written to.
+    """
 
     id: str
     name: str
@@ -62,6 +65,7 @@ class Subnet:
     zone_id: str
     cidr: str
     ipv6_cidr: str = ""
+    log_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,9 @@ class Interface:
 
 @dataclass(frozen=True)
 class World:
-    """All there is, and the names of the log group and the stream that its flow logs go to."""
+    """All there is, and the stream that its flow logs go to."""
 
     stream: str
-    log_group: str
     account_id: str
     subnets: tuple[Subnet, ...]
     interfaces: tuple[Interface, ...]
@@ -102,9 +105,10 @@ def build(client: Callable[[str], Any], region: str, spec: WorldSpec | None = No
         for number, subnet in enumerate(spec.subnets, start=1)
     ]
     interfaces = [interface for subnet in subnets for interface in _make_interfaces(ec2, subnet, spec)]
-    _make_flow_logs(ec2, client("logs"), [vpc["VpcId"] for vpc in vpcs], interfaces[0].account_id, spec)
+    for vpc in vpcs:
+        _make_flow_log(ec2, client("logs"), vpc, interfaces[0].account_id)
     client("kinesis").create_stream(StreamName=spec.stream, ShardCount=spec.shards)
-    return World(spec.stream, spec.log_group, interfaces[0].account_id, tuple(subnets), tuple(interfaces))
+    return World(spec.stream, interfaces[0].account_id, tuple(subnets), tuple(interfaces))
 
 
 def _named(kind: str, name: str) -> list[dict[str, Any]]:
@@ -112,12 +116,12 @@ def _named(kind: str, name: str) -> list[dict[str, Any]]:
 
 
 def _make_vpc(ec2: Any, name: str, spec: WorldSpec) -> dict[str, Any]:
-    """Make a VPC with an IPv6 network and return it as EC2 describes it, with its name."""
+    """Make a VPC with an IPv6 network and return it as EC2 describes it, with its name and log group."""
     made = ec2.create_vpc(CidrBlock=spec.cidr, AmazonProvidedIpv6CidrBlock=True, TagSpecifications=_named("vpc", name))[
         "Vpc"
     ]
     described: dict[str, Any] = ec2.describe_vpcs(VpcIds=[made["VpcId"]])["Vpcs"][0]
-    return {**described, "Name": name}
+    return {**described, "Name": name, "LogGroup": spec.log_group.format(name)}
 
 
 def _make_subnet(ec2: Any, region: str, vpc: dict[str, Any], spec: SubnetSpec, number: int) -> Subnet:
@@ -139,6 +143,7 @@ def _make_subnet(ec2: Any, region: str, vpc: dict[str, Any], spec: SubnetSpec, n
         zone_id=made["AvailabilityZoneId"],
         cidr=made["CidrBlock"],
         ipv6_cidr=request.get("Ipv6CidrBlock", ""),
+        log_group=vpc["LogGroup"],
     )
 
 
@@ -169,18 +174,18 @@ def _make_interface(ec2: Any, subnet: Subnet, number: int, *, idle: bool) -> Int
     return Interface(made["NetworkInterfaceId"], made["OwnerId"], subnet, tuple(ipv4), tuple(ipv6), idle)
 
 
-def _make_flow_logs(ec2: Any, logs: Any, vpc_ids: list[str], account_id: str, spec: WorldSpec) -> None:
-    """Let every VPC write its flow logs, in the default format, to the log group."""
-    logs.create_log_group(logGroupName=spec.log_group)
+def _make_flow_log(ec2: Any, logs: Any, vpc: dict[str, Any], account_id: str) -> None:
+    """Let a VPC write its flow logs, in the default format, to its log group."""
+    logs.create_log_group(logGroupName=vpc["LogGroup"])
     answer = ec2.create_flow_logs(
-        ResourceIds=vpc_ids,
+        ResourceIds=[vpc["VpcId"]],
         ResourceType="VPC",
         TrafficType="ALL",
         LogDestinationType="cloud-watch-logs",
-        LogGroupName=spec.log_group,
+        LogGroupName=vpc["LogGroup"],
         DeliverLogsPermissionArn=f"arn:aws:iam::{account_id}:role/flow-logs",
         LogFormat=LOG_FORMAT,
         MaxAggregationInterval=60,
     )
     if answer["Unsuccessful"]:
-        raise RuntimeError(f"EC2 made no flow logs: {answer['Unsuccessful']}")
+        raise RuntimeError(f"EC2 made no flow log: {answer['Unsuccessful']}")
