@@ -8,6 +8,7 @@ the same credentials and region. What a user can mend is a `ConfigError`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,6 +68,23 @@ def resolve_region(asked: str, environ: Mapping[str, str]) -> str:
     return str(session.region_name)
 
 
+def check_region(flag: str, region: str) -> str:
+    """Return a region that AWS has. Raises `ConfigError` for any other, named by its flag."""
+    try:
+        boto3.Session().get_partition_for_region(region)
+    except botocore.exceptions.UnknownRegionError:
+        raise ConfigError(f"{flag}: AWS has no region {region!r}; name one such as eu-central-1.") from None
+    return region
+
+
+def role_account(arn: str) -> str:
+    """Return the account of a role. Raises `ConfigError` for what is no role's ARN."""
+    match = re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+", arn)
+    if match is None:
+        raise ConfigError(f"--inventory-role {arn!r} is not of the form arn:aws:iam::123456789012:role/NAME.")
+    return match[1]
+
+
 def daemon_environment(environ: Mapping[str, str], region: str) -> dict[str, str]:
     """Return the environment for the daemon, with the region under each name that is read."""
     return {**environ, **dict.fromkeys(_REGION_NAMES, region)}
@@ -81,13 +99,45 @@ class Aws:
         whole = all(environ.get(name) for name in OLD_NAMES.values())
         given = {argument: environ.get(name) for argument, name in _CREDENTIALS.items()} if whole else {}
         self._session = boto3.Session(region_name=region, **given)
+        self._account_id = ""
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client that is patient with throttling, but not with a dead network."""
+        """Return a boto3 client of the own account and region."""
+        return self._client(self._session, service, self.region)
+
+    @staticmethod
+    def _client(session: Any, service: str, region: str) -> Any:
+        """Return a client that is patient with throttling, but not with a dead network."""
         settings = botocore.config.Config(
             retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30
         )
-        return self._session.client(service, config=settings)
+        return session.client(service, region_name=region, config=settings)
+
+    def account_id(self) -> str:
+        """Return the own account, empty where it can't be told. Asks AWS until it knows."""
+        if not self._account_id:
+            try:
+                self._account_id = str(self.client("sts").get_caller_identity()["Account"])
+            except AWS_ERRORS as error:
+                log.debug("The own account is not known: %s", error)
+        return self._account_id
+
+    def ec2(self, region: str, role: str = "") -> tuple[str, Any]:
+        """Return an account id and an EC2 client for it: the own one, or that of a role to assume.
+
+        Raises one of `AWS_ERRORS`. A role's session lasts for an hour, so a
+        client is good for one reading.
+        """
+        if not role:
+            return self.account_id(), self._client(self._session, "ec2", region)
+        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName="kcl-flowlog")
+        keys = answer["Credentials"]
+        session = boto3.Session(
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+        return role_account(role), self._client(session, "ec2", region)
 
     def check_stream(self, stream: str) -> None:
         """Look at the stream once, so that a mistake is told at the start and in a sentence."""
@@ -128,6 +178,11 @@ def _sentence(error: Exception) -> str:
 def is_denied(error: Exception) -> bool:
     """Say whether AWS refused for want of a permission."""
     return isinstance(error, botocore.exceptions.ClientError) and error.response.get("Error", {}).get("Code") in _DENIED
+
+
+def is_unknown_parameter(error: Exception) -> bool:
+    """Say whether the installed AWS library is older than a parameter."""
+    return isinstance(error, botocore.exceptions.ParamValidationError)
 
 
 AWS_ERRORS = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)

@@ -59,6 +59,7 @@ class State:
     inventory: Inventory
     shards: list[ShardState] = field(default_factory=list)
     inventory_refreshes: Mapping[str, int] = field(default_factory=dict)
+    overlaps: Mapping[str, int] = field(default_factory=dict)
     daemon_up: bool = False
     daemon_restarts: Mapping[str, int] = field(default_factory=dict)
     build: Mapping[str, str] = field(default_factory=dict)
@@ -164,7 +165,13 @@ def _inventory(state: State) -> Iterator[Metric]:
     yield family
     yield _plain("flowlog_inventory_subnets", len(state.inventory.subnets))
     yield _plain("flowlog_inventory_interfaces", len(state.inventory.interfaces))
+    yield _plain("flowlog_inventory_flow_logs", len(state.inventory.flow_logs))
+    yield _labelled("flowlog_overlapping_flow_logs", {"same": 0, "different": 0, **state.overlaps})
     yield _plain("flowlog_inventory_last_success_timestamp_seconds", state.inventory.taken_at)
+    last_success = _family("flowlog_inventory_source_last_success_timestamp_seconds")
+    for source in state.inventory.sources:
+        last_success.add_metric((source.account_id, source.region), source.taken_at)
+    yield last_success
     yield _labelled("flowlog_inventory_refreshes", state.inventory_refreshes)
 
 

@@ -1,12 +1,13 @@
-"""The subnets and interfaces, read from EC2 and kept current.
+"""The subnets, interfaces and flow logs, read from EC2 and kept current.
 
-`read` asks EC2 once; `merged` keeps what vanished known for a while, as
-records of a deleted interface arrive for hours; `InventoryKeeper` does both on
-a schedule and writes the result where the processors read it. A failed
-refresh keeps the last good inventory and counts.
+One `Origin` is read after the other: each is an account in a region.
+`merged` keeps what vanished known for a while, as records of a deleted
+interface arrive for hours, and keeps all that is known of an origin that
+could not be read. `InventoryKeeper` does this on a schedule, and writes the
+result where the processors read it.
 
-Gets its EC2 client through the constructor. EC2 unreachable is not an error
-here; EC2 forbidding DescribeSubnets is, since nothing can be counted then.
+EC2 unreachable is not an error here; EC2 forbidding DescribeSubnets
+everywhere is, since nothing can be counted then.
 """
 
 from __future__ import annotations
@@ -15,91 +16,82 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
-from kcl_flowlog import subnets
+from kcl_flowlog import ec2reader, overlaps, subnets
 from kcl_flowlog.aws import AWS_ERRORS, is_denied
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.overlaps import Overlap
+from kcl_flowlog.subnets import Inventory, Source
 
 log = logging.getLogger(__name__)
 
-_PAGE = 1000
 # An unknown interface asks for an early refresh; EC2's request quota is shared with the whole account.
 _EARLY_REFRESH_INTERVAL = 60.0
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
+_MOST_OVERLAPS_TOLD = 5
 
 REFRESH_OUTCOMES = {
-    "ok": "EC2 was read.",
-    "error": "EC2 refused or could not be reached, or the disk is full; the last good inventory goes on.",
+    "ok": "EC2 was read, in every account and region.",
+    "error": "EC2 refused or could not be reached somewhere, or the disk is full; what was known goes on.",
 }
 
-Entry = TypeVar("Entry", Subnet, Interface)
+
+class Origin(NamedTuple):
+    """An account and region to read, with how little is known of it before.
+
+    `open` returns its account id, empty where not known, and an EC2 client;
+    it raises one of `aws.AWS_ERRORS`.
+    """
+
+    source: Source
+    open: Callable[[], tuple[str, Any]]
 
 
-def read(ec2: Any, now: float) -> Inventory:
-    """Return what EC2 knows at `now`. Raises one of `aws.AWS_ERRORS`."""
-    found = tuple(_subnet(item, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
-    try:
-        items = list(_pages(ec2, "describe_network_interfaces", "NetworkInterfaces"))
-    except AWS_ERRORS as error:
-        if not is_denied(error):
-            raise
-        return Inventory(now, found, (), interfaces_listed=False)
-    return Inventory(now, found, tuple(_interface(item, now) for item in items))
+News = Sequence[tuple[Source, Inventory | None]]
+"""What was read of each source, None where that failed."""
 
 
-def merged(old: Inventory, new: Inventory, ttl: float) -> Inventory:
-    """Return the new inventory with what it lost since the old one, unless that is gone for over `ttl` seconds."""
-    return msgspec.structs.replace(
-        new,
-        subnets=_with_lost(old.subnets, new.subnets, new.taken_at - ttl, "subnet_id"),
-        interfaces=_with_lost(old.interfaces, new.interfaces, new.taken_at - ttl, "interface_id"),
+def merged(old: Inventory, news: News, ttl: float) -> Inventory:
+    """Return what is known after each source was read anew.
+
+    What a source has lost since is kept for `ttl` seconds, what could not be
+    read for as long as it takes. Of what two sources name, each with a part of
+    the truth, the subnet's owner knows its name.
+    """
+    read = [new for _, new in news if new is not None]
+    if not read:
+        return old
+    now = max(new.taken_at for new in read)
+    failed = {source.key for source, new in news if new is None}
+    accounts = {source.key: source.account_id for new in read for source in new.sources}
+
+    def joined(name: str, key: str) -> tuple[Any, ...]:
+        identify = attrgetter(key)
+        latest = [entry for new in read for entry in getattr(new, name)]
+        if name == "subnets":
+            latest.sort(key=lambda subnet: subnet.account_id != accounts[subnet.source])
+        lost = [entry for entry in getattr(old, name) if entry.source in failed or entry.seen_at >= now - ttl]
+        known: dict[str, Any] = {}
+        for entry in (*latest, *lost):
+            known.setdefault(identify(entry), entry)
+        return tuple(known.values())
+
+    return Inventory(
+        now,
+        joined("subnets", "subnet_id"),
+        joined("interfaces", "interface_id"),
+        joined("flow_logs", "flow_log_id"),
+        tuple(new.sources[0] if new is not None else _as_before(source, old) for source, new in news),
     )
 
 
-def _with_lost(old: Iterable[Entry], new: tuple[Entry, ...], oldest: float, key: str) -> tuple[Entry, ...]:
-    known = {getattr(entry, key) for entry in new}
-    return new + tuple(entry for entry in old if getattr(entry, key) not in known and entry.seen_at >= oldest)
-
-
-def _pages(ec2: Any, operation: str, key: str) -> Iterable[dict[str, Any]]:
-    for page in ec2.get_paginator(operation).paginate(PaginationConfig={"PageSize": _PAGE}):
-        yield from page[key]
-
-
-def _subnet(item: dict[str, Any], now: float) -> Subnet:
-    return Subnet(
-        subnet_id=item["SubnetId"],
-        vpc_id=item["VpcId"],
-        availability_zone_id=item.get("AvailabilityZoneId", ""),
-        cidr=item.get("CidrBlock", ""),
-        ipv6_cidrs=tuple(
-            block["Ipv6CidrBlock"]
-            for block in item.get("Ipv6CidrBlockAssociationSet", ())
-            if block.get("Ipv6CidrBlockState", {}).get("State", "associated") == "associated"
-        ),
-        account_id=item.get("OwnerId", ""),
-        name=next((tag["Value"] for tag in item.get("Tags", ()) if tag["Key"] == "Name"), ""),
-        seen_at=now,
-    )
-
-
-def _interface(item: dict[str, Any], now: float) -> Interface:
-    addresses = {address["PrivateIpAddress"]: None for address in item.get("PrivateIpAddresses", ())}
-    addresses |= {address["Ipv6Address"]: None for address in item.get("Ipv6Addresses", ())}
-    if item.get("PrivateIpAddress"):
-        addresses[item["PrivateIpAddress"]] = None
-    return Interface(
-        interface_id=item["NetworkInterfaceId"],
-        subnet_id=item["SubnetId"],
-        vpc_id=item["VpcId"],
-        addresses=tuple(addresses),
-        seen_at=now,
-    )
+def _as_before(source: Source, old: Inventory) -> Source:
+    return next((before for before in old.sources if before.key == source.key), source)
 
 
 class InventoryKeeper:
@@ -107,14 +99,14 @@ class InventoryKeeper:
 
     def __init__(
         self,
-        ec2: Any,
+        origins: Sequence[Origin],
         saved: bytes | None,
         save: Callable[[bytes], None],
         interval: float,
         ttl: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._ec2 = ec2
+        self._origins = origins
         self._save = save
         self._interval = interval
         self._ttl = ttl
@@ -123,9 +115,10 @@ class InventoryKeeper:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._early_at = 0.0
-        self._warned = False
+        self._told: set[str] = set()
         self.refreshes: Counter[str] = Counter(dict.fromkeys(REFRESH_OUTCOMES, 0))
         self.current = _load(saved)
+        self.overlaps: list[Overlap] = overlaps.find(self.current)
 
     @property
     def is_there(self) -> bool:
@@ -133,19 +126,20 @@ class InventoryKeeper:
         return bool(self.current.taken_at)
 
     def refresh(self) -> bool:
-        """Read EC2 now; return whether that worked. Raises `ConfigError` where it is forbidden and nothing is known."""
-        try:
-            new = read(self._ec2, self._clock())
-        except AWS_ERRORS as error:
+        """Read EC2 now; return whether that worked anywhere.
+
+        Raises `ConfigError` where it is forbidden everywhere and nothing is known.
+        """
+        errors: list[Exception] = []
+        news = [(origin.source, self._read(origin, errors)) for origin in self._origins]
+        if len(errors) == len(news):
             self.refreshes["error"] += 1
-            if is_denied(error) and not self.is_there:
+            if not self.is_there and all(map(is_denied, errors)):
                 raise ConfigError(
                     "EC2 does not permit to list the subnets; allow the action ec2:DescribeSubnets."
-                ) from error
-            log.warning("The inventory could not be read from EC2; going on with the last good one: %s", error)
+                ) from errors[0]
             return False
-        self._warn_of_missing_permission(new)
-        current = merged(self.current, new, self._ttl)
+        current = merged(self.current, news, self._ttl)
         try:
             self._save(subnets.dump(current))
         except OSError as error:
@@ -153,9 +147,28 @@ class InventoryKeeper:
             log.warning("The inventory could not be saved; going on with the last good one: %s", error)
             return False
         self.current = current
-        self.refreshes["ok"] += 1
-        log.info("Read the inventory: %d subnets, %d interfaces", len(new.subnets), len(new.interfaces))
+        self.refreshes["error" if errors else "ok"] += 1
+        log.info(
+            "Read the inventory: %d subnets, %d interfaces, %d flow logs",
+            *(len(known) for known in (current.subnets, current.interfaces, current.flow_logs)),
+        )
+        self._warn_of_missing_permissions()
+        self._find_overlaps()
         return True
+
+    def _read(self, origin: Origin, errors: list[Exception]) -> Inventory | None:
+        try:
+            account_id, ec2 = origin.open()
+            source = msgspec.structs.replace(origin.source, account_id=account_id)
+            return ec2reader.read(ec2, source, self._clock())
+        except AWS_ERRORS as error:
+            errors.append(error)
+            log.warning(
+                "The inventory of %s could not be read from EC2; going on with the last good one: %s",
+                origin.source.key,
+                error,
+            )
+            return None
 
     def first_read(self, wait: Callable[[float], bool]) -> bool:
         """Read EC2, trying again for as long as there is no inventory at all.
@@ -194,13 +207,35 @@ class InventoryKeeper:
                 return
             self.refresh()
 
-    def _warn_of_missing_permission(self, new: Inventory) -> None:
-        if not new.interfaces_listed and not self._warned:
-            self._warned = True
-            log.warning(
-                "Not permitted: ec2:DescribeNetworkInterfaces. Subnets are found by the addresses that each interface's"
-                " records have in common; in VPCs whose CIDR blocks overlap that leaves records unattributed."
+    def _warn_of_missing_permissions(self) -> None:
+        for source in self.current.sources:
+            if not source.interfaces_listed:
+                self._warn_once(
+                    f"Not permitted: ec2:DescribeNetworkInterfaces in {source.key}. Subnets are found by the addresses"
+                    " that each interface's records have in common, which leaves some records unattributed; see"
+                    " docs/accounting.md."
+                )
+            if not source.flow_logs_listed:
+                self._warn_once(
+                    f"Not permitted: ec2:DescribeFlowLogs in {source.key}. Lines are read by --flow-log-format, or else"
+                    " by the default format."
+                )
+
+    def _find_overlaps(self) -> None:
+        known, self.overlaps = set(self.overlaps), overlaps.find(self.current)
+        new = [overlap for overlap in self.overlaps if overlap not in known]
+        for overlap in new[:_MOST_OVERLAPS_TOLD]:
+            self._warn_once(
+                f"The flow logs {overlap.wider} and {overlap.narrower} record the same traffic, which counts twice"
+                + ("." if overlap.same_log_group else " if both of their log groups are subscribed to the stream.")
             )
+        if len(new) > _MOST_OVERLAPS_TOLD:
+            log.warning("%d more pairs of flow logs record the same traffic.", len(new) - _MOST_OVERLAPS_TOLD)
+
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            log.warning("%s", sentence)
 
 
 def _load(saved: bytes | None) -> Inventory:

@@ -83,8 +83,24 @@ METRICS = {
         ),
         Definition("flowlog_inventory_subnets", "gauge", (), "Subnets known."),
         Definition("flowlog_inventory_interfaces", "gauge", (), "Network interfaces known."),
+        Definition("flowlog_inventory_flow_logs", "gauge", (), "Flow logs known that write to a log group."),
         Definition(
-            "flowlog_inventory_last_success_timestamp_seconds", "gauge", (), "When EC2 was last read with success."
+            "flowlog_overlapping_flow_logs",
+            "gauge",
+            ("log_groups",),
+            "Pairs of flow logs that record the same traffic, which counts twice if both reach the stream.",
+        ),
+        Definition(
+            "flowlog_inventory_last_success_timestamp_seconds",
+            "gauge",
+            (),
+            "When EC2 was last read with success, in any account.",
+        ),
+        Definition(
+            "flowlog_inventory_source_last_success_timestamp_seconds",
+            "gauge",
+            ("account_id", "region"),
+            "When EC2 was last read with success in an account and region, 0 where never.",
         ),
         Definition("flowlog_inventory_refreshes", "counter", ("outcome",), "Readings of the inventory from EC2."),
         Definition("flowlog_folded_subnets", "gauge", (), "Subnets past --max-subnets, summed as subnet_id=other."),

@@ -5,7 +5,16 @@ import os
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.aws import AWS_ERRORS, Aws, daemon_environment, is_denied, resolve_region, with_old_names
+from kcl_flowlog.aws import (
+    AWS_ERRORS,
+    Aws,
+    check_region,
+    daemon_environment,
+    is_denied,
+    resolve_region,
+    role_account,
+    with_old_names,
+)
 from kcl_flowlog.errors import ConfigError
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -208,3 +217,84 @@ def test_only_a_missing_permission_is_a_denial(error, denied):
     """Throttling and an unreachable service pass by themselves; a missing permission does not."""
     assert isinstance(error, AWS_ERRORS)
     assert is_denied(error) is denied
+
+
+class FakeSts:
+    """Answers as STS, and notes what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def get_caller_identity(self):
+        self.asked.append("who")
+        return {"Account": "111111111111"}
+
+    def assume_role(self, **asked):
+        self.asked.append(asked)
+        return {"Credentials": {"AccessKeyId": "ASIA", "SecretAccessKey": "s", "SessionToken": "t"}}
+
+
+class Forgetful(FakeSts):
+    def get_caller_identity(self):
+        raise botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts")
+
+
+def ours(monkeypatch, sts):
+    aws = Aws("eu-west-1", KEYS)
+    monkeypatch.setattr(aws, "client", lambda service: sts)
+    return aws
+
+
+def keys_of(client):
+    return client._request_signer._credentials.access_key
+
+
+def test_ec2_of_the_own_account(monkeypatch):
+    """The own credentials, in the region that is asked for; the account is asked for once."""
+    sts = FakeSts()
+    aws = ours(monkeypatch, sts)
+
+    (account, ec2), _ = aws.ec2("us-west-2"), aws.ec2("eu-west-1")
+
+    assert (account, ec2.meta.region_name, keys_of(ec2)) == ("111111111111", "us-west-2", "AKIA")
+    assert sts.asked == ["who"]
+
+
+def test_ec2_of_a_role(monkeypatch):
+    """The role is assumed anew each time, as its session ends; its account is in its name."""
+    sts = FakeSts()
+    aws = ours(monkeypatch, sts)
+    role = "arn:aws:iam::222222222222:role/path/inventory"
+
+    (account, ec2), _ = aws.ec2("us-west-2", role), aws.ec2("us-west-2", role)
+
+    assert (account, ec2.meta.region_name, keys_of(ec2)) == ("222222222222", "us-west-2", "ASIA")
+    assert sts.asked == [{"RoleArn": role, "RoleSessionName": "kcl-flowlog"}] * 2
+
+
+def test_an_own_account_that_can_not_be_told_is_no_obstacle(monkeypatch):
+    """Only a preference among formats needs it."""
+    account, _ = ours(monkeypatch, Forgetful()).ec2("us-west-2")
+    assert account == ""
+
+
+@pytest.mark.parametrize("arn", ["", "inventory", "arn:aws:iam::1:role/r", "arn:aws:sts::222222222222:role/r"])
+def test_what_is_no_role_is_told(arn):
+    """One sentence names the flag and the form."""
+    with pytest.raises(
+        ConfigError, match=r"^--inventory-role .* is not of the form arn:aws:iam::123456789012:role/NAME"
+    ):
+        role_account(arn)
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_roles_of_every_partition(partition):
+    """China and GovCloud have ARNs of their own."""
+    assert role_account(f"arn:{partition}:iam::222222222222:role/r") == "222222222222"
+
+
+def test_a_region_that_aws_has_not_is_told():
+    """As for the stream's region, but with the flag's own name."""
+    assert check_region("--inventory-region", "eu-west-1") == "eu-west-1"
+    with pytest.raises(ConfigError, match=r"^--inventory-region: AWS has no region .middle-earth."):
+        check_region("--inventory-region", "middle-earth")

@@ -92,8 +92,8 @@ REGION = ("--region", "eu-west-1")
             "--flow-log-format: 'version' is not of the form ${field-name}.",
         ),
         (
-            [*STREAM, "--flow-log-format", "${version} ${interface}"],
-            "--flow-log-format: AWS has no field 'interface'; did you mean 'interface-id'?",
+            [*STREAM, "--flow-log-format", "${version} interface-id"],
+            "--flow-log-format: 'interface-id' is not of the form ${field-name}.",
         ),
         ([*STREAM, *REGION, "--java", "/bin/true"], "--java /bin/true is not a Java of version 11 or newer."),
         (

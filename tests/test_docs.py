@@ -45,13 +45,18 @@ def word_table(heading: str, words: dict[str, str]) -> str:
     return "\n".join(lines + [f"| `{word}` | {meaning} |" for word, meaning in words.items()])
 
 
+def advice_table(heading: str, words: dict[str, outcomes.Word]) -> str:
+    lines = [f"| {heading} | meaning | what to do |", "| --- | --- | --- |"]
+    return "\n".join(lines + [f"| `{name}` | {word.meaning} | {word.advice} |" for name, word in words.items()])
+
+
 GENERATED = {
     ("README.md", "settings"): settings_table,
     ("docs/metrics.md", "metrics"): metrics_table,
     ("docs/metrics.md", "peers"): lambda: word_table("peer", PEERS),
-    ("docs/metrics.md", "events"): lambda: word_table("outcome", outcomes.EVENT_OUTCOMES),
-    ("docs/metrics.md", "payloads"): lambda: word_table("outcome", outcomes.PAYLOAD_OUTCOMES),
-    ("docs/metrics.md", "malformed"): lambda: word_table("reason", outcomes.MALFORMED_REASONS),
+    ("docs/accounting.md", "events"): lambda: advice_table("outcome", outcomes.EVENT_OUTCOMES),
+    ("docs/accounting.md", "payloads"): lambda: advice_table("outcome", outcomes.PAYLOAD_OUTCOMES),
+    ("docs/accounting.md", "malformed"): lambda: advice_table("reason", outcomes.MALFORMED_REASONS),
     ("docs/metrics.md", "refreshes"): lambda: word_table("outcome", REFRESH_OUTCOMES),
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }

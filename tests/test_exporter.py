@@ -17,7 +17,7 @@ from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import OPENMETRICS, TEXT, renderer
 from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.metrics import METRICS
-from kcl_flowlog.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 GOLDEN = Path(__file__).parent / "data" / "metrics.prom"
 NOW = 1_800_000_000.0
@@ -61,7 +61,10 @@ STATE = State(
             Subnet("subnet-b", "vpc-1", "euc1-az2", "10.0.2.0/24"),
         ),
         (Interface("eni-a", "subnet-a", "vpc-1"),),
+        (FlowLog("fl-1", "vpc-1", "group", "${bytes}"),),
+        (Source("here", "123456789012", "eu-central-1", NOW - 60), Source("there", "", "eu-west-1")),
     ),
+    overlaps={"same": 1},
     shards=[
         ShardState("shardId-000000000000", 0.0, NOW - 5, NOW - 3, NOW - 1),
         ShardState("shardId-000000000001", None, 0.0, 0.0, NOW - 2),

@@ -7,13 +7,17 @@ import pytest
 from demo_fakes import eventually
 
 from kcl_flowlog import subnets
+from kcl_flowlog.ec2reader import read
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory import InventoryKeeper, merged, read
-from kcl_flowlog.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.inventory import InventoryKeeper, Origin, merged
+from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
-SUBNETS, INTERFACES = "describe_subnets", "describe_network_interfaces"
+SUBNETS, INTERFACES, FLOW_LOGS = "describe_subnets", "describe_network_interfaces", "describe_flow_logs"
+HERE = Source("eu-west-1", "111111111111", "eu-west-1")
+THERE = Source("arn:aws:iam::222222222222:role/r eu-west-1", "222222222222", "eu-west-1")
 DENIED = botocore.exceptions.ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "Describe")
 THROTTLED = botocore.exceptions.ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "Describe")
+OLD_LIBRARY = botocore.exceptions.ParamValidationError(report="Unknown parameter")
 UNREACHABLE = botocore.exceptions.EndpointConnectionError(endpoint_url="https://ec2")
 
 
@@ -25,14 +29,25 @@ def interface_item(number):
     return {"NetworkInterfaceId": f"eni-{number}", "SubnetId": "subnet-1", "VpcId": "vpc-1"}
 
 
+def flow_log_item(number):
+    return {
+        "FlowLogId": f"fl-{number}",
+        "ResourceId": "vpc-1",
+        "LogGroupName": "group",
+        "LogFormat": "${bytes}",
+        "TrafficType": "ALL",
+    }
+
+
 class FakeEc2:
     """EC2 with these pages of each operation; an exception among the pages is raised."""
 
-    def __init__(self, subnet_pages=((1,),), interface_pages=((1,),)):
+    def __init__(self, subnet_pages=((1,),), interface_pages=((1,),), flow_log_pages=((1,),)):
         self.asked = []
         self.pages = {
             SUBNETS: ("Subnets", subnet_item, subnet_pages),
             INTERFACES: ("NetworkInterfaces", interface_item, interface_pages),
+            FLOW_LOGS: ("FlowLogs", flow_log_item, flow_log_pages),
         }
 
     def fail(self, operation, error):
@@ -44,7 +59,7 @@ class FakeEc2:
         return self
 
     def paginate(self, **asked):
-        self.asked.append((self.operation, asked["PaginationConfig"]))
+        self.asked.append((self.operation, asked))
         key, item, pages = self.pages[self.operation]
         for page in pages:
             if isinstance(page, Exception):
@@ -55,11 +70,14 @@ class FakeEc2:
 class Keeper:
     """A keeper with a fake EC2, a clock that is told the time, and a list of what it saved."""
 
-    def __init__(self, ec2=None, saved=None, ttl=3600.0, interval=1800.0):
+    def __init__(self, ec2=None, saved=None, ttl=3600.0, interval=1800.0, there=None):
         self.now = 1000.0
         self.saved = []
         self.ec2 = ec2 or FakeEc2()
-        self.keeper = InventoryKeeper(self.ec2, saved, self.saved.append, interval, ttl, lambda: self.now)
+        origins = [Origin(HERE, lambda: (HERE.account_id, self.ec2))]
+        if there is not None:
+            origins.append(Origin(THERE, lambda: (THERE.account_id, there)))
+        self.keeper = InventoryKeeper(origins, saved, self.saved.append, interval, ttl, lambda: self.now)
 
     def names(self):
         return [subnet.subnet_id for subnet in self.keeper.current.subnets]
@@ -69,12 +87,15 @@ def test_all_pages_are_read():
     """An account with more than one page of subnets or interfaces is known whole."""
     ec2 = FakeEc2(((1, 2), (3,)), ((1,), (), (2, 3)))
 
-    inventory = read(ec2, 1000.0)
+    inventory = read(ec2, HERE, 1000.0)
 
     assert [subnet.subnet_id for subnet in inventory.subnets] == ["subnet-1", "subnet-2", "subnet-3"]
     assert [interface.interface_id for interface in inventory.interfaces] == ["eni-1", "eni-2", "eni-3"]
-    assert (inventory.taken_at, inventory.interfaces_listed) == (1000.0, True)
-    assert ec2.asked == [(SUBNETS, {"PageSize": 1000}), (INTERFACES, {"PageSize": 1000})]
+    assert [flow_log.flow_log_id for flow_log in inventory.flow_logs] == ["fl-1"]
+    assert inventory.sources == (Source("eu-west-1", "111111111111", "eu-west-1", 1000.0, True, True),)
+    page = {"PaginationConfig": {"PageSize": 1000}}
+    managed = {**page, "IncludeManagedResources": True}
+    assert ec2.asked == [(SUBNETS, page), (INTERFACES, managed), (FLOW_LOGS, page)]
 
 
 def test_a_subnet_is_taken_with_all_that_ec2_says_of_it():
@@ -89,8 +110,18 @@ def test_a_subnet_is_taken_with_all_that_ec2_says_of_it():
             {"Ipv6CidrBlock": "2001:db8:2::/64", "Ipv6CidrBlockState": {"State": "disassociated"}},
         ],
     }
-    assert read(FakeEc2(((item,),)), 5.0).subnets == (
-        Subnet("subnet-7", "vpc-1", "euc1-az2", "10.0.7.0/24", ("2001:db8:1::/64",), "123456789012", "public-a", 5.0),
+    assert read(FakeEc2(((item,),)), HERE, 5.0).subnets == (
+        Subnet(
+            "subnet-7",
+            "vpc-1",
+            "euc1-az2",
+            "10.0.7.0/24",
+            ("2001:db8:1::/64",),
+            "123456789012",
+            "public-a",
+            5.0,
+            "eu-west-1",
+        ),
     )
 
 
@@ -101,33 +132,75 @@ def test_a_subnet_of_ipv6_only_has_no_cidr_of_ipv4():
         "VpcId": "vpc-1",
         "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2001:db8::/64"}],
     }
-    assert read(FakeEc2(((item,),)), 5.0).subnets[0].cidrs == ("2001:db8::/64",)
+    assert read(FakeEc2(((item,),)), HERE, 5.0).subnets[0].cidrs == ("2001:db8::/64",)
 
 
 def test_an_interface_is_taken_with_all_its_private_addresses():
-    """Primary, secondary and IPv6 addresses, each once."""
+    """Primary, secondary and IPv6 addresses, each once, and the prefixes that are delegated to it."""
     item = {
         **interface_item(7),
         "PrivateIpAddress": "10.0.1.5",
         "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.1.5"}, {"PrivateIpAddress": "10.0.1.6"}],
         "Ipv6Addresses": [{"Ipv6Address": "2001:db8::5"}],
+        "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.1.64/28"}],
+        "Ipv6Prefixes": [{"Ipv6Prefix": "2001:db8:0:0:7::/80"}],
     }
-    assert read(FakeEc2(interface_pages=((item,),)), 5.0).interfaces == (
-        Interface("eni-7", "subnet-1", "vpc-1", ("10.0.1.5", "10.0.1.6", "2001:db8::5"), 5.0),
+    assert read(FakeEc2(interface_pages=((item,),)), HERE, 5.0).interfaces == (
+        Interface(
+            *("eni-7", "subnet-1", "vpc-1", ("10.0.1.5", "10.0.1.6", "2001:db8::5"), 5.0),
+            prefixes=("10.0.1.64/28", "2001:db8:0:0:7::/80"),
+            source="eu-west-1",
+        ),
     )
 
 
-def test_without_permission_to_list_interfaces_the_subnets_are_enough(caplog):
-    """The inventory goes on without interfaces, says that it does, and warns of it only once."""
-    told = Keeper(FakeEc2().fail(INTERFACES, DENIED))
+def test_an_older_aws_library_lists_the_interfaces_it_knows_to_ask_for():
+    """A parameter that it does not know is left out."""
+    ec2 = FakeEc2()
+    ec2.paginate = lambda **asked: [{"NetworkInterfaces": [interface_item(1)], "Subnets": [], "FlowLogs": []}]
+    known, ec2.paginate = ec2.paginate, lambda **asked: _refuse(asked) or known(**asked)
+
+    assert [interface.interface_id for interface in read(ec2, HERE, 1.0).interfaces] == ["eni-1"]
+
+
+def _refuse(asked):
+    if "IncludeManagedResources" in asked:
+        raise OLD_LIBRARY
+
+
+def test_a_flow_log_is_taken_with_its_format():
+    """Those that write to a log group, of our own or of a transit gateway; not those to a bucket."""
+    to_bucket = {"FlowLogId": "fl-8", "ResourceId": "vpc-1", "LogDestinationType": "s3", "LogFormat": "${bytes}"}
+    transit = {"FlowLogId": "fl-9", "ResourceId": "tgw-1", "LogGroupName": "group", "LogFormat": "${tgw-id}"}
+
+    assert read(FakeEc2(flow_log_pages=((1, to_bucket), (transit,))), HERE, 5.0).flow_logs == (
+        FlowLog("fl-1", "vpc-1", "group", "${bytes}", "ALL", "111111111111", 5.0, "eu-west-1"),
+        FlowLog("fl-9", "tgw-1", "group", "${tgw-id}", "ALL", "111111111111", 5.0, "eu-west-1"),
+    )
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("operation", "action", "listed"),
+    [
+        (INTERFACES, "ec2:DescribeNetworkInterfaces", (False, True)),
+        (FLOW_LOGS, "ec2:DescribeFlowLogs", (True, False)),
+    ],
+)
+def test_without_permission_to_list_the_rest_the_subnets_are_enough(operation, action, listed, caplog):
+    """The inventory goes on without, says that it does, and warns of it only once."""
+    told = Keeper(FakeEc2().fail(operation, DENIED))
 
     assert [told.keeper.refresh() for _ in range(3)] == [True, True, True]
 
     assert told.names() == ["subnet-1"]
-    assert (told.keeper.current.interfaces, told.keeper.current.interfaces_listed) == ((), False)
-    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(warnings) == 1
-    assert warnings[0].startswith("Not permitted: ec2:DescribeNetworkInterfaces.")
+    (source,) = told.keeper.current.sources
+    assert (source.interfaces_listed, source.flow_logs_listed) == listed
+    (warning,) = warnings_of(caplog)
+    assert warning.startswith(f"Not permitted: {action} in eu-west-1.")
 
 
 def test_without_permission_to_list_subnets_nothing_can_be_counted():
@@ -137,7 +210,7 @@ def test_without_permission_to_list_subnets_nothing_can_be_counted():
 
 
 @pytest.mark.parametrize("error", [DENIED, THROTTLED, UNREACHABLE], ids=["denied", "throttled", "unreachable"])
-@pytest.mark.parametrize("operation", [SUBNETS, INTERFACES])
+@pytest.mark.parametrize("operation", [SUBNETS, INTERFACES, FLOW_LOGS])
 def test_a_failed_refresh_keeps_the_last_good_inventory(error, operation, caplog):
     """Whatever EC2 refuses later, what was known is still known and nothing worse is saved."""
     told = Keeper()
@@ -147,9 +220,9 @@ def test_a_failed_refresh_keeps_the_last_good_inventory(error, operation, caplog
     told.ec2.fail(operation, error)
     worked = told.keeper.refresh()
 
-    if operation == INTERFACES and error is DENIED:
+    if operation != SUBNETS and error is DENIED:
         assert worked
-        assert told.keeper.current.interfaces == good.interfaces
+        assert told.keeper.current.interfaces[0].interface_id == good.interfaces[0].interface_id
         return
     assert not worked
     assert told.keeper.current is good
@@ -164,7 +237,7 @@ def test_an_inventory_that_can_not_be_saved_is_a_failed_refresh(caplog):
     def save(data):
         raise OSError(28, "No space left on device")
 
-    keeper = InventoryKeeper(FakeEc2(), None, save, 1800, 3600, lambda: 1000.0)
+    keeper = InventoryKeeper([Origin(HERE, lambda: ("", FakeEc2()))], None, save, 1800, 3600, lambda: 1000.0)
 
     assert keeper.refresh() is False
     assert (keeper.is_there, dict(keeper.refreshes)) == (False, {"ok": 0, "error": 1})
@@ -181,8 +254,10 @@ def test_each_inventory_is_saved_as_the_processors_read_it():
 def inventory_of(moment, *numbers):
     return Inventory(
         moment,
-        tuple(Subnet(f"subnet-{number}", "vpc-1", "", "", seen_at=moment) for number in numbers),
-        tuple(Interface(f"eni-{number}", "subnet-1", "vpc-1", (), moment) for number in numbers),
+        tuple(Subnet(f"subnet-{n}", "vpc-1", "", "", seen_at=moment, source=HERE.key) for n in numbers),
+        tuple(Interface(f"eni-{n}", "subnet-1", "vpc-1", (), moment, source=HERE.key) for n in numbers),
+        (),
+        (Source(HERE.key, HERE.account_id, HERE.region, moment),),
     )
 
 
@@ -193,7 +268,7 @@ def inventory_of(moment, *numbers):
 )
 def test_what_was_deleted_stays_known_for_the_ttl(age, known):
     """A deleted subnet or interface is known until the ttl is over since EC2 last named it."""
-    both = merged(inventory_of(1000.0, 1), inventory_of(1000.0 + age, 2), ttl=3600.0)
+    both = merged(inventory_of(1000.0, 1), [(HERE, inventory_of(1000.0 + age, 2))], ttl=3600.0)
     assert [subnet.subnet_id.removeprefix("subnet-") for subnet in both.subnets] == known
     assert [interface.interface_id.removeprefix("eni-") for interface in both.interfaces] == known
     assert both.taken_at == 1000.0 + age
@@ -201,7 +276,7 @@ def test_what_was_deleted_stays_known_for_the_ttl(age, known):
 
 def test_what_is_still_there_is_known_by_its_newest_form():
     """A subnet that both know is there once, as EC2 says now."""
-    both = merged(inventory_of(1000.0, 1, 2), inventory_of(2000.0, 1, 2), ttl=3600.0)
+    both = merged(inventory_of(1000.0, 1, 2), [(HERE, inventory_of(2000.0, 1, 2))], ttl=3600.0)
     assert both == inventory_of(2000.0, 1, 2)
 
 
@@ -215,6 +290,92 @@ def test_the_ttl_of_the_deleted_is_not_prolonged_by_refreshes():
         told.keeper.refresh()
         seen.append(told.names())
     assert seen == [["subnet-2", "subnet-1"], ["subnet-2", "subnet-1"], ["subnet-2"]]
+
+
+def test_a_failing_account_keeps_its_last_good_inventory(caplog):
+    """The others are read anew, its own stays whole for as long as it takes, over a restart too, and it shows."""
+    there = FakeEc2(((7,),), ((7,),), ((7,),))
+    told = Keeper(ttl=3600.0, there=there)
+    told.keeper.refresh()
+    there.fail(SUBNETS, DENIED)
+    told.ec2.pages[SUBNETS] = ("Subnets", subnet_item, ((2,),))
+
+    for told.now in (5000.0, 10_000.0):
+        assert told.keeper.refresh()
+    again = Keeper(FakeEc2(((3,),)), saved=told.saved[-1], there=there)
+    again.now = 15_000.0
+    again.keeper.refresh()
+
+    assert told.names() == ["subnet-2", "subnet-7"]
+    assert again.names() == ["subnet-3", "subnet-7"]
+    assert [flow_log.flow_log_id for flow_log in again.keeper.current.flow_logs] == ["fl-1", "fl-7"]
+    assert [source.taken_at for source in again.keeper.current.sources] == [15_000.0, 1000.0]
+    assert dict(told.keeper.refreshes) == {"ok": 1, "error": 2}
+    assert f"The inventory of {THERE.key} could not be read" in caplog.text
+
+
+def test_an_account_that_was_never_read_shows_as_such():
+    """Its last success is 0, which no alert can miss."""
+    told = Keeper(there=FakeEc2().fail(SUBNETS, UNREACHABLE))
+    told.keeper.refresh()
+    assert [(source.account_id, source.taken_at) for source in told.keeper.current.sources] == [
+        ("111111111111", 1000.0),
+        ("222222222222", 0.0),
+    ]
+
+
+def test_an_account_that_is_no_longer_asked_for_is_forgotten_after_the_ttl():
+    """Its subnets may still have records on their way."""
+    both = Keeper(there=FakeEc2(((7,),)))
+    both.keeper.refresh()
+    alone = Keeper(saved=both.saved[-1])
+    seen = []
+    for alone.now in (4600.0, 4601.0):
+        alone.keeper.refresh()
+        seen.append(alone.names())
+    assert seen == [["subnet-1", "subnet-7"], ["subnet-1"]]
+
+
+@pytest.mark.parametrize("owner", [HERE, THERE], ids=["ours", "theirs"])
+def test_a_shared_subnet_is_as_its_owner_describes_it(owner):
+    """Both accounts name it; a participant does not see its tags."""
+    shared = {**subnet_item(5), "OwnerId": owner.account_id}
+    owned = {**shared, "Tags": [{"Key": "Name", "Value": "shared"}]}
+    ours, theirs = (FakeEc2(((owned if owner is source else shared,),)) for source in (HERE, THERE))
+    told = Keeper(ours, there=theirs)
+    told.keeper.refresh()
+    assert [(subnet.name, subnet.source) for subnet in told.keeper.current.subnets] == [("shared", owner.key)]
+
+
+def test_one_account_that_is_forbidden_does_not_stop_the_others():
+    """Only where every one is forbidden, and nothing known, is it the user's to mend."""
+    assert Keeper(FakeEc2().fail(SUBNETS, DENIED), there=FakeEc2()).keeper.refresh()
+    with pytest.raises(ConfigError, match="ec2:DescribeSubnets"):
+        Keeper(FakeEc2().fail(SUBNETS, DENIED), there=FakeEc2().fail(SUBNETS, DENIED)).keeper.refresh()
+    nowhere = Keeper(FakeEc2().fail(SUBNETS, DENIED), there=FakeEc2().fail(SUBNETS, UNREACHABLE))
+    assert nowhere.keeper.refresh() is False
+
+
+def test_flow_logs_that_record_the_same_are_warned_of_once(caplog):
+    """Each new pair is told, and all are there to be counted."""
+    over_subnet = {**flow_log_item(2), "ResourceId": "subnet-1", "LogGroupName": "other"}
+    told = Keeper(FakeEc2(flow_log_pages=((1, over_subnet),)))
+
+    told.keeper.refresh()
+    told.keeper.refresh()
+
+    assert warnings_of(caplog) == [
+        "The flow logs fl-1 and fl-2 record the same traffic, which counts twice if both of their log groups are"
+        " subscribed to the stream."
+    ]
+    assert len(told.keeper.overlaps) == 1
+
+
+def test_many_overlaps_are_not_all_told(caplog):
+    """Five are enough to see what is wrong."""
+    Keeper(FakeEc2(flow_log_pages=((*range(1, 6),),))).keeper.refresh()
+    assert len(warnings_of(caplog)) == 6
+    assert warnings_of(caplog)[-1] == "5 more pairs of flow logs record the same traffic."
 
 
 def test_the_first_reading_tries_again_until_it_works():

@@ -1,0 +1,110 @@
+"""What EC2 says of one account and region, as an inventory of its own.
+
+DescribeSubnets must be permitted. DescribeNetworkInterfaces and
+DescribeFlowLogs need not be: the `Source` of the result says what could not
+be listed. Everything else that AWS refuses is raised as one of
+`aws.AWS_ERRORS`. Gets its EC2 client from the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from kcl_flowlog.aws import AWS_ERRORS, is_denied, is_unknown_parameter
+from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
+
+_PAGE = 1000
+
+T = TypeVar("T")
+
+
+def read(ec2: Any, source: Source, now: float) -> Inventory:
+    """Return what EC2 knows of a source at `now`, in Unix seconds."""
+    key = source.key
+    found = tuple(_subnet(item, key, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
+    interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _all_interfaces(ec2)))
+    flow_logs = _if_permitted(
+        lambda: tuple(
+            _flow_log(item, source, now)
+            for item in _pages(ec2, "describe_flow_logs", "FlowLogs")
+            if item.get("LogGroupName") and item.get("LogFormat")
+        )
+    )
+    done = Source(key, source.account_id, source.region, now, interfaces is not None, flow_logs is not None)
+    return Inventory(now, found, interfaces or (), flow_logs or (), (done,))
+
+
+def _if_permitted(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except AWS_ERRORS as error:
+        if not is_denied(error):
+            raise
+        return None
+
+
+def _pages(ec2: Any, operation: str, key: str, **parameters: Any) -> Iterable[dict[str, Any]]:
+    for page in ec2.get_paginator(operation).paginate(PaginationConfig={"PageSize": _PAGE}, **parameters):
+        yield from page[key]
+
+
+def _all_interfaces(ec2: Any) -> list[dict[str, Any]]:
+    operation, key = "describe_network_interfaces", "NetworkInterfaces"
+    try:
+        # Some that AWS services manage are hidden otherwise, and have traffic all the same.
+        return list(_pages(ec2, operation, key, IncludeManagedResources=True))
+    except AWS_ERRORS as error:
+        if not is_unknown_parameter(error):
+            raise
+        return list(_pages(ec2, operation, key))
+
+
+def _subnet(item: dict[str, Any], source: str, now: float) -> Subnet:
+    return Subnet(
+        subnet_id=item["SubnetId"],
+        vpc_id=item["VpcId"],
+        availability_zone_id=item.get("AvailabilityZoneId", ""),
+        cidr=item.get("CidrBlock", ""),
+        ipv6_cidrs=tuple(
+            block["Ipv6CidrBlock"]
+            for block in item.get("Ipv6CidrBlockAssociationSet", ())
+            if block.get("Ipv6CidrBlockState", {}).get("State", "associated") == "associated"
+        ),
+        account_id=item.get("OwnerId", ""),
+        name=next((tag["Value"] for tag in item.get("Tags", ()) if tag["Key"] == "Name"), ""),
+        seen_at=now,
+        source=source,
+    )
+
+
+def _interface(item: dict[str, Any], source: str, now: float) -> Interface:
+    addresses = {address["PrivateIpAddress"]: None for address in item.get("PrivateIpAddresses", ())}
+    addresses |= {address["Ipv6Address"]: None for address in item.get("Ipv6Addresses", ())}
+    if item.get("PrivateIpAddress"):
+        addresses[item["PrivateIpAddress"]] = None
+    prefixes = [prefix["Ipv4Prefix"] for prefix in item.get("Ipv4Prefixes", ())]
+    prefixes += [prefix["Ipv6Prefix"] for prefix in item.get("Ipv6Prefixes", ())]
+    return Interface(
+        interface_id=item["NetworkInterfaceId"],
+        subnet_id=item["SubnetId"],
+        vpc_id=item["VpcId"],
+        addresses=tuple(addresses),
+        seen_at=now,
+        prefixes=tuple(prefixes),
+        source=source,
+    )
+
+
+def _flow_log(item: dict[str, Any], source: Source, now: float) -> FlowLog:
+    return FlowLog(
+        flow_log_id=item["FlowLogId"],
+        resource_id=item["ResourceId"],
+        log_group=item["LogGroupName"],
+        log_format=item["LogFormat"],
+        # Transit gateways have none.
+        traffic_type=item.get("TrafficType", "ALL"),
+        account_id=source.account_id,
+        seen_at=now,
+        source=source.key,
+    )
