@@ -1,4 +1,4 @@
-"""The command line: `kcl-flowlog run`, `demo`.
+"""The command line: `kcl-flowlog run`, `replay`, `demo`.
 
 Every mistake of the user is one sentence on stderr and exit code 2; giving up
 is one sentence and exit code 1; a stop that was asked for is 0.
@@ -23,7 +23,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Commands(click.Group):
-    """The commands; the demo is loaded only when it is asked for, as it needs more packages."""
+    """The commands; some are loaded only when they are asked for, as they need more packages, or more time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -37,7 +37,7 @@ class Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
-_LAZY = {"demo": "kcl_flowlog.demo.command"}
+_LAZY = {"demo": "kcl_flowlog.demo.command", "replay": "kcl_flowlog.replay.command"}
 
 
 @click.group(cls=Commands, context_settings=_CONTEXT)

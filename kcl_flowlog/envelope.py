@@ -37,7 +37,8 @@ PLAIN: Final = "plain"
 BASE64: Final = "base64"
 
 # More would only be made to keep us busy; the forwarders that put some together reach a few dozen.
-_MOST_ENVELOPES = 1024
+MOST_ENVELOPES = 1024
+"""Most envelopes that are read of one payload."""
 
 # The brackets of JSON, and its texts whole, so that no bracket in a text counts. One that nothing ends goes to the end.
 _BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?(?:"|\Z)|[{}\[\]]', re.DOTALL)
@@ -202,8 +203,8 @@ def _read_several(text: bytes) -> tuple[list[Envelope], list[Rest]]:
     envelopes: list[Envelope] = []
     rests: list[Rest] = []
     start = 0
-    for end in _ends_of_objects(text):
-        if len(envelopes) + len(rests) >= _MOST_ENVELOPES:
+    for end in ends_of_objects(text):
+        if len(envelopes) + len(rests) >= MOST_ENVELOPES:
             return envelopes, [*rests, Rest("payload_too_large", text[start:])]
         try:
             envelopes.append(_read(text[start:end]))
@@ -216,7 +217,7 @@ def _read_several(text: bytes) -> tuple[list[Envelope], list[Rest]]:
     return envelopes, rests
 
 
-def _ends_of_objects(text: bytes) -> Iterator[int]:
+def ends_of_objects(text: bytes) -> Iterator[int]:
     """Yield where each JSON object ends, as far as its brackets tell."""
     depth = 0
     for match in _BRACKETS.finditer(text):

@@ -259,10 +259,12 @@ def _labelled(name: str, values: Mapping[str, int]) -> Metric:
     return family
 
 
-def registry(collector: FlowlogCollector, daemon_pid: Callable[[], int]) -> CollectorRegistry:
-    """Return a registry with our metrics, and the process metrics of the launcher and of the daemon."""
+def registry(collector: FlowlogCollector, daemon_pid: Callable[[], int] | None = None) -> CollectorRegistry:
+    """Return a registry with our metrics, and where there is a daemon, its process metrics and the launcher's."""
     made = CollectorRegistry()
     made.register(collector)
+    if daemon_pid is None:
+        return made
     ProcessCollector(registry=made)
     ProcessCollector(namespace=DAEMON_PROCESS_PREFIX, pid=daemon_pid, registry=made)
     return made

@@ -18,13 +18,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from kcl_flowlog import ec2reader, overlaps, subnets
 from kcl_flowlog.aws import AWS_ERRORS, is_denied
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.origins import Origin
 from kcl_flowlog.overlaps import Overlap
 from kcl_flowlog.subnets import Inventory, Source
 
@@ -39,17 +40,6 @@ REFRESH_OUTCOMES = {
     "ok": "EC2 was read, in every account and region.",
     "error": "EC2 refused or could not be reached somewhere, or the disk is full; what was known goes on.",
 }
-
-
-class Origin(NamedTuple):
-    """An account and region to read, with how little is known of it before.
-
-    `open` returns its account id, empty where not known, and an EC2 client;
-    it raises one of `aws.AWS_ERRORS`.
-    """
-
-    source: Source
-    open: Callable[[], tuple[str, Any]]
 
 
 News = Sequence[tuple[Source, Inventory | None]]

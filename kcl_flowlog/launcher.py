@@ -20,14 +20,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from importlib import resources
 from typing import BinaryIO
 
 import msgspec
 
-from kcl_flowlog import __version__, daemon, exporter, java, kclproperties
-from kcl_flowlog.aws import Aws, check_region, daemon_environment, resolve_region, role_account, with_old_names
+from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, origins
+from kcl_flowlog.aws import Aws, daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.config import (
     PROCESSOR_SETTINGS_VARIABLE,
     Config,
@@ -44,14 +43,13 @@ from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import renderer
 from kcl_flowlog.flowlog import nearest_field
 from kcl_flowlog.formats import parse_option
-from kcl_flowlog.inventory import InventoryKeeper, Origin
+from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
 from kcl_flowlog.ledger import Ledger
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.sidecar import Sidecar
 from kcl_flowlog.statedir import StateDir
-from kcl_flowlog.subnets import Source
 from kcl_flowlog.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -130,7 +128,7 @@ class Launcher:
         self._ledger = Ledger(state.ledger)
         self._leases = LeaseTable(aws.client("dynamodb"), extra.get("tableName", config.application))
         self._inventory = InventoryKeeper(
-            inventory_origins(config, aws),
+            origins.of(config, aws),
             state.inventory.read_bytes() if state.inventory.exists() else None,
             lambda data: state.write(state.inventory, data),
             config.inventory_interval,
@@ -324,17 +322,6 @@ class Launcher:
         if not self._supervisor.is_up:
             reasons.append("The daemon is not initialised yet.")
         return reasons
-
-
-def inventory_origins(config: Config, aws: Aws) -> list[Origin]:
-    """Return the accounts and regions that the inventory is read from. Raises `ConfigError`."""
-    regions = [check_region("--inventory-region", region) for region in config.inventory_region] or [aws.region]
-    accounts = {"": "", **{role: role_account(role) for role in config.inventory_role}}
-    return [
-        Origin(Source(f"{role} {region}".strip(), account_id, region), partial(aws.ec2, region, role))
-        for role, account_id in accounts.items()
-        for region in dict.fromkeys(regions)
-    ]
 
 
 def _warn_of_unknown_fields(formats: Iterable[str]) -> None:

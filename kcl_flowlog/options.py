@@ -54,21 +54,33 @@ _TYPES: dict[Kind, Any] = {
 }
 
 
-def all_settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command with `--config.file` and an option for each setting."""
-    for field, setting in reversed(settings()):
-        function = _option(field.name, setting, field.default)(function)
-    return click.option(
-        "--config.file",
-        "config_file",
-        metavar="FILE",
-        is_eager=True,
-        expose_value=False,
-        callback=_use_file,
-        envvar="KCL_FLOWLOG_CONFIG_FILE",
-        show_envvar=True,
-        help="YAML file of settings: each key is an option's name without its dashes.",
-    )(function)
+def some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that gives a command `--config.file` and an option for each setting named.
+
+    A configuration file may hold all settings, whichever the command takes.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for field, setting in reversed(settings()):
+            if field.name in names:
+                function = _option(field.name, setting, field.default)(function)
+        return click.option(
+            "--config.file",
+            "config_file",
+            metavar="FILE",
+            is_eager=True,
+            expose_value=False,
+            callback=_use_file,
+            envvar="KCL_FLOWLOG_CONFIG_FILE",
+            show_envvar=True,
+            help="YAML file of settings: each key is an option's name without its dashes.",
+        )(function)
+
+    return decorate
+
+
+all_settings = some_settings(*(field.name for field, _ in settings()))
+"""Decorate a command with every setting."""
 
 
 def _option(name: str, setting: Setting, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

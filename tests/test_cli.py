@@ -1,5 +1,6 @@
 """The command line as a user meets it: exit codes, and one sentence for each mistake."""
 
+import json
 import logging
 import os
 import re
@@ -178,6 +179,34 @@ def test_a_port_in_use_is_told(command, aws):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         mistake = command("run", *STREAM, "--web.listen-address", address, **aws.environment()).mistake
     assert mistake == f"--web.listen-address '{address}' can't be listened on: Address already in use."
+
+
+def test_a_replay_asks_ec2_for_the_subnets(command, aws, tmp_path):
+    """Without --inventory they are read as they are now."""
+    ec2 = aws.client("ec2")
+    vpc_id = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+    subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
+    interface_id = ec2.create_network_interface(SubnetId=subnet_id, PrivateIpAddress="10.7.1.5")["NetworkInterface"][
+        "NetworkInterfaceId"
+    ]
+    file = tmp_path / "flows.log"
+    file.write_text(f"2 1 {interface_id} 10.7.1.5 8.8.8.8 1 2 6 3 400 1700000000 1700000060 ACCEPT OK\n")
+
+    made = command("replay", "--output", "json", str(file), **aws.environment())
+
+    assert (made.code, list(json.loads(made.out)["subnets"])) == (0, [subnet_id]), made.err
+
+
+def test_a_replay_without_ec2_says_what_to_do(command, tmp_path):
+    """Nothing of AWS is needed with a saved inventory."""
+    file = tmp_path / "flows.log"
+    file.write_text("bad\n")
+
+    made = command("replay", *REGION, "--log.level", "error", str(file))
+
+    assert made.mistake == (
+        "The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE."
+    )
 
 
 class Refusing(BaseHTTPRequestHandler):

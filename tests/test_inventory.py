@@ -9,7 +9,8 @@ from demo_fakes import eventually
 from kcl_flowlog import subnets
 from kcl_flowlog.ec2reader import read
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory import InventoryKeeper, Origin, merged
+from kcl_flowlog.inventory import InventoryKeeper, merged
+from kcl_flowlog.origins import Origin
 from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 SUBNETS, INTERFACES, FLOW_LOGS = "describe_subnets", "describe_network_interfaces", "describe_flow_logs"

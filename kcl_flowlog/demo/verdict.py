@@ -7,7 +7,6 @@ also where the sums of a subnet would agree.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kcl_flowlog.demo.truth import Sums, Truth
@@ -83,16 +82,3 @@ def _differing_counts(what: str, generated: Counter[str], counted: Counter[str])
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items()))
-
-
-def plain(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """Return a table as text: the columns of `LEFT` to the left, figures to the right."""
-    table = [list(header), *(list(line) for line in lines)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if header[column] in LEFT else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in table
-    ]

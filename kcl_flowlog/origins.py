@@ -1,0 +1,33 @@
+"""The accounts and regions that the inventory is read from, as the settings name them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from kcl_flowlog.aws import Aws, check_region, role_account
+from kcl_flowlog.config import Config
+from kcl_flowlog.subnets import Source
+
+
+class Origin(NamedTuple):
+    """An account and region to read, with how little is known of it before.
+
+    `open` returns its account id, empty where not known, and an EC2 client;
+    it raises one of `aws.AWS_ERRORS`.
+    """
+
+    source: Source
+    open: Callable[[], tuple[str, Any]]
+
+
+def of(config: Config, aws: Aws) -> list[Origin]:
+    """Return the origins that the settings name; the own account comes first. Raises `ConfigError`."""
+    regions = [check_region("--inventory-region", region) for region in config.inventory_region] or [aws.region]
+    accounts = {"": "", **{role: role_account(role) for role in config.inventory_role}}
+    return [
+        Origin(Source(f"{role} {region}".strip(), account_id, region), partial(aws.ec2, region, role))
+        for role, account_id in accounts.items()
+        for region in dict.fromkeys(regions)
+    ]

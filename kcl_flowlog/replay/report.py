@@ -1,0 +1,128 @@
+"""What a replay shows: a table per subnet, JSON, or a metrics page.
+
+Pure: from a delta and an inventory to text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from kcl_flowlog import counters, exporter, outcomes
+from kcl_flowlog.counters import Delta
+from kcl_flowlog.exporter import FlowlogCollector, State
+from kcl_flowlog.exposition import TEXT, renderer
+from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
+from kcl_flowlog.subnets import Inventory
+from kcl_flowlog.texttable import plain
+
+_SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
+_WORDS = ("log events", "payloads", "malformed")
+_LEFT = frozenset((*_SUBNETS[:4], *_WORDS))
+
+# Those that say something of a replay.
+_SERIES = (
+    "flowlog_flows_total",
+    "flowlog_packets_total",
+    "flowlog_bytes_total",
+    "flowlog_rejected_port_flows_total",
+    "flowlog_folded_subnets",
+    "flowlog_subnet_info",
+    "flowlog_events_total",
+    "flowlog_payloads_total",
+    "flowlog_malformed_total",
+)
+
+
+class Series(msgspec.Struct):
+    """The traffic of one series of a subnet."""
+
+    direction: str
+    action: str
+    protocol: str
+    peer: str
+    flows: int
+    packets: int
+    bytes: int
+
+
+class Report(msgspec.Struct):
+    """What was counted: log events and payloads by their outcomes, bad data by its reasons, traffic by subnet."""
+
+    outcomes: dict[str, int]
+    malformed: dict[str, int]
+    payloads: dict[str, int]
+    subnets: dict[str, list[Series]]
+
+
+def report(delta: Delta) -> Report:
+    """Return the report of what was counted."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for (count, label), number in delta.counts.items():
+        found[count][label] += number
+    subnets: dict[str, list[Series]] = {}
+    for series, cell in sorted(delta.traffic.items()):
+        subnets.setdefault(series.subnet_id, []).append(Series(*series[1:], *cell))
+    return Report(
+        {outcome: found[counters.EVENTS][outcome] for outcome in outcomes.EVENT_OUTCOMES},
+        dict(sorted(found[counters.MALFORMED].items())),
+        {outcome: found[counters.PAYLOADS][outcome] for outcome in outcomes.PAYLOAD_OUTCOMES},
+        subnets,
+    )
+
+
+def json(delta: Delta) -> str:
+    """Return the report as JSON."""
+    return msgspec.json.format(msgspec.json.encode(report(delta)), indent=2).decode()
+
+
+def table(delta: Delta, inventory: Inventory) -> str:
+    """Return the report as tables for a person: what is 0 is left out."""
+    names = {subnet.subnet_id: subnet.name for subnet in inventory.subnets}
+    found = report(delta)
+    rows = []
+    for subnet_id, several in found.subnets.items():
+        sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        for series in several:
+            cell = sums[series.direction, series.action]
+            for place, number in enumerate((series.flows, series.packets, series.bytes)):
+                cell[place] += number
+        rows += [
+            [subnet_id, names.get(subnet_id, ""), *key, *(f"{number:,}" for number in cell)]
+            for key, cell in sums.items()
+        ]
+    blocks = [plain(_SUBNETS, rows, _LEFT)] if rows else [["No record was counted for a subnet."]]
+    for heading, numbers in zip(_WORDS, (found.outcomes, found.payloads, found.malformed), strict=True):
+        lines = [[word, f"{number:,}"] for word, number in numbers.items() if number]
+        if lines:
+            blocks.append(plain((heading, "number"), lines, _LEFT))
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
+    """Return the report as a metrics page in Prometheus' text format."""
+    state = State(now=0.0, totals=_totals(delta), inventory=inventory)
+    collector = FlowlogCollector(lambda: state, traffic_labels, newborn_hold=0.0, max_subnets=max_subnets)
+    _, page = renderer(exporter.registry(collector))(TEXT, {"name[]": _SERIES})
+    return page.decode().rstrip("\n")
+
+
+def _totals(delta: Delta) -> Totals:
+    return Totals(
+        [TrafficTotal(series, cell[0], cell[1], cell[2], 0.0) for series, cell in delta.traffic.items()],
+        [RejectedPortTotal(series, flows, 0.0) for series, flows in delta.rejected_ports.items()],
+        dict(delta.counts),
+        {},
+    )
+
+
+Form = Callable[[Delta, Inventory, tuple[str, ...], int], str]
+
+FORMS: Mapping[str, Form] = {
+    "table": lambda delta, inventory, labels, most: table(delta, inventory),
+    "json": lambda delta, inventory, labels, most: json(delta),
+    "metrics": metrics,
+}
+"""The words of `--output`."""
