@@ -293,8 +293,12 @@ def test_a_replay_of_the_dead_letters_reproduces_their_counts(payloads: list[lis
     )
 )
 def test_any_file_balances(content: bytes) -> None:
-    """No bytes raise anything, and nothing of them is counted twice or as two things."""
-    made = replayed(content)
+    """No bytes raise anything but the sentence of damaged Parquet, and nothing of them is counted as two things."""
+    try:
+        made = replayed(content)
+    except cli.ConfigError as error:
+        assert "Parquet" in str(error)
+        return
 
     assert [] == imbalances(made.outcomes, made.payloads, made.malformed, flows(made))
 
