@@ -12,8 +12,10 @@ import time
 import h2.connection
 import h2.events
 import pytest
+from botocore.exceptions import ClientError
 from demo_fakes import eventually
 
+from kcl_flowlog.aws import is_denied
 from kcl_flowlog.demo import world as worlds
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import event_ids, pack, put
@@ -225,3 +227,14 @@ def test_reading_stays_fast_behind_many_records(aws):
         return time.perf_counter() - begin
 
     assert min(read() for _ in range(10)) < 0.1
+
+
+def test_an_action_that_is_denied_is_refused_as_ec2_refuses_it():
+    """The product has to be seen without a permission, too; all else is permitted."""
+    with EmbeddedAWS(denied=("DescribeNetworkInterfaces",)) as aws:
+        ec2 = aws.client("ec2")
+        assert ec2.describe_vpcs()["Vpcs"]
+        with pytest.raises(ClientError) as refusal:
+            ec2.describe_network_interfaces()
+
+    assert is_denied(refusal.value)

@@ -286,19 +286,16 @@ def test_a_replay_of_the_dead_letters_reproduces_their_counts(payloads: list[lis
     assert made.subnets == {}
 
 
+_CONTENT = st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode))
+# A damaged Parquet file is a sentence.
+_FILES = st.one_of(_CONTENT, _CONTENT.map(gzip.compress)).filter(lambda content: b"PAR1" not in content)
+
+
 @settings(deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=300), st.binary(max_size=300).map(gzip.compress), st.text(max_size=300).map(str.encode)
-    )
-)
+@given(_FILES)
 def test_any_file_balances(content: bytes) -> None:
-    """No bytes raise anything but the sentence of damaged Parquet, and nothing of them is counted as two things."""
-    try:
-        made = replayed(content)
-    except cli.ConfigError as error:
-        assert "Parquet" in str(error)
-        return
+    """No bytes raise anything, and nothing of them is counted as two things."""
+    made = replayed(content)
 
     assert [] == imbalances(made.outcomes, made.payloads, made.malformed, flows(made))
 

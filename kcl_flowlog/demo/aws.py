@@ -14,14 +14,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import io
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import IO, Any
 
 from kcl_flowlog.demo.errors import DemoError, last_words
@@ -35,14 +37,22 @@ WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class EmbeddedAWS:
     """The process that stands for AWS, as a context manager.
 
-    `patience` is how many seconds it may take to answer for the first time;
-    `argv` is the command that serves, which a test may replace.
+    `denied` names actions of EC2 that it does not permit. `patience` is how
+    many seconds it may take to answer for the first time; `argv` is the
+    command that serves, which a test may replace.
     """
 
-    def __init__(self, region: str = REGION, patience: float = 60.0, argv: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        region: str = REGION,
+        patience: float = 60.0,
+        argv: tuple[str, ...] = (),
+        denied: Sequence[str] = (),
+    ) -> None:
         self.region = region
         self._patience = patience
-        self._argv = argv or (sys.executable, "-m", "kcl_flowlog.demo.aws")
+        deny = (part for action in denied for part in ("--deny", action))
+        self._argv = argv or (sys.executable, "-m", "kcl_flowlog.demo.aws", *deny)
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._stderr: IO[bytes] | None = None
@@ -185,7 +195,27 @@ def one_at_a_time(app: WSGI) -> WSGI:
     return serve
 
 
-def _serve(listener: socket.socket) -> None:
+_REFUSAL = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Response><Errors><Error><Code>UnauthorizedOperation</Code>'
+    b"<Message>You are not authorized to perform this operation.</Message></Error></Errors>"
+    b"<RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"
+)
+
+
+def denying(app: WSGI, denied: frozenset[str]) -> WSGI:
+    """Return `app` so that it refuses some actions of EC2, as it does without a permission."""
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if not denied.isdisjoint(action.decode() for action in re.findall(rb"(?:^|&)Action=(\w+)", body)):
+            start_response("403 Forbidden", [("Content-Type", "text/xml")])
+            return [_REFUSAL]
+        return app({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
+
+    return serve
+
+
+def _serve(listener: socket.socket, denied: Collection[str]) -> None:
     """Serve on `listener` until stdin is closed."""
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -196,7 +226,7 @@ def _serve(listener: socket.socket) -> None:
     config.graceful_timeout = 0.0
     config.errorlog = "-"
     config.loglevel = "WARNING"
-    app = one_at_a_time(DomainDispatcherApplication(_backend))
+    app = one_at_a_time(denying(DomainDispatcherApplication(_backend), frozenset(denied)))
     asyncio.run(serve(app, config, mode="wsgi", shutdown_trigger=_end_of_stdin))
 
 
@@ -245,9 +275,10 @@ def main(argv: list[str] | None = None) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--port", type=int, help="port to listen on")
     where.add_argument("--fd", type=int, help="file descriptor of a listening socket")
+    parser.add_argument("--deny", action="append", default=[], help="action of EC2 that is not permitted")
     options = parser.parse_args(argv)
     listener = socket.create_server((HOST, options.port)) if options.fd is None else socket.socket(fileno=options.fd)
-    _serve(listener)
+    _serve(listener, options.deny)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,21 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     metavar="DIR",
     help="Empty directory for the ledger and the log, kept afterwards. Default: a temporary one, removed at the end.",
 )
-def demo(duration: float | None, no_table: bool, rate: float, seed: int, port: int, state_dir: Path | None) -> None:
+@click.option(
+    "--deny",
+    multiple=True,
+    type=click.Choice(("DescribeNetworkInterfaces", "DescribeFlowLogs")),
+    help="Take a permission of EC2 away, to see that the figures stay equal; may be repeated.",
+)
+def demo(
+    duration: float | None,
+    no_table: bool,
+    rate: float,
+    seed: int,
+    port: int,
+    state_dir: Path | None,
+    deny: tuple[str, ...],
+) -> None:
     """Run everything on this machine, without an AWS account, and check that each record is counted once.
 
     An embedded AWS, two VPCs with the same addresses, made-up traffic, the
@@ -81,6 +95,7 @@ def demo(duration: float | None, no_table: bool, rate: float, seed: int, port: i
         seed=seed,
         port=port,
         state_dir=state_dir,
+        deny=deny,
     )
     asked = Asked()
     give_back = asked.listen()

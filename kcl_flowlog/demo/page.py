@@ -7,7 +7,7 @@ raises `ValueError`.
 from __future__ import annotations
 
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from kcl_flowlog.demo.truth import Key, Sums, Truth
@@ -19,13 +19,15 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Page:
     """What the page says: the traffic in the form of a `Truth`, and how the instance does.
 
-    `lag` is that of the worst shard, in seconds; None when no shard is held.
+    `malformed` is bad data by its reason. `lag` is that of the worst shard,
+    in seconds; None when no shard is held.
     """
 
     counted: Truth = field(default_factory=Truth)
     shards_held: int = 0
     daemon_up: bool = False
     lag: float | None = None
+    malformed: Counter[str] = field(default_factory=Counter)
 
 
 def read(url: str, timeout: float = 5.0) -> Page | None:
@@ -48,6 +50,7 @@ def parse(text: str) -> Page:
             values[sample.name].append((sample.labels, sample.value))
     return Page(
         counted=_counted(values),
+        malformed=_by(values["flowlog_malformed_total"], "reason"),
         shards_held=int(sum(value for _, value in values["flowlog_shards_held"])),
         daemon_up=any(value == 1 for _, value in values["flowlog_daemon_up"]),
         lag=max((value for _, value in values["flowlog_shard_lag_seconds"]), default=None),
@@ -60,10 +63,10 @@ def _counted(values: dict[str, list[tuple[dict[str, str], float]]]) -> Truth:
         for labels, value in values[f"flowlog_{unit}_total"]:
             key = Key(*(labels.get(name, "") for name in Key._fields))
             counted.add_traffic(key, Sums(**{unit: int(value)}))
-    for labels, value in values["flowlog_events_total"]:
-        if value:
-            counted.events[labels["outcome"]] += int(value)
-    for labels, value in values["flowlog_payloads_total"]:
-        if value:
-            counted.payloads[labels["outcome"]] += int(value)
+    counted.events = _by(values["flowlog_events_total"], "outcome")
+    counted.payloads = _by(values["flowlog_payloads_total"], "outcome")
     return counted
+
+
+def _by(samples: list[tuple[dict[str, str], float]], label: str) -> Counter[str]:
+    return Counter({labels[label]: int(value) for labels, value in samples if value})

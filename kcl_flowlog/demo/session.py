@@ -52,6 +52,7 @@ class Options:
     seed: int = 0
     port: int = 10514
     state_dir: Path | None = None
+    deny: tuple[str, ...] = ()
     settle: float = 90.0
     confirm: float = 3.0
     pace: float = 0.5
@@ -84,7 +85,7 @@ class Session:
         with ExitStack() as stack:
             port = _usable_port(self._options.port)
             state_dir = self._state_dir(stack)
-            aws = EmbeddedAWS()
+            aws = EmbeddedAWS(denied=self._options.deny)
             stack.callback(aws.stop)
             world = self._world(aws)
             if world is None:
@@ -116,6 +117,8 @@ class Session:
     def _world(self, aws: EmbeddedAWS) -> World | None:
         """Start AWS and build the world in it; return None if asked to stop meanwhile."""
         self._say("Starting an embedded AWS: EC2, Kinesis, DynamoDB and CloudWatch Logs …")
+        for action in self._options.deny:
+            self._say(f"It does not permit ec2:{action}.")
         aws.start()
         aws.wait_ready(lambda: self._asked.urgency >= FINISH)
         if self._asked.urgency:
