@@ -29,12 +29,17 @@ class Instance:
         self._argv = [
             *(sys.executable, "-m", "kcl_flowlog", "run", "--stream", stream),
             *("--application", "real-test", "--initial-position", "trim-horizon"),
-            *("--state-dir", str(directory / "state"), "--web.listen-address", f"127.0.0.1:{self._port}"),
+            *("--state-dir", str(self.state), "--web.listen-address", f"127.0.0.1:{self._port}"),
             *("--checkpoint-interval", "2s", "--newborn-hold", "0s", "--final-scrape-timeout", "0s"),
             *(part for pair in QUICK for part in ("--kcl-property", pair)),
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def state(self) -> Path:
+        """Its state directory."""
+        return self._directory / "state"
 
     @property
     def stdout(self) -> str:
@@ -59,8 +64,9 @@ class Instance:
         return self._process.wait(60)
 
     def kill(self) -> None:
-        """Kill launcher, daemon and processors at one moment."""
-        assert self._process is not None
+        """Kill launcher, daemon and processors at one moment; nothing, where it was not started."""
+        if self._process is None:
+            return
         for pid in self.family():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

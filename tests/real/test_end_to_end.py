@@ -7,83 +7,25 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.demo import world as worlds
-from kcl_flowlog.demo.aws import EmbeddedAWS
-from kcl_flowlog.demo.envelopes import event_ids, pack, put
-from kcl_flowlog.demo.producer import Producer
-from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import Truth, total
-from kcl_flowlog.demo.world import World
+from kcl_flowlog.demo.truth import total
 
-from .instance import Instance
+from .story import Story, telling
 
 pytestmark = pytest.mark.daemon
 
 
-class Story:
-    """What the tests of this story share: a world, an instance, and what has been put so far."""
-
-    def __init__(self, aws: EmbeddedAWS, world: World, instance: Instance) -> None:
-        self.instance = instance
-        self._kinesis = aws.client("kinesis")
-        self._world = world
-        self._traffic = Traffic(world, random.Random(7))
-        self._ids = event_ids()
-        self.truths: list[Truth] = []
-
-    def put(self, records: int) -> None:
-        """Put the traffic of ten seconds at once."""
-        envelopes = pack(self._traffic.step(int(time.time()), 10.0, records), self._world, self._ids)
-        self.truths += [envelope.truth for envelope in put(self._kinesis, self._world.stream, envelopes)]
-
-    def keep_putting(self) -> Producer:
-        """Put traffic from a thread, until its `stop`; then `add` what it put."""
-        producer = Producer(
-            self._world, self._traffic, partial(put, self._kinesis, self._world.stream), rate=300.0, pace=0.3
-        )
-        producer.start()
-        return producer
-
-    def add(self, producer: Producer) -> None:
-        producer.stop()
-        assert producer.failure is None
-        self.truths.append(producer.truth())
-
-    def counts_all(self) -> None:
-        """Wait until the metrics show what was put, look again a little later, and compare every figure."""
-        truth = total(self.truths)
-        self.instance.wait_for("equal figures", lambda page: page.counted == truth)
-        time.sleep(3)
-        page = self.instance.page()
-        assert page is not None
-        assert truth == page.counted
-
-
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    directory = tmp_path_factory.mktemp("real")
-    aws = EmbeddedAWS()
-    aws.start()
-    aws.wait_ready(lambda: False)
-    try:
-        world = worlds.build(aws.client, aws.region)
-        instance = Instance(aws, world.stream, directory, ("--log-deny",))
-        instance.start()
-        try:
-            yield Story(aws, world, instance)
-        finally:
-            instance.kill()
-    finally:
-        aws.stop()
+    with telling(tmp_path_factory.mktemp("real"), ("--log-deny",)) as told:
+        told.instance.start()
+        yield told
 
 
 def test_what_is_put_into_the_stream_is_counted_to_the_last_digit(story: Story) -> None:
