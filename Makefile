@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 ARGS    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench fuzz clean
 
 help:                        ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: $(VENV)/test           ## check style, types and layers
 bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 	$(BIN)/python benchmarks/counting.py
 
+fuzz: $(VENV)/fuzz           ## feed decoding and parsing with anything, for ten minutes (ARGS='--minutes 60')
+	$(BIN)/python tests/fuzz/run.py $(ARGS)
+
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -34,6 +37,10 @@ $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pypr
 	@echo 'Installing what `make $*` needs; the first time this takes a minute or two …'
 	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/fuzz: requirements/fuzz.txt | $(VENV)/test
+	$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
 $(VENV)/pip:
@@ -79,6 +86,8 @@ lock:                        ## lock all libraries anew: run, then demo and test
 	$(UV_COMPILE) --output-file requirements/run.txt
 	$(UV_COMPILE) --extra demo --constraint requirements/run.txt --output-file requirements/demo.txt
 	$(UV_COMPILE) --extra test --constraint requirements/demo.txt --output-file requirements/test.txt
+	echo 'atheris < 3.1' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --output-file requirements/fuzz.txt -
 
 jars-lock:                   ## after a new amazon-kclpy: the sums of the daemon's jars, from the installed one
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \

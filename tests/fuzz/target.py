@@ -1,0 +1,120 @@
+"""One target of the fuzzer: any bytes in, and nothing but the documented outcomes out.
+
+`python target.py TARGET [libFuzzer's options] CORPUS`; see run.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=False):
+    from accounts import imbalances_of
+    from builders import INVENTORY, NOW, SOURCE
+
+    from kcl_flowlog.attribution import PEERS, Attributor
+    from kcl_flowlog.counters import Delta
+    from kcl_flowlog.counting import PayloadCounter
+    from kcl_flowlog.denials import denial_line
+    from kcl_flowlog.duplicates import Window
+    from kcl_flowlog.envelope import LogEvent
+    from kcl_flowlog.errors import ConfigError
+    from kcl_flowlog.flowlog import ACTIONS, DEFAULT_FORMAT, DIRECTIONS, FIELDS, OTHER_PROTOCOL, PROTOCOL_NAMES
+    from kcl_flowlog.formats import Formats
+    from kcl_flowlog.replay import inputs
+    from kcl_flowlog.replay.books import Books
+    from kcl_flowlog.streams import LogStream
+    from kcl_flowlog.subnets import FlowLog, Index, Inventory
+
+LIMIT = 1_000_000
+# A dead letter's base64 of 4,096 bytes, and its names.
+LARGEST_LETTER = 8192
+SUBNET = re.compile(r"subnet-\w{1,57}")
+LABELS = {*DIRECTIONS.values(), *ACTIONS.values(), *PROTOCOL_NAMES.values(), OTHER_PROTOCOL, *PEERS}
+ALL_FIELDS = " ".join(f"${{{name}}}" for name in FIELDS)
+ODD = "${interface-id} ${action} ${bytes} ${srcaddr} ${dstaddr} ${end} ${flow-direction} ${subnet-id} ${novel}"
+FORMATS = (DEFAULT_FORMAT, " ".join(reversed(DEFAULT_FORMAT.split())), ALL_FIELDS, ODD)
+WORLD = Inventory(
+    1.0,
+    INVENTORY.subnets,
+    INVENTORY.interfaces,
+    tuple(FlowLog(f"fl-{n}", "vpc-1", "group", text) for n, text in enumerate(FORMATS)),
+)
+INDEX = Index(WORLD)
+STREAM = LogStream("123456789010", "group", "eni-a-all")
+
+
+def counter() -> PayloadCounter:
+    return PayloadCounter(
+        Formats(), Attributor(INDEX), frozenset({"22"}), LIMIT, lambda denial: denial_line(denial, NOW), Window()
+    )
+
+
+def check(delta: Delta, payloads_in: int | None = None, events_in: int | None = None) -> None:
+    """Fail where the books don't balance, or a label or a dead letter is not of its bounds."""
+    wrong = imbalances_of(delta, events_in, payloads_in)
+    if wrong:
+        raise AssertionError(wrong)
+    for series, numbers in delta.traffic.items():
+        assert SUBNET.fullmatch(series.subnet_id), series
+        assert set(series[1:]) <= LABELS, series
+        assert min(numbers) >= 0, numbers
+    for letter in delta.dead_letters:
+        assert len(letter.body) <= LARGEST_LETTER, letter
+
+
+WRAPS: tuple[Callable[[bytes], bytes], ...] = (
+    bytes,
+    gzip.compress,
+    base64.b64encode,
+    lambda data: base64.b64encode(gzip.compress(data)),
+    lambda data: gzip.compress(data[: len(data) // 2]) + gzip.compress(data[len(data) // 2 :]),
+    lambda data: gzip.compress(data)[: -1 - len(data) % 9],
+    lambda data: gzip.compress(data) + data,
+    lambda data: gzip.compress(data * 50),
+)
+
+
+def payloads(data: bytes) -> None:
+    """The first byte says how the rest is wrapped."""
+    delta = Delta()
+    counter().count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", SOURCE, NOW, delta)
+    check(delta, payloads_in=1)
+
+
+def lines(data: bytes) -> None:
+    """Each line is the message of a log event; a NUL stands for a space, so that words are found sooner."""
+    messages = data.replace(b"\0", b" ").decode(errors="replace").split("\n")
+    delta = Delta()
+    counter().count_events(STREAM, [LogEvent(message) for message in messages], SOURCE, NOW, delta)
+    check(delta, events_in=len(messages))
+
+
+def files(data: bytes) -> None:
+    """What `replay` may be given."""
+    content = WRAPS[data[0] % 2](data[1:]) if data else b""
+    made = Books(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, lambda: NOW)
+    try:
+        for item in inputs.items(io.BytesIO(content), "a file"):
+            made.take(item)
+    except ConfigError as error:
+        if "Parquet" not in str(error):
+            raise
+    check(made.delta)
+
+
+TARGETS = {"payloads": payloads, "lines": lines, "files": files}
+
+
+if __name__ == "__main__":
+    atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])
+    atheris.Fuzz()
