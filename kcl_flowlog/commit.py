@@ -22,6 +22,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
+from kcl_flowlog import faults
 from kcl_flowlog.counters import Delta
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.ledger import Claim, Ledger
@@ -89,19 +90,25 @@ class Committer:
         base: Position,
         sleep: Callable[[float], None],
         tries: int = 5,
+        at: faults.At = faults.nowhere,
     ) -> None:
         self._ledger = ledger
         self._claim = claim
         self._base = base
         self._sleep = sleep
         self._tries = tries
+        self._at = at
 
     def commit(self, delta: Delta, upto: Position, checkpointer: Checkpointer) -> Outcome:
         """Commit what was counted up to `upto`. Raises `CheckpointRefused` for a fatal refusal."""
+        self._at(faults.COUNTED)
         self._ledger.prepare(self._claim, self._base, upto, delta.snapshot())
+        self._at(faults.PREPARED)
         refusal = self._checkpoint(upto, checkpointer)
         if refusal is None:
+            self._at(faults.CHECKPOINTED)
             self._ledger.fold(self._claim)
+            self._at(faults.FOLDED)
             self._base = upto
             return Outcome.DONE
         if refusal is Reaction.RETRY:

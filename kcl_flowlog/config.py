@@ -245,7 +245,7 @@ class Config:
         "seconds",
         "Web",
         300.0,
-        "/-/healthy fails when a shard's processor has not called back for so long.",
+        "When nothing was heard of a shard's processor for so long, /-/healthy fails, and another one takes its place.",
         "TIME",
     )
     # Daemon
@@ -340,6 +340,7 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     generation: int
     ledger: str
     inventory: str
+    attempts: str
     messages: str
     flow_log_formats: tuple[str, ...]
     deduplicate: bool

@@ -34,6 +34,8 @@ REJECT = "reject"
 # A dead letter keeps this much of what was bad; a payload's start tells what it is, a whole line can be replayed.
 _LETTER_BYTES = 4096
 _LONGEST_NAME = 512
+# Kinesis takes no larger record.
+_LARGEST_POISON = 10 * 1024 * 1024
 
 
 class Source(NamedTuple):
@@ -85,6 +87,11 @@ class PayloadCounter:
         delta.add(counters.PAYLOADS, _payload_outcome(opened, kinds))
         for rest in opened.rests:
             _bury_payload(rest.data, rest.reason, source, delta)
+
+    def quarantine(self, payload: bytes, source: Source, delta: Delta) -> None:
+        """Pass over a payload that kills whoever counts it; all of it is kept, to be looked at."""
+        delta.add(counters.PAYLOADS, outcomes.MALFORMED)
+        _bury_payload(payload, "payload_poison", source, delta, _LARGEST_POISON)
 
     def count_events(
         self, stream: LogStream, events: Iterable[LogEvent | bytes], source: Source, now: float, delta: Delta
@@ -201,10 +208,10 @@ def _payload_outcome(opened: Opened, kinds: set[str]) -> str:
     return outcomes.DUPLICATE if outcomes.DUPLICATE in kinds else outcomes.CONTROL
 
 
-def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta) -> None:
+def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta, most: int = _LETTER_BYTES) -> None:
     delta.add(counters.MALFORMED, reason)
-    body = base64.b64encode(payload[:_LETTER_BYTES]).decode("ascii")
-    delta.bury(_dead("payload", body, len(payload) > _LETTER_BYTES, reason, source, NOWHERE))
+    body = base64.b64encode(payload[:most]).decode("ascii")
+    delta.bury(_dead("payload", body, len(payload) > most, reason, source, NOWHERE))
 
 
 def _dead(kind: str, body: str, truncated: bool, reason: str, source: Source, stream: LogStream) -> DeadLetter:

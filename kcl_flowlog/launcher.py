@@ -51,6 +51,7 @@ from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.sidecar import Sidecar
 from kcl_flowlog.statedir import StateDir
 from kcl_flowlog.supervisor import Supervisor
+from kcl_flowlog.wards import Wards
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ class Launcher:
         )
         self._postbox = Postbox(state.messages_socket(), denials, self._inventory.ask_for_refresh, time.time)
         self._supervisor = Supervisor(self._start_daemon, time.monotonic, config.ready_timeout)
+        self._wards = Wards(self._postbox, self._supervisor.replace, config.stuck_after, time.monotonic)
         self._sidecar = Sidecar(parse_listen_address(config.web_listen_address), self._pages(), config.web_config_file)
 
     def run(self) -> None:
@@ -150,6 +152,7 @@ class Launcher:
         log.info("The daemon starts; on an empty lease table the KCL takes up to a minute to lease its first shards")
         while not self._is_asked_to_stop(_TICK):
             self._supervisor.step()
+            self._wards.step()
             self._keep_house()
         self._stop()
 
@@ -191,10 +194,12 @@ class Launcher:
 
     def _start_daemon(self) -> Daemon:
         config, state = self._config, self._state
+        self._wards.forget()
         settings = ProcessorSettings(
             generation=self._ledger.begin_generation(),
             ledger=str(state.ledger),
             inventory=str(state.inventory),
+            attempts=str(state.attempts),
             messages=str(state.messages_socket()),
             flow_log_formats=config.flow_log_format,
             deduplicate=config.deduplicate,
@@ -308,11 +313,11 @@ class Launcher:
         )
 
     def _why_unhealthy(self) -> list[str]:
-        latest = time.time() - self._config.stuck_after
+        latest = time.monotonic() - self._config.stuck_after
         return [
             f"The processor of {shard.shard_id} has not called back for over {self._config.stuck_after:g} s."
             for shard in self._postbox.shards()
-            if shard.last_callback_at < latest
+            if shard.heard_at < latest
         ]
 
     def _why_not_ready(self) -> list[str]:

@@ -58,7 +58,11 @@ class UnknownInterfaces(msgspec.Struct, tag="unknown_interfaces"):
     number: int
 
 
-Message = Hello | Beat | Log | Denials | UnknownInterfaces
+class Farewell(msgspec.Struct, tag="farewell"):
+    """The processor ends as it should; one that hangs up without this has died."""
+
+
+Message = Hello | Farewell | Beat | Log | Denials | UnknownInterfaces
 
 ACKNOWLEDGED = b"ok\n"
 

@@ -92,6 +92,10 @@ MALFORMED_REASONS: Final = {
         "The JSON is not a CloudWatch Logs envelope.",
         "Something else writes to the stream; the dead letters show what.",
     ),
+    "payload_poison": Word(
+        "The processor died three times in a row with this record in hand; it was passed over.",
+        "A fault of kcl-flowlog, or too little memory. Its dead letter holds the whole payload: replay it, report it.",
+    ),
     "payload_message_type": Word(
         "The envelope's messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE.",
         "Perhaps a kind that AWS has added: look for a newer version of kcl-flowlog.",

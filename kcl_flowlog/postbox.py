@@ -6,7 +6,8 @@ nothing has to be cleaned up after one that was killed.
 
 A message that can't be understood is a fault of ours: the connection is
 closed, which ends that processor. When denials can't be written any more,
-`broken` tells why, and the launcher must stop.
+`broken` tells why, and the launcher must stop. `deaths` counts processors
+that hung up without a farewell.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import os
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from kcl_flowlog.messages import ACKNOWLEDGED, Beat, Denials, Hello, Log, Message, UnknownInterfaces
+from kcl_flowlog.messages import ACKNOWLEDGED, Beat, Denials, Farewell, Hello, Log, Message, UnknownInterfaces
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +33,12 @@ _decode = msgspec.json.Decoder(Message).decode
 
 @dataclass
 class Shard:
-    """A shard held now, as its processor last told."""
+    """A shard held now, as its processor last told; `heard_at` is when, on the monotonic clock."""
 
     shard_id: str
     pid: int
     claimed_at: float
+    heard_at: float
     beat: Beat | None = None
 
     @property
@@ -53,15 +56,19 @@ class Postbox:
         denials: BinaryIO,
         on_unknown_interfaces: Callable[[], None],
         clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._denials = denials
         self._on_unknown_interfaces = on_unknown_interfaces
         self._clock = clock
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._denials_lock = threading.Lock()
         self._shards: dict[int, Shard] = {}
         self._thread: threading.Thread | None = None
+        self._writing = 0
+        self.deaths = 0
         self.broken: OSError | None = None
         path.unlink(missing_ok=True)
         # Only this user's processes may report here.
@@ -90,6 +97,11 @@ class Postbox:
         with self._lock:
             return sorted(self._shards.values(), key=lambda shard: shard.shard_id)
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether denials are being written right now; their processors wait for that."""
+        return self._writing > 0
+
     def _serve(self, lines: Iterable[bytes], answer: Callable[[bytes], Any]) -> None:
         connection = id(lines)
         try:
@@ -101,7 +113,8 @@ class Postbox:
             log.debug("A processor hung up: %s", error)
         finally:
             with self._lock:
-                self._shards.pop(connection, None)
+                if self._shards.pop(connection, None) is not None:
+                    self.deaths += 1
 
     def _take(self, connection: int, message: Message, answer: Callable[[bytes], Any]) -> None:
         if isinstance(message, Beat):
@@ -109,6 +122,7 @@ class Postbox:
                 shard = self._shards.get(connection)
                 if shard is not None:
                     shard.beat = message
+                    shard.heard_at = self._monotonic()
         elif isinstance(message, Denials):
             if self._write(message):
                 answer(ACKNOWLEDGED)
@@ -117,19 +131,27 @@ class Postbox:
             logger.log(logging.getLevelName(message.level.upper()), message.text, extra={"fields": message.fields})
         elif isinstance(message, Hello):
             with self._lock:
-                self._shards[connection] = Shard(message.shard_id, message.pid, self._clock())
+                self._shards[connection] = Shard(message.shard_id, message.pid, self._clock(), self._monotonic())
+        elif isinstance(message, Farewell):
+            with self._lock:
+                self._shards.pop(connection, None)
         elif isinstance(message, UnknownInterfaces):
             self._on_unknown_interfaces()
 
     def _write(self, message: Denials) -> bool:
         text = b"".join(bytes(line) + b"\n" for line in message.lines)
-        with self._denials_lock:
-            try:
+        with self._lock:
+            self._writing += 1
+        try:
+            with self._denials_lock:
                 self._denials.write(text)
                 self._denials.flush()
-            except OSError as error:
-                self.broken = error
-                return False
+        except OSError as error:
+            self.broken = error
+            return False
+        finally:
+            with self._lock:
+                self._writing -= 1
         return True
 
 

@@ -29,7 +29,8 @@ from amazon_kclpy import kcl
 from amazon_kclpy import messages as protocol
 from amazon_kclpy.v3 import processor as v3
 
-from kcl_flowlog import counters, subnets
+from kcl_flowlog import counters, faults, subnets
+from kcl_flowlog.attempts import Attempts
 from kcl_flowlog.attribution import Attributor
 from kcl_flowlog.commit import CheckpointRefused, Committer, Outcome
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
@@ -40,7 +41,7 @@ from kcl_flowlog.duplicates import Window
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.formats import Formats
 from kcl_flowlog.ledger import Claim, Ledger
-from kcl_flowlog.messages import Beat, Denials, Hello, Messenger, UnknownInterfaces
+from kcl_flowlog.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
 from kcl_flowlog.positions import Position
 from kcl_flowlog.subnets import Index
 
@@ -96,12 +97,14 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         messenger: Messenger,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        at: faults.At = faults.nowhere,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._messenger = messenger
         self._clock = clock
         self._sleep = sleep
+        self._at = at
         self._inventory = LiveInventory(Path(settings.inventory))
         self._attributor = Attributor(Index(subnets.Inventory()))
         self._window = Window()
@@ -118,6 +121,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         self._shard_id = ""
         self._position: Position | None = None
         self._committer: Committer | None = None
+        self._attempts: Attempts | None = None
         self._committed_at = clock()
         self._lost_at: float | None = None
         self._beat = Beat(0.0, 0.0, 0.0, 0.0)
@@ -129,7 +133,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         self._shard_id = initialize_input.shard_id
         base = Position(initialize_input.sequence_number, initialize_input.sub_sequence_number or 0)
         claim = self._ledger.claim(self._shard_id, self._settings.generation, base)
-        self._committer = Committer(self._ledger, claim, base, self._sleep)
+        self._committer = Committer(self._ledger, claim, base, self._sleep, at=self._at)
+        self._attempts = Attempts(Path(self._settings.attempts) / self._shard_id)
         for one in self._ledger.fingerprints(self._shard_id):
             self._window.add(one)
         self._messenger.tell(Hello(self._shard_id, os.getpid()))
@@ -152,6 +157,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
         """Forget what was not committed: whoever has the lease now counts it."""
         self._delta = Delta()
+        if self._attempts is not None:
+            self._attempts.forget()
         self._log("info", "The lease is gone", shard_id=self._shard_id)
 
     def shard_ended(self, shard_ended_input: protocol.ShardEndedInput) -> None:
@@ -161,6 +168,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._commit(shard_ended_input.checkpointer)
         if self._lost_at is not None or self._ready().end_shard(checkpointer) is not Outcome.DONE:
             raise FlowlogError(f"The lease of {self._shard_id} was lost at the shard's end.")
+        if self._attempts is not None:
+            self._attempts.forget()
         self._log("info", "The shard has ended", shard_id=self._shard_id)
 
     def shutdown_requested(self, shutdown_requested_input: protocol.ShutdownRequestedInput) -> None:
@@ -173,10 +182,18 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
     def _count(self, records: list[protocol.Record], now: float) -> None:
         started = time.perf_counter()
         self._refresh_inventory()
+        attempts = self._attempts
+        assert attempts is not None, "initialize comes first"  # noqa: S101
         for record in records:
             self._position = Position(record.sequence_number, record.sub_sequence_number or 0)
             payload = pybase64.b64decode(record.data)
-            self._counter.count(payload, Source(self._shard_id, self._position), now, self._delta)
+            if attempts.is_poison(self._position):
+                self._quarantine(payload)
+            else:
+                attempts.begin(self._position)
+                self._at(faults.PAYLOAD, payload)
+                self._counter.count(payload, Source(self._shard_id, self._position), now, self._delta)
+                attempts.end(self._position)
             if len(self._denials) >= _DENIALS_AT_ONCE:
                 self._deliver_denials()
         # Before any checkpoint of this batch, so that a denial is written at least once.
@@ -186,6 +203,17 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         if unknown:
             self._messenger.tell(UnknownInterfaces(len(unknown)))
             unknown.clear()
+
+    def _quarantine(self, payload: bytes) -> None:
+        assert self._position is not None  # noqa: S101
+        self._counter.quarantine(payload, Source(self._shard_id, self._position), self._delta)
+        self._log(
+            "error",
+            "A record was passed over: each processor that had it in hand died",
+            shard_id=self._shard_id,
+            sequence_number=self._position.sequence,
+            bytes=len(payload),
+        )
 
     def _refresh_inventory(self) -> None:
         index = self._inventory.changed()
@@ -270,8 +298,9 @@ def main() -> None:
     with Messenger(settings.messages, requests.fileno()) as messenger:
         try:
             with Ledger(Path(settings.ledger)) as ledger:
-                processor = ShardProcessor(settings, ledger, messenger)
+                processor = ShardProcessor(settings, ledger, messenger, at=faults.ordered(os.environ))
                 FailStopProcess(processor, requests, answers, sys.stderr).run()
+            messenger.tell(Farewell())
         except Exception as error:  # noqa: BLE001 - the last words of a process that ends here
             _say_last_words(messenger, error)
             # Nothing may be flushed to the protocol any more, and no thread may keep the process.

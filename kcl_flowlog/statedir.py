@@ -41,6 +41,11 @@ class StateDir:
         return self.path / "inventory.json"
 
     @property
+    def attempts(self) -> Path:
+        """A directory with a file for each shard: which record its processor has in hand."""
+        return self.path / "attempts"
+
+    @property
     def dead_letters(self) -> Path:
         """What could not be used, as JSON lines."""
         return self.path / "dead-letters.jsonl"

@@ -20,6 +20,7 @@ RESTART_REASONS = {
     "exited": "It had been initialised, and ended; mostly since a processor had ended.",
     "killed": "A signal ended it.",
     "not_initialised": "It ended before its initialisation was complete.",
+    "processor_died": "A processor had died or hung, and the others had ended; the daemon would only have waited.",
     "ready_timeout": "Its initialisation was not complete within --ready-timeout.",
 }
 
@@ -83,6 +84,11 @@ class Supervisor:
         reason = self._reason_to_restart(self._run, now)
         if reason is not None:
             self._restart(self._run, reason, now)
+
+    def replace(self) -> None:
+        """Start another daemon in place of one whose processors are gone, as one of them has died."""
+        if self._run is not None:
+            self._restart(self._run, "processor_died", self._clock())
 
     def stop(self, is_over: Callable[[], bool]) -> None:
         """Ask the daemon to stop, wait until it has or `is_over` says to wait no more, and leave nothing of it.

@@ -28,6 +28,7 @@ import msgspec
 
 from kcl_flowlog import subnets
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.faults import VARIABLE
 from kcl_flowlog.ledger import Ledger, Totals
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.subnets import Interface, Inventory, Subnet
@@ -109,12 +110,14 @@ class Stage:
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory
+        self.fault = directory / "fault"
         self.denials = io.BytesIO()
         self.inventory = directory / "inventory.json"
         self.inventory.write_bytes(subnets.dump(INVENTORY))
         self._settings = {
             "ledger": str(directory / "ledger.sqlite3"),
             "inventory": str(self.inventory),
+            "attempts": str(directory / "attempts"),
             "messages": str(directory / "messages.sock"),
             "flow_log_formats": (),
             "deduplicate": True,
@@ -141,7 +144,7 @@ class Stage:
         with (self.directory / "stderr").open("ab") as stderr:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "kcl_flowlog.processor"],
-                env={**os.environ, PROCESSOR_SETTINGS_VARIABLE: str(path)},
+                env={**os.environ, PROCESSOR_SETTINGS_VARIABLE: str(path), VARIABLE: str(self.fault)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

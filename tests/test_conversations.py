@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import signal
 import time
@@ -28,6 +29,7 @@ from conversation import (
 )
 
 from kcl_flowlog import counters
+from kcl_flowlog.attempts import DEATHS
 from kcl_flowlog.positions import Position
 
 ONE = (101, payload(GOOD))
@@ -309,3 +311,31 @@ def test_a_kill_after_fold_costs_nothing(stage: Stage) -> None:
     stage.play(initialize("101"), done("initialize"), HANG_UP, ends(0))
 
     assert stage.flows == 1
+
+
+def test_a_record_that_killed_three_times_is_passed_over(stage: Stage) -> None:
+    """The fourth processor keeps it as a dead letter, whole, and counts those beside it; others are counted before."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    poison = (102, b"arsenic " * 2000)
+    for _ in range(DEATHS):
+        stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD))), ends(-signal.SIGKILL))
+    assert stage.flows == 0
+
+    stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD))), asks("103"), acknowledge("103"))
+    stage.play(done("processRecords"), HANG_UP, ends(0))
+
+    assert stage.flows == 2
+    ((_, letter),) = stage.ledger.dead_letters()
+    assert (letter.reason, letter.sequence_number, letter.truncated) == ("payload_poison", "102", False)
+    assert base64.b64decode(letter.body) == poison[1]
+
+
+def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:
+    """The launcher tells a death by the farewell that is missing."""
+    stage.play(*OPENING, HANG_UP, ends(0))
+    eventually(lambda: not stage.postbox.shards())
+    assert stage.postbox.deaths == 0
+
+    stage.play(*OPENING, KILL)
+
+    eventually(lambda: stage.postbox.deaths == 1)

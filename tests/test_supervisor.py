@@ -203,3 +203,17 @@ def test_a_stop_without_a_daemon_does_nothing():
     between_two = Story(Life(lasts=1)).until(2)
     between_two.supervisor.stop(lambda: pytest.fail("waited"))
     assert (before_the_first.runs, between_two.runs[0].done) == ([], ["ended"])
+
+
+def test_a_daemon_that_waits_in_vain_is_replaced():
+    """It is ended at once, counted under its reason, and another one is started after the pause."""
+    story = Story(Life(ready_after=1), Life(ready_after=1)).until(100)
+
+    story.supervisor.replace()
+
+    assert story.runs[0].done == ["ended"]
+    story.until(103)
+    assert (len(story.runs), story.reasons) == (2, {"processor_died": 1})
+    story.supervisor.replace()
+    story.supervisor.replace()
+    assert story.reasons == {"processor_died": 2}

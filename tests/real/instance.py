@@ -14,6 +14,7 @@ from pathlib import Path
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.launcher import environment
 from kcl_flowlog.demo.page import Page, read
+from kcl_flowlog.faults import VARIABLE
 
 QUICK = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
 
@@ -25,7 +26,8 @@ class Instance:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._port = listener.getsockname()[1]
         self._directory = directory
-        self._environment = environment(aws.environment())
+        self.fault = directory / "fault"
+        self._environment = {**environment(aws.environment()), VARIABLE: str(self.fault)}
         self._argv = [
             *(sys.executable, "-m", "kcl_flowlog", "run", "--stream", stream),
             *("--application", "real-test", "--initial-position", "trim-horizon"),
@@ -56,6 +58,17 @@ class Instance:
             self._process = subprocess.Popen(
                 self._argv, env=self._environment, stdout=out, stderr=err, start_new_session=True
             )
+
+    def order(self, fault: str) -> None:
+        """Order a fault; see kcl_flowlog.faults."""
+        new = self.fault.with_suffix(".new")
+        new.write_text(fault)
+        new.replace(self.fault)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the launcher has been started, and not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> int:
         """Stop it as Kubernetes does; return its exit code."""
