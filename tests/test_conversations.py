@@ -318,13 +318,13 @@ def test_a_record_that_killed_three_times_is_passed_over(stage: Stage) -> None:
     stage.fault.write_text("payload kill-processor arsenic")
     poison = (102, b"arsenic " * 2000)
     for _ in range(DEATHS):
-        stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD))), ends(-signal.SIGKILL))
+        stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), ends(-signal.SIGKILL))
     assert stage.flows == 0
 
-    stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD))), asks("103"), acknowledge("103"))
+    stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), asks("103"), acknowledge("103"))
     stage.play(done("processRecords"), HANG_UP, ends(0))
 
-    assert stage.flows == 2
+    assert stage.flows == 3
     ((_, letter),) = stage.ledger.dead_letters()
     assert (letter.reason, letter.sequence_number, letter.truncated) == ("payload_poison", "102", False)
     assert base64.b64decode(letter.body) == poison[1]
