@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 ARGS    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz clean
+.PHONY: help demo test lint bench fuzz fleet clean
 
 help:                        ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 
 fuzz: $(VENV)/fuzz           ## feed decoding and parsing with anything, for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python tests/fuzz/run.py $(ARGS)
+
+fleet: $(VENV)/test          ## a fleet under faults, against strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
+	$(BIN)/python tests/fleet/run.py $(ARGS)
 
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

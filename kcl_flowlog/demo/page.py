@@ -19,8 +19,9 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Page:
     """What the page says: the traffic in the form of a `Truth`, and how the instance does.
 
-    `malformed` is bad data by its reason. `lag` is that of the worst shard,
-    in seconds; None when no shard is held.
+    `lag` is that of the worst shard, in seconds; None when no shard is held.
+    `malformed` is bad data by its reason, `undecided` a number of commits, and
+    `last_record_at` is of each shard held, in Unix seconds.
     """
 
     counted: Truth = field(default_factory=Truth)
@@ -28,6 +29,8 @@ class Page:
     daemon_up: bool = False
     lag: float | None = None
     malformed: Counter[str] = field(default_factory=Counter)
+    undecided: int = 0
+    last_record_at: dict[str, float] = field(default_factory=dict)
 
 
 def read(url: str, timeout: float = 5.0) -> Page | None:
@@ -51,6 +54,10 @@ def parse(text: str) -> Page:
     return Page(
         counted=_counted(values),
         malformed=_by(values["flowlog_malformed_total"], "reason"),
+        undecided=int(sum(value for _, value in values["flowlog_undecided_commits_total"])),
+        last_record_at={
+            labels["shard_id"]: value for labels, value in values["flowlog_shard_last_record_timestamp_seconds"]
+        },
         shards_held=int(sum(value for _, value in values["flowlog_shards_held"])),
         daemon_up=any(value == 1 for _, value in values["flowlog_daemon_up"]),
         lag=max((value for _, value in values["flowlog_shard_lag_seconds"]), default=None),

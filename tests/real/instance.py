@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.launcher import environment
 from kcl_flowlog.demo.page import Page, read
 from kcl_flowlog.faults import VARIABLE
@@ -22,12 +22,12 @@ QUICK = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSy
 class Instance:
     """`kcl-flowlog run` on a state directory; may be stopped, killed and started again."""
 
-    def __init__(self, aws: EmbeddedAWS, stream: str, directory: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, environ: Mapping[str, str], stream: str, directory: Path, options: tuple[str, ...] = ()) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._port = listener.getsockname()[1]
         self._directory = directory
         self.fault = directory / "fault"
-        self._environment = {**environment(aws.environment()), VARIABLE: str(self.fault)}
+        self._environment = {**environment(environ), VARIABLE: str(self.fault)}
         self._argv = [
             *(sys.executable, "-m", "kcl_flowlog", "run", "--stream", stream),
             *("--application", "real-test", "--initial-position", "trim-horizon"),
@@ -70,10 +70,15 @@ class Instance:
         """Whether the launcher has been started, and not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def stop(self) -> int:
-        """Stop it as Kubernetes does; return its exit code."""
+    def ask_to_stop(self) -> None:
+        """Ask as Kubernetes does."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Stop it; return its exit code."""
+        self.ask_to_stop()
+        assert self._process is not None
         return self._process.wait(60)
 
     def kill(self) -> None:
@@ -103,8 +108,13 @@ class Instance:
             found += [child for child, parent in parents.items() if parent == pid]
         return found
 
+    @property
+    def url(self) -> str:
+        """Where its metrics are."""
+        return f"http://127.0.0.1:{self._port}/metrics"
+
     def page(self) -> Page | None:
-        return read(f"http://127.0.0.1:{self._port}/metrics")
+        return read(self.url)
 
     def wait_for(self, what: str, is_true: object, timeout: float = 120.0) -> Page:
         """Return the first page that `is_true` of; fail with the log after `timeout` seconds."""

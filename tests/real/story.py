@@ -84,7 +84,7 @@ def telling(
     """Start an AWS, build a world in it, and give a story with an instance that is not started yet."""
     with EmbeddedAWS(denied=denied) as aws:
         world = worlds.build(aws.client, aws.region, spec)
-        instance = Instance(aws, world.stream, directory, options)
+        instance = Instance(aws.environment(), world.stream, directory, options)
         try:
             yield Story(aws, world, instance)
         finally:

@@ -1,0 +1,158 @@
+"""What may happen to a fleet, in one table: each fault does its deed to a member, and says in a word what it did."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kcl_flowlog import counters
+from kcl_flowlog.demo.truth import Key, Sums, Truth
+from kcl_flowlog.faults import GAPS
+from kcl_flowlog.ledger import Ledger
+
+from .fleet import STOP_PATIENCE, Fleet, Member, signal_all
+from .gate import FAILING, OPEN, THROTTLED
+
+ZOMBIE = 20.0
+OUTAGE = 15.0
+
+
+class Fault(NamedTuple):
+    """A fault, and how often it is drawn beside the others."""
+
+    weight: int
+    do: Callable[[Fleet, Member, random.Random], str]
+
+
+def _kill_processor(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    pids = member.processors()
+    if not pids:
+        return "no processor there"
+    signal_all([rng.choice(pids)], signal.SIGKILL)
+    return ""
+
+
+def _kill_daemon(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    pid = member.daemon()
+    if not pid:
+        return "no daemon there"
+    os.kill(pid, signal.SIGKILL)
+    return ""
+
+
+def _kill_launcher(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    member.instance.kill_launcher()
+    return ""
+
+
+def _kill_all(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    member.instance.kill()
+    return ""
+
+
+def _die_in_gap(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    gap, victim = rng.choice(list(GAPS)), rng.choice(("processor", "daemon", "all"))
+    member.instance.order(f"{gap} kill-{victim}")
+    happened = fleet.wait(lambda: not member.instance.fault.exists(), 30)
+    member.instance.fault.unlink(missing_ok=True)
+    return f"{gap}, {victim}" + ("" if happened else " (it never got there)")
+
+
+def _restart(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    code = _stop(fleet, member)
+    member.start()
+    return f"exit {code}"
+
+
+def _lose_state(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    code = _stop(fleet, member)
+    member.before.append(ledger_of(member))
+    member.lose_state()
+    member.start()
+    return f"exit {code}"
+
+
+def _scale(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    code = _stop(fleet, member)
+    fleet.wait(lambda: False, rng.uniform(10, 30))
+    member.start()
+    return f"exit {code}"
+
+
+def _stop(fleet: Fleet, member: Member) -> int:
+    member.wanted = False
+    member.instance.ask_to_stop()
+    assert fleet.wait(lambda: not member.instance.is_running, STOP_PATIENCE), f"{member.name} does not stop"
+    code = member.instance.stop()
+    assert code == 0, f"{member.name} stopped with {code}"
+    return code
+
+
+def _zombie(fleet: Fleet, member: Member, rng: random.Random, seconds: float = ZOMBIE) -> str:
+    pids = [pid for pid in (member.daemon(), *member.processors()) if pid]
+    signal_all(pids, signal.SIGSTOP)
+    fleet.wait(lambda: False, seconds)
+    signal_all(pids, signal.SIGCONT)
+    return f"{len(pids)} processes for {seconds:g} s"
+
+
+def _reshard(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    return fleet.reshard(rng)
+
+
+def _throttle(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    return _gate(fleet, THROTTLED)
+
+
+def _fail_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    return _gate(fleet, FAILING)
+
+
+def _gate(fleet: Fleet, mode: str) -> str:
+    fleet.standins.gate.mode = mode
+    fleet.wait(lambda: False, OUTAGE)
+    fleet.standins.gate.mode = OPEN
+    return f"for {OUTAGE:g} s"
+
+
+def _freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    fleet.standins.freeze("kinesis")
+    time.sleep(OUTAGE)
+    fleet.standins.thaw("kinesis")
+    return f"for {OUTAGE:g} s"
+
+
+def ledger_of(member: Member) -> Truth:
+    """Return the totals in a stopped member's ledger, in the form of a truth."""
+    truth = Truth()
+    with Ledger(member.instance.state / "ledger.sqlite3") as ledger:
+        totals = ledger.totals()
+    for one in totals.traffic:
+        truth.add_traffic(Key(*one.series), Sums(one.flows, one.packets, one.bytes))
+    for (count, label), number in totals.counts.items():
+        if count == counters.EVENTS:
+            truth.events[label] += number
+        elif count == counters.PAYLOADS:
+            truth.payloads[label] += number
+    return truth
+
+
+FAULTS = {
+    "kill-processor": Fault(3, _kill_processor),
+    "kill-daemon": Fault(2, _kill_daemon),
+    "kill-launcher": Fault(2, _kill_launcher),
+    "kill-all": Fault(3, _kill_all),
+    "gap": Fault(4, _die_in_gap),
+    "restart": Fault(3, _restart),
+    "lose-state": Fault(2, _lose_state),
+    "scale": Fault(2, _scale),
+    "zombie": Fault(2, _zombie),
+    "reshard": Fault(3, _reshard),
+    "throttle": Fault(2, _throttle),
+    "fail-dynamodb": Fault(1, _fail_dynamodb),
+    "freeze-kinesis": Fault(1, _freeze_kinesis),
+}

@@ -1,0 +1,207 @@
+"""A fleet of real instances on one stream, what is put on it, and what is seen of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from real.instance import Instance
+
+from kcl_flowlog.demo import world as worlds
+from kcl_flowlog.demo.envelopes import put
+from kcl_flowlog.demo.page import Page
+from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.traffic import Traffic
+from kcl_flowlog.demo.truth import Truth, total
+from kcl_flowlog.demo.world import WorldSpec
+
+from .scraper import Scraper
+from .standins import StandIns
+
+SCRAPE_INTERVAL = 1.0
+# Longer than two scrapes and than a restart takes the other way round.
+NEWBORN_HOLD = 4
+STOP_PATIENCE = 90.0
+OPTIONS = (
+    *("--newborn-hold", f"{NEWBORN_HOLD}s", "--final-scrape-timeout", "20s", "--inventory-interval", "20s"),
+    *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info"),
+)
+
+
+class Member:
+    """One instance, and who keeps it running: an orchestrator that starts what ends by itself."""
+
+    def __init__(self, name: str, environ: dict[str, str], stream: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        directory.mkdir()
+        self.instance = Instance(environ, stream, directory, OPTIONS)
+        self.wanted = False
+        self.restarts = 0
+        # Totals of ledgers that were lost on purpose.
+        self.before: list[Truth] = []
+
+    def start(self) -> None:
+        self.wanted = True
+        self.instance.start()
+
+    def keep(self) -> None:
+        """Start it again where it has ended unasked."""
+        if self.wanted and not self.instance.is_running:
+            self.restarts += 1
+            self.instance.kill()
+            self.instance.start()
+
+    def stop(self) -> int:
+        """Stop it as planned."""
+        self.wanted = False
+        return self.instance.stop()
+
+    def lose_state(self) -> None:
+        """Remove its state directory, as a container without a volume does."""
+        shutil.rmtree(self.instance.state)
+
+    def processors(self) -> list[int]:
+        """Return the process ids of its processors."""
+        return [pid for pid in self.instance.family() if b"kcl_flowlog.processor" in _command(pid)]
+
+    def daemon(self) -> int:
+        """Return the process id of its daemon, 0 where there is none."""
+        return next((pid for pid in self.instance.family() if b"MultiLangDaemon" in _command(pid)), 0)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+class Fleet:
+    """The stand-ins, the members, the producer and the scraper."""
+
+    def __init__(self, standins: StandIns, directory: Path, instances: int, rate: float, seed: int) -> None:
+        self.standins = standins
+        self.kinesis = standins.client("kinesis")
+        self._run_id = uuid.uuid4().hex
+        environ = {**standins.environment(), "FLEET_RUN": self._run_id}
+        self.world = worlds.build(standins.client, standins.region, WorldSpec(shards=4))
+        self.kinesis.get_waiter("stream_exists").wait(
+            StreamName=self.world.stream, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        self.members = [
+            Member(f"i{number}", environ, self.world.stream, directory / f"i{number}") for number in range(instances)
+        ]
+        self.scraper = Scraper(
+            lambda: [(member.name, member.instance.url) for member in self.members if member.instance.is_running],
+            SCRAPE_INTERVAL,
+        )
+        traffic = Traffic(self.world, random.Random(seed))
+        self.producer = Producer(
+            self.world, traffic, partial(put, self.kinesis, self.world.stream), rate=rate, pace=0.5
+        )
+
+    def keep(self) -> None:
+        """Do what an orchestrator does, and make sure that the producer lives."""
+        for member in self.members:
+            member.keep()
+        if self.producer.failure is not None:
+            raise AssertionError(f"The producer failed: {self.producer.failure!r}")
+
+    def wait(self, is_true: Callable[[], bool], seconds: float) -> bool:
+        """Wait, and keep the members running meanwhile; say whether it came to be."""
+        deadline = time.monotonic() + seconds
+        while not is_true():
+            if time.monotonic() > deadline:
+                return False
+            self.keep()
+            time.sleep(0.2)
+        return True
+
+    def pages(self) -> list[Page]:
+        """Return the pages of all members that answer."""
+        found = (member.instance.page() for member in self.members if member.instance.is_running)
+        return [page for page in found if page is not None]
+
+    def totals(self) -> Truth:
+        """Return what all ledgers together say, also those that were lost."""
+        lost = [truth for member in self.members for truth in member.before]
+        return total([*(page.counted for page in self.pages()), *lost])
+
+    def open_shards(self) -> set[str]:
+        """Return the shards that records still arrive on."""
+        shards = self.kinesis.list_shards(StreamName=self.world.stream)["Shards"]
+        return {one["ShardId"] for one in shards if "EndingSequenceNumber" not in one["SequenceNumberRange"]}
+
+    def flows_since(self, moment: float) -> bool:
+        """Say whether every open shard has been read of records that arrived after a moment (Unix seconds)."""
+        latest: dict[str, float] = {}
+        for page in self.pages():
+            for shard_id, at in page.last_record_at.items():
+                latest[shard_id] = max(at, latest.get(shard_id, 0.0))
+        return all(latest.get(shard_id, 0.0) > moment for shard_id in self.open_shards())
+
+    def undecided(self) -> int:
+        """Return how many commits nobody could decide."""
+        return sum(page.undecided for page in self.pages())
+
+    def left_over(self) -> list[str]:
+        """Return the commands of processes of this run that still are there."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and f"FLEET_RUN={self._run_id}".encode() in (entry / "environ").read_bytes():
+                    found.append(_command(int(entry.name)).replace(b"\0", b" ").decode()[:120])
+        return found
+
+    def kill(self) -> None:
+        """Leave nothing running, whatever happened before."""
+        for member in self.members:
+            member.wanted = False
+            with contextlib.suppress(Exception):
+                member.instance.kill()
+
+    def reshard(self, rng: random.Random) -> str:
+        """Split a shard or merge two; say which."""
+        shards = self.kinesis.list_shards(StreamName=self.world.stream)["Shards"]
+        ranges = sorted(
+            (int(one["HashKeyRange"]["StartingHashKey"]), int(one["HashKeyRange"]["EndingHashKey"]), one["ShardId"])
+            for one in shards
+            if "EndingSequenceNumber" not in one["SequenceNumberRange"]
+        )
+        stream = {"StreamName": self.world.stream}
+        if len(ranges) > 2 and rng.random() < 0.5:
+            place = rng.randrange(len(ranges) - 1)
+            one, other = ranges[place][2], ranges[place + 1][2]
+            self.kinesis.merge_shards(**stream, ShardToMerge=one, AdjacentShardToMerge=other)
+            return f"merged {one[-4:]} and {other[-4:]}"
+        first, last, shard_id = rng.choice(ranges)
+        self.kinesis.split_shard(**stream, ShardToSplit=shard_id, NewStartingHashKey=str((first + last) // 2 + 1))
+        return f"split {shard_id[-4:]}"
+
+
+def signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def difference(truth: Truth, other: Truth) -> dict[str, Any]:
+    """Return what differs between two, for people."""
+    keys = truth.traffic.keys() | other.traffic.keys()
+    sums = {key: (truth.traffic.get(key), other.traffic.get(key)) for key in keys}
+    events = {word: other.events[word] - truth.events[word] for word in truth.events.keys() | other.events.keys()}
+    return {
+        "series": {str(tuple(key)): pair for key, pair in sums.items() if pair[0] != pair[1]},
+        "events": Counter({word: number for word, number in events.items() if number}),
+    }

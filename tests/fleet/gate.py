@@ -1,0 +1,81 @@
+"""A gate before DynamoDB: lets everything through, or throttles checkpoints, or fails everything."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+OPEN = "open"
+THROTTLED = "throttled"
+FAILING = "failing"
+
+_THROTTLING = (
+    b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",'
+    b'"message":"The level of configured provisioned throughput for the table was exceeded."}'
+)
+_FAILURE = b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Try again."}'
+_HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
+
+
+class Gate:
+    """An HTTP server on `port`, as a context manager; `mode` may be set at any time."""
+
+    def __init__(self, behind: int) -> None:
+        self.mode = OPEN
+        gate = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, headers, answer = gate.pass_on(behind, self.path, dict(self.headers), body)
+                self.send_response(status)
+                for name, value in headers:
+                    if name.lower() not in _HOP_BY_HOP:
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A client that was killed is no news."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server.socket.listen(128)
+        self.port: int = self._server.server_address[1]
+
+    def __enter__(self) -> Gate:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def pass_on(
+        self, port: int, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Return status, headers and body of the answer."""
+        is_checkpoint = headers.get("X-Amz-Target", "").endswith("UpdateItem") and b'"checkpoint":{"Value"' in body
+        if self.mode == THROTTLED and is_checkpoint:
+            return 400, [("Content-Type", "application/x-amz-json-1.0")], _THROTTLING
+        if self.mode == FAILING:
+            return 500, [("Content-Type", "application/x-amz-json-1.0")], _FAILURE
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        except OSError:
+            return 500, [("Content-Type", "application/x-amz-json-1.0")], _FAILURE
+        finally:
+            connection.close()

@@ -1,0 +1,165 @@
+"""AWS for a fleet, on this machine: strict stand-ins of Kinesis and DynamoDB, and moto for EC2.
+
+kinesis-local refuses, limits and reshards as Kinesis does; Amazon's own DynamoDB Local keeps the leases; both are
+fetched into build/stand-ins the first time. A gate stands before DynamoDB, so that it can be made to fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from kcl_flowlog.demo.aws import EmbeddedAWS
+
+from .gate import Gate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FOLDER = ROOT / "build" / "stand-ins"
+RECIPES = Path(__file__).resolve().parent / "standins"
+PATIENCE = 60.0
+
+
+def install() -> None:
+    """Fetch what is not there yet. Needs npm, maven and a JDK or JRE."""
+    for tool in ("node", "npm", "mvn", "java"):
+        if shutil.which(tool) is None:
+            raise SystemExit(
+                f"The stand-ins need {tool}; on Debian: apt-get install nodejs npm maven default-jre-headless"
+            )
+    kinesis, dynamodb = FOLDER / "kinesis", FOLDER / "dynamodb"
+    if not (kinesis / "node_modules").exists():
+        print("Fetching kinesis-local …", flush=True)
+        kinesis.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(RECIPES / name, kinesis)
+        _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], kinesis)
+    if not (dynamodb / "complete").exists():
+        print("Fetching DynamoDB Local …", flush=True)
+        dynamodb.mkdir(parents=True, exist_ok=True)
+        pom = str(RECIPES / "pom.xml")
+        _run(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={dynamodb}"], ROOT)
+        (dynamodb / "complete").touch()
+
+
+def _run(argv: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
+
+
+class StandIns:
+    """Everything that stands for AWS, as a context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._stack = ExitStack()
+        self.ec2 = EmbeddedAWS()
+        self.region = self.ec2.region
+        self.kinesis_port, self._tls_port, self._dynamodb_port = free_ports(3)
+        self.gate = Gate(self._dynamodb_port)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> StandIns:
+        install()
+        self._stack.__enter__()
+        try:
+            self._stack.enter_context(self.ec2)
+            self._start_kinesis()
+            self._start_dynamodb()
+            self._stack.enter_context(self.gate)
+            for port in (self.kinesis_port, self._dynamodb_port):
+                _wait_for_port(port)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def environment(self) -> dict[str, str]:
+        """Return what a program needs in its environment to talk to these and to nothing else."""
+        return {
+            **self.ec2.environment(),
+            "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{self.kinesis_port}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{self.gate.port}",
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client, which does not repeat requests: a repeated put would be stored twice."""
+        ports = {"kinesis": self.kinesis_port, "dynamodb": self._dynamodb_port}
+        if service not in ports:
+            return self.ec2.client(service)
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{ports[service]}",
+            region_name=self.region,
+            aws_access_key_id="demo",
+            aws_secret_access_key="demo",
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=120, proxies={}),
+        )
+
+    def freeze(self, name: str) -> None:
+        """Let `kinesis` or `dynamodb` answer nothing, until `thaw`."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGCONT)
+
+    def _start_kinesis(self) -> None:
+        ports = {"KINESIS_MOCK_PLAIN_PORT": str(self.kinesis_port), "KINESIS_MOCK_TLS_PORT": str(self._tls_port)}
+        # It reads its settings from the working directory.
+        folder = FOLDER / "kinesis" / "node_modules" / "kinesis-local"
+        limits = {"AWS_REGION": self.region, "LOG_LEVEL": "ERROR", "SHARD_LIMIT": "50"}
+        self._start("kinesis", ["node", "main.js"], folder, {**ports, **limits})
+
+    def _start_dynamodb(self) -> None:
+        folder = FOLDER / "dynamodb"
+        argv = ["java", "-Xmx256m", f"-Djava.library.path={folder}", "-cp", f"{folder}/*"]
+        argv += ["software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-disableTelemetry"]
+        self._start("dynamodb", [*argv, "-port", str(self._dynamodb_port)], self._directory, {})
+
+    def _start(self, name: str, argv: Sequence[str], folder: Path, environ: dict[str, str]) -> None:
+        log = self._stack.enter_context((self._directory / f"{name}.log").open("wb"))
+        process = subprocess.Popen(
+            argv, cwd=folder, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        self.processes[name] = process
+        self._stack.callback(_end, process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.send_signal(signal.SIGCONT)
+    process.wait()
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that nobody listens on now."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [listener.getsockname()[1] for listener in listeners]
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
