@@ -30,6 +30,7 @@ from kcl_flowlog.commit import CHECKPOINT_OUTCOMES
 from kcl_flowlog.counters import BOUNDS
 from kcl_flowlog.ledger import Totals, TrafficTotal
 from kcl_flowlog.metrics import METRICS
+from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.subnets import Inventory
 
 OTHER_SUBNET = "other"
@@ -72,12 +73,12 @@ class FlowlogCollector(Collector):
         self,
         read_state: Callable[[], State],
         traffic_labels: tuple[str, ...] = ("protocol", "peer"),
-        newborn_hold: float = 60.0,
+        newborns: Newborns | None = None,
         max_subnets: int = 5000,
     ) -> None:
         self._read_state = read_state
         self._kept = ("subnet_id", "direction", "action", *traffic_labels)
-        self._newborn_hold = newborn_hold
+        self._newborns = newborns if newborns is not None else Newborns(0.0)
         self._max_subnets = max_subnets
 
     def describe(self) -> Iterable[Metric]:
@@ -87,6 +88,7 @@ class FlowlogCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family of the contract."""
         state = self._read_state()
+        self._newborns.begin_page(state.now)
         yield from self._traffic(state)
         yield self._rejected_ports(state)
         yield from _inventory(state)
@@ -100,7 +102,7 @@ class FlowlogCollector(Collector):
         sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0])
         for total in state.totals.traffic:
             cell = sums[self._traffic_key(total, shown)]
-            if self._is_grown(total.born_at, state.now):
+            if self._newborns.is_grown(total.born_at, state.now):
                 for place, number in enumerate((total.flows, total.packets, total.bytes)):
                     cell[place] += number
         for place, name in enumerate(("flowlog_flows", "flowlog_packets", "flowlog_bytes")):
@@ -123,7 +125,7 @@ class FlowlogCollector(Collector):
             series = total.series
             subnet_id = series.subnet_id if series.subnet_id in shown else OTHER_SUBNET
             sums[subnet_id, series.direction, series.protocol, series.port] += (
-                total.flows if self._is_grown(total.born_at, state.now) else 0
+                total.flows if self._newborns.is_grown(total.born_at, state.now) else 0
             )
         family = _family("flowlog_rejected_port_flows")
         for key, flows in sums.items():
@@ -137,14 +139,6 @@ class FlowlogCollector(Collector):
             subnet_id = total.series.subnet_id
             born[subnet_id] = min(total.born_at, born.get(subnet_id, total.born_at))
         return set(sorted(born, key=lambda subnet_id: (born[subnet_id], subnet_id))[: self._max_subnets])
-
-    def _is_grown(self, born_at: float, now: float) -> bool:
-        """Say whether a series is old enough to show its value.
-
-        increase() ignores the value that a series first appears with, so a
-        newborn one shows 0 for a while. A clock set back must not hide it.
-        """
-        return not 0 <= now - born_at < self._newborn_hold
 
 
 def _inventory(state: State) -> Iterator[Metric]:

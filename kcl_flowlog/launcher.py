@@ -46,6 +46,7 @@ from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
 from kcl_flowlog.ledger import Ledger
+from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.sidecar import Sidecar
@@ -127,6 +128,7 @@ class Launcher:
         self._housekept_at = time.monotonic()
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
+        self._newborns = Newborns(config.newborn_hold, time.time(), state.shown, state.note_shown)
         self._leases = LeaseTable(aws.client("dynamodb"), extra.get("tableName", config.application))
         self._inventory = InventoryKeeper(
             origins.of(config, aws),
@@ -173,14 +175,23 @@ class Launcher:
         log.info("Stopped")
 
     def _wait_for_final_scrape(self) -> None:
-        """Serve one more scrape, where anyone scrapes at all, so that nothing counted dies with us."""
+        """Serve one more scrape, where anyone scrapes at all, so that nothing counted dies with us.
+
+        Where that has shown 0 for a new series, serve another one with its value.
+        """
         if not self._sidecar.scrapes_answered:
             return
-        scrape = self._sidecar.next_scrape()
         deadline = time.monotonic() + self._config.final_scrape_timeout
+        if self._is_scraped_before(deadline) and self._newborns.held:
+            self._newborns.lift()
+            self._is_scraped_before(deadline)
+
+    def _is_scraped_before(self, deadline: float) -> bool:
+        scrape = self._sidecar.next_scrape()
         while not scrape.is_set() and time.monotonic() < deadline:
             if self._is_asked_to_stop(_TICK):
-                return
+                return False
+        return scrape.is_set()
 
     def _is_asked_to_stop(self, seconds: float) -> bool:
         """Wait for so long; return at once with True when a signal asks to stop, and with it to hurry up."""
@@ -271,7 +282,7 @@ class Launcher:
     def _pages(self) -> Pages:
         config = self._config
         collector = FlowlogCollector(
-            self._read_state, parse_traffic_labels(config.traffic_labels), config.newborn_hold, config.max_subnets
+            self._read_state, parse_traffic_labels(config.traffic_labels), self._newborns, config.max_subnets
         )
         registry = exporter.registry(collector, lambda: self._supervisor.pid)
         return Pages(

@@ -104,7 +104,7 @@ def table(delta: Delta, inventory: Inventory) -> str:
 def metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
     """Return the report as a metrics page in Prometheus' text format."""
     state = State(now=0.0, totals=_totals(delta), inventory=inventory)
-    collector = FlowlogCollector(lambda: state, traffic_labels, newborn_hold=0.0, max_subnets=max_subnets)
+    collector = FlowlogCollector(lambda: state, traffic_labels, max_subnets=max_subnets)
     _, page = renderer(exporter.registry(collector))(TEXT, {"name[]": _SERIES})
     return page.decode().rstrip("\n")
 
