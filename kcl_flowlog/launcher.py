@@ -61,6 +61,8 @@ _HOUSEKEEPING_INTERVAL = 1.0
 _FORGET_INTERVAL = 600.0
 # A checkpoint that a killed daemon had just sent may still arrive; then the lease row is the truth.
 _SETTLE_AFTER = 5.0
+# Where the lease table can't be read.
+_SETTLE_PAUSE = 2.0
 # The daemon needs this on top of the grace it gives the processors.
 _STOP_MARGIN = 10.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -126,6 +128,7 @@ class Launcher:
         self._extra = extra
         self._signals = signals
         self._housekept_at = time.monotonic()
+        self._settle_at = time.monotonic()
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
         self._newborns = Newborns(config.newborn_hold, time.time(), state.shown, state.note_shown)
@@ -262,12 +265,13 @@ class Launcher:
         if self._postbox.broken is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
         now = time.monotonic()
+        if self._supervisor.has_run_for >= _SETTLE_AFTER and now >= self._settle_at:
+            # At once, as the sooner the lease row is looked at, the more it tells.
+            self._settle_at = now if settle_left_commits(self._ledger, self._leases) else now + _SETTLE_PAUSE
         if now - self._housekept_at < _HOUSEKEEPING_INTERVAL:
             return
         self._housekept_at = now
         self._write_dead_letters()
-        if self._supervisor.has_run_for >= _SETTLE_AFTER:
-            settle_left_commits(self._ledger, self._leases)
         if now - self._subnets_forgotten_at >= _FORGET_INTERVAL:
             self._subnets_forgotten_at = now
             known = {subnet.subnet_id for subnet in self._inventory.current.subnets}

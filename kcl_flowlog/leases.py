@@ -43,14 +43,21 @@ class LeaseTable:
         return Position(row["checkpoint"]["S"], int(row.get("checkpointSubSequenceNumber", {"N": "0"})["N"]))
 
 
-def settle_left_commits(ledger: Ledger, leases: LeaseTable) -> None:
-    """Settle every commit that was left in doubt, as far as the lease table can be read."""
+def settle_left_commits(ledger: Ledger, leases: LeaseTable) -> bool:
+    """Settle every commit that was left in doubt; say whether the lease table could be read."""
     for left in ledger.left_commits():
         try:
             checkpoint = leases.checkpoint(left.shard_id)
         except AWS_ERRORS as error:
             log.warning("A commit of %s waits for the lease table, which can't be read: %s", left.shard_id, error)
-            return
-        verdict = ledger.settle(left, checkpoint)
-        if verdict is not None:
-            log.warning("A commit of %s was in doubt; its lease says: %s", left.shard_id, verdict.value)
+            return False
+        settled = ledger.settle(left, checkpoint)
+        if settled is not None:
+            fields = {"flows": settled.flows, "packets": settled.packets, "bytes": settled.bytes}
+            log.warning(
+                "A commit of %s was in doubt; its lease says: %s",
+                left.shard_id,
+                settled.verdict.value,
+                extra={"fields": fields},
+            )
+    return True

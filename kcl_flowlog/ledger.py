@@ -43,6 +43,10 @@ from kcl_flowlog.positions import Position, Verdict, settle
 # SQLite adds 64-bit integers; a total stops there instead of turning into a rounded number.
 _MOST = 2**63 - 1
 
+# So many seconds after a commit was begun, nobody can have gone on from its checkpoint yet: the lease would have to
+# expire or to be handed over, and a new processor to start.
+_UNPASSED = 3.0
+
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -53,7 +57,8 @@ CREATE TABLE prepared (
     upto_sequence TEXT NOT NULL, upto_sub INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     answered INTEGER NOT NULL DEFAULT 0,
-    delta BLOB NOT NULL
+    delta BLOB NOT NULL,
+    prepared_at REAL NOT NULL, uptime REAL NOT NULL
 );
 CREATE TABLE traffic (
     subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
@@ -136,13 +141,22 @@ class Totals(NamedTuple):
     histograms: dict[str, Histogram]
 
 
+class Settlement(NamedTuple):
+    """What became of a commit that was found prepared, and how much it was."""
+
+    verdict: Verdict
+    flows: int
+    packets: int
+    bytes: int
+
+
 class Claim(NamedTuple):
     """The right to commit for a shard, and what became of a commit found prepared."""
 
     shard_id: str
     token: str
     generation: int
-    settled: Verdict | None
+    settled: Settlement | None
 
 
 class LeftCommit(NamedTuple):
@@ -153,10 +167,16 @@ class LeftCommit(NamedTuple):
 
 
 class Ledger:
-    """One connection to the books. Each process opens its own; a thread may not share it."""
+    """One connection to the books. Each process opens its own; a thread may not share it.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    `uptime` is a clock that nobody sets, and that all processes of a machine share.
+    """
+
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.time, uptime: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
+        self._uptime = uptime
         self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -236,7 +256,7 @@ class Ledger:
         """
         return [LeftCommit(*row) for row in self._connection.execute(f"{_LEFT_COMMITS} ORDER BY shard_id")]
 
-    def settle(self, left: LeftCommit, checkpoint: Position) -> Verdict | None:
+    def settle(self, left: LeftCommit, checkpoint: Position) -> Settlement | None:
         """Settle a commit of `left_commits` by a checkpoint read after it was listed.
 
         None if it has been settled otherwise by now: that checkpoint says
@@ -265,8 +285,11 @@ class Ledger:
         with self._transaction() as db:
             self._check(db, claim)
             db.execute(
-                "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
-                (claim.shard_id, claim.token, *base, *upto, claim.generation, msgspec.json.encode(delta)),
+                "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
+                (
+                    *(claim.shard_id, claim.token, *base, *upto, claim.generation, msgspec.json.encode(delta)),
+                    *(self._clock(), self._uptime()),
+                ),
             )
 
     def fold(self, claim: Claim) -> None:
@@ -306,20 +329,27 @@ class Ledger:
 
     # Inside a transaction
 
-    def _settle(self, db: sqlite3.Connection, shard_id: str, checkpoint: Position) -> Verdict | None:
+    def _settle(self, db: sqlite3.Connection, shard_id: str, checkpoint: Position) -> Settlement | None:
         row = db.execute(
-            "SELECT base_sequence, base_sub, upto_sequence, upto_sub FROM prepared WHERE shard_id = ?", (shard_id,)
+            "SELECT base_sequence, base_sub, upto_sequence, upto_sub, prepared_at, uptime, delta FROM prepared"
+            " WHERE shard_id = ?",
+            (shard_id,),
         ).fetchone()
         if row is None:
             return None
-        verdict = settle(Position(row[0], row[1]), Position(row[2], row[3]), checkpoint)
+        # Either clock alone may have been set, or begun anew.
+        ages = (self._clock() - row[4], self._uptime() - row[5])
+        is_fresh = all(0 <= age < _UNPASSED for age in ages)
+        verdict = settle(Position(row[0], row[1]), Position(row[2], row[3]), checkpoint, is_fresh)
+        cells = [numbers for _, numbers in msgspec.json.decode(row[6], type=Snapshot).traffic]
+        flows, packets, octets = (sum(cell[place] for cell in cells) for place in range(3))
         if verdict is Verdict.DROP:
             db.execute("DELETE FROM prepared WHERE shard_id = ?", (shard_id,))
         else:
             self._fold(db, shard_id)
         if verdict is Verdict.UNDECIDED:
             self._count(db, counters.UNDECIDED_COMMITS, "", 1)
-        return verdict
+        return Settlement(verdict, flows, packets, octets)
 
     def _fold(self, db: sqlite3.Connection, shard_id: str) -> None:
         row = db.execute("SELECT delta FROM prepared WHERE shard_id = ?", (shard_id,)).fetchone()

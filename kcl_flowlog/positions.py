@@ -42,15 +42,16 @@ class Verdict(enum.Enum):
     UNDECIDED = "undecided"
 
 
-def settle(base: Position, upto: Position, checkpoint: Position) -> Verdict:
+def settle(base: Position, upto: Position, checkpoint: Position, is_fresh: bool = False) -> Verdict:
     """Say what became of the commit from `base` up to `upto`, given the `checkpoint` of now.
 
     Before or at `base`: it never happened, the records come again. At `upto`:
     it happened. Between: someone else has begun to count them. Beyond: someone
-    went on from here, but nothing tells whether from our commit or instead of it.
+    went on from here, from our commit or instead of it. A commit that `is_fresh`
+    is so young that nobody can have gone on from it yet; of others nothing tells.
     """
     if checkpoint == base or checkpoint.rank() < upto.rank():
         return Verdict.DROP
     if checkpoint.rank() == upto.rank():
         return Verdict.FOLD
-    return Verdict.UNDECIDED
+    return Verdict.DROP if is_fresh else Verdict.UNDECIDED

@@ -273,10 +273,16 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._messenger.tell(self._beat)
 
     def _log_claim(self, claim: Claim, base: Position) -> None:
-        settled = claim.settled.value if claim.settled is not None else "none"
-        self._log(
-            "info", "A shard was leased", shard_id=self._shard_id, checkpoint=base.sequence, settled_commit=settled
-        )
+        self._log("info", "A shard was leased", shard_id=self._shard_id, checkpoint=base.sequence)
+        if claim.settled is not None:
+            verdict, flows, packets, octets = claim.settled
+            self._log(
+                "info",
+                f"A commit of {self._shard_id} was left; its checkpoint says: {verdict.value}",
+                flows=flows,
+                packets=packets,
+                bytes=octets,
+            )
 
     def _log(self, level: str, text: str, **fields: object) -> None:
         self._messenger.log(level, text, **fields)

@@ -27,9 +27,26 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite3"
 
 
+class Time:
+    """Both clocks that a ledger reads."""
+
+    def __init__(self) -> None:
+        self.clock = 1000.0
+        self.uptime = 50.0
+
+    def goes_by(self, seconds: float) -> None:
+        self.clock += seconds
+        self.uptime += seconds
+
+
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    with Ledger(path, clock=lambda: 1000.0) as made:
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def ledger(path: Path, time: Time) -> Iterator[Ledger]:
+    with Ledger(path, lambda: time.clock, lambda: time.uptime) as made:
         yield made
 
 
@@ -113,16 +130,15 @@ def test_deltas_add_up(ledger: Ledger) -> None:
     assert (totals.histograms["event_delay"].buckets[1], totals.histograms["event_delay"].sum) == (4, 180.0)
 
 
-def test_a_series_keeps_its_birth(path: Path) -> None:
+def test_a_series_keeps_its_birth(ledger: Ledger, time: Time, path: Path) -> None:
     """A later commit, or a restart, is no birth."""
-    moments = iter([1.0, 2.0, 3.0, 4.0])
-    with Ledger(path, clock=lambda: next(moments)) as ledger:
-        mine = claim(ledger)
-        for upto in ("5", "6"):
-            ledger.prepare(mine, START, Position(upto), delta().snapshot())
-            ledger.fold(mine)
-    with Ledger(path) as ledger:
-        assert [total.born_at for total in ledger.totals().traffic] == [1.0]
+    mine = claim(ledger)
+    for upto in ("5", "6"):
+        ledger.prepare(mine, START, Position(upto), delta().snapshot())
+        ledger.fold(mine)
+        time.goes_by(60)
+    with Ledger(path) as again:
+        assert [total.born_at for total in again.totals().traffic] == [1000.0]
 
 
 def test_a_total_stops_at_its_largest_number(ledger: Ledger) -> None:
@@ -170,15 +186,40 @@ def test_a_fold_without_a_preparation_is_refused(ledger: Ledger) -> None:
         ledger.fold(claim(ledger))
 
 
-def test_an_undecided_commit_is_folded_and_counted(ledger: Ledger) -> None:
+def test_an_undecided_commit_is_folded_and_counted(ledger: Ledger, time: Time) -> None:
     """Beyond our position nobody can tell; the records are counted, and so is the doubt."""
     ledger.prepare(claim(ledger), START, Position("5"), delta().snapshot())
+    time.goes_by(3)
 
     found = claim(ledger, Position("9"))
 
-    assert found.settled is Verdict.UNDECIDED
+    assert found.settled == (Verdict.UNDECIDED, 1, 10, 100)
     assert sums(ledger) == [(1, 10, 100)]
     assert ledger.totals().counts["undecided_commits", ""] == 1
+
+
+@pytest.mark.parametrize(
+    ("clock", "uptime", "verdict"),
+    [
+        (2.9, 2.9, Verdict.DROP),
+        (3600.0, 2.9, Verdict.UNDECIDED),
+        (-3600.0, 2.9, Verdict.UNDECIDED),
+        (2.9, -50.0, Verdict.UNDECIDED),
+    ],
+    ids=["younger than a lease's way", "the clock was set on", "the clock was set back", "the machine began anew"],
+)
+def test_nobody_can_have_gone_on_from_a_young_commit(
+    ledger: Ledger, time: Time, clock: float, uptime: float, verdict: Verdict
+) -> None:
+    """Whoever is beyond it so soon, began before it: it never happened. Both clocks have to say so."""
+    ledger.prepare(claim(ledger), START, Position("5"), delta().snapshot())
+    time.clock += clock
+    time.uptime += uptime
+
+    found = claim(ledger, Position("9"))
+
+    assert found.settled is not None
+    assert found.settled.verdict is verdict
 
 
 def test_only_what_can_no_longer_change_is_settled_by_the_lease_table(ledger: Ledger) -> None:
@@ -224,13 +265,16 @@ class FakeDynamoDB:
     ],
     ids=["not happened", "others began anew", "happened", "others went on", "the shard is through"],
 )
-def test_the_lease_row_settles(ledger: Ledger, rows: list[tuple[str, str]], flows: int, undecided: int) -> None:
+def test_the_lease_row_settles(
+    ledger: Ledger, time: Time, rows: list[tuple[str, str]], flows: int, undecided: int
+) -> None:
     """What `initialize` would have told, had the shard come back, the lease row tells."""
     mine = claim(ledger)
     ledger.prepare(mine, START, Position("5"), delta().snapshot())
     ledger.leave(mine, "lost", answered=True)
+    time.goes_by(60)
 
-    settle_left_commits(ledger, LeaseTable(FakeDynamoDB(*rows), "app"))
+    assert settle_left_commits(ledger, LeaseTable(FakeDynamoDB(*rows), "app"))
 
     assert flows == sum(total.flows for total in ledger.totals().traffic)
     assert undecided == ledger.totals().counts.get(("undecided_commits", ""), 0)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from real.instance import Instance
 
@@ -22,7 +21,7 @@ from kcl_flowlog.demo.envelopes import put
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import Truth, total
+from kcl_flowlog.demo.truth import Sums, Truth, total
 from kcl_flowlog.demo.world import WorldSpec
 
 from .scraper import Scraper
@@ -36,6 +35,9 @@ OPTIONS = (
     *("--newborn-hold", f"{NEWBORN_HOLD}s", "--final-scrape-timeout", "20s", "--inventory-interval", "20s"),
     *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info"),
 )
+
+
+_UNDECIDED = re.compile(r"says: undecided.* flows=(\d+) packets=(\d+) bytes=(\d+)")
 
 
 class Member:
@@ -155,6 +157,11 @@ class Fleet:
         """Return how many commits nobody could decide."""
         return sum(page.undecided for page in self.pages())
 
+    def undecided_sums(self) -> list[Sums]:
+        """Return how much each commit was that nobody could decide, as the logs name them."""
+        logs = "".join(member.instance.log for member in self.members)
+        return [Sums(*map(int, numbers)) for numbers in _UNDECIDED.findall(logs)]
+
     def left_over(self) -> list[str]:
         """Return the commands of processes of this run that still are there."""
         found = []
@@ -196,12 +203,7 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def difference(truth: Truth, other: Truth) -> dict[str, Any]:
-    """Return what differs between two, for people."""
-    keys = truth.traffic.keys() | other.traffic.keys()
-    sums = {key: (truth.traffic.get(key), other.traffic.get(key)) for key in keys}
-    events = {word: other.events[word] - truth.events[word] for word in truth.events.keys() | other.events.keys()}
-    return {
-        "series": {str(tuple(key)): pair for key, pair in sums.items() if pair[0] != pair[1]},
-        "events": Counter({word: number for word, number in events.items() if number}),
-    }
+def difference(truth: Truth, other: Truth) -> Sums:
+    """Return by how much another truth is more, in all."""
+    pair = [one.sum_where(lambda key: True) for one in (truth, other)]
+    return Sums(*(b - a for a, b in zip(*pair, strict=True)))
