@@ -17,8 +17,9 @@ from kcl_flowlog.ledger import Ledger
 from .fleet import STOP_PATIENCE, Fleet, Member, signal_all
 from .gate import FAILING, OPEN, THROTTLED
 
-ZOMBIE = 20.0
+ZOMBIES = (20.0, 60.0)
 OUTAGE = 15.0
+ALONE_PATIENCE = 240.0
 
 
 class Fault(NamedTuple):
@@ -92,7 +93,21 @@ def _stop(fleet: Fleet, member: Member) -> int:
     return code
 
 
-def _zombie(fleet: Fleet, member: Member, rng: random.Random, seconds: float = ZOMBIE) -> str:
+def _scale_to_one(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Leave one instance alone with all shards, and bring the others back."""
+    others = [other for other in fleet.members if other is not member]
+    for other in others:
+        _stop(fleet, other)
+    alone = time.time()
+    flows = fleet.wait(lambda: fleet.flows_since(alone), ALONE_PATIENCE)
+    took = time.time() - alone
+    for other in others:
+        other.start()
+    return f"alone {'after' if flows else 'NOT within'} {took:.0f} s"
+
+
+def _zombie(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    seconds = rng.choice(ZOMBIES)
     pids = [pid for pid in (member.daemon(), *member.processors()) if pid]
     signal_all(pids, signal.SIGSTOP)
     fleet.wait(lambda: False, seconds)
@@ -150,6 +165,7 @@ FAULTS = {
     "restart": Fault(3, _restart),
     "lose-state": Fault(2, _lose_state),
     "scale": Fault(2, _scale),
+    "scale-to-one": Fault(1, _scale_to_one),
     "zombie": Fault(2, _zombie),
     "reshard": Fault(3, _reshard),
     "throttle": Fault(2, _throttle),
