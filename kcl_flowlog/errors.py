@@ -31,6 +31,10 @@ class StaleProcessor(FlowlogError):
     """Another processor has taken over the shard in the ledger: exit, write nothing."""
 
 
+class CannotStart(FlowlogError):
+    """The daemon can't be started just now, mostly for want of disk space: try again later."""
+
+
 class GaveUp(FlowlogError):
     """The launcher tried again and again, and stops trying; the command exits with 1."""
 

@@ -38,14 +38,14 @@ from kcl_flowlog.config import (
 )
 from kcl_flowlog.daemon import Daemon
 from kcl_flowlog.deadletters import write_dead_letters
-from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.errors import CannotStart, FlowlogError
 from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import renderer
 from kcl_flowlog.flowlog import nearest_field
 from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
-from kcl_flowlog.ledger import Ledger
+from kcl_flowlog.ledger import Ledger, LedgerError, set_aside_if_broken
 from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
@@ -63,6 +63,8 @@ _FORGET_INTERVAL = 600.0
 _SETTLE_AFTER = 5.0
 # Where the lease table can't be read.
 _SETTLE_PAUSE = 2.0
+# Where the disk is full.
+_CHORES_PAUSE = 10.0
 # The daemon needs this on top of the grace it gives the processors.
 _STOP_MARGIN = 10.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -82,6 +84,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
         jars = java.find_jars()
         extra = kclproperties.parse_extra(config.kcl_property)
         state = stack.enter_context(StateDir(config.state_dir_path))
+        _set_broken_ledger_aside(state)
         aws = Aws(region, environ)
         aws.check_stream(config.stream)
         _adopt_orphans()
@@ -131,7 +134,7 @@ class Launcher:
         self._settle_at = time.monotonic()
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
-        self._newborns = Newborns(config.newborn_hold, time.time(), state.shown, state.note_shown)
+        self._newborns = Newborns(config.newborn_hold, time.time(), state.shown, self._note_shown)
         self._leases = LeaseTable(aws.client("dynamodb"), extra.get("tableName", config.application))
         self._inventory = InventoryKeeper(
             origins.of(config, aws),
@@ -173,7 +176,8 @@ class Launcher:
         log.info("Stopping: waiting for the last checkpoints")
         deadline = time.monotonic() + self._config.shutdown_grace + _STOP_MARGIN
         self._supervisor.stop(lambda: self._is_asked_to_stop(_TICK) or time.monotonic() > deadline)
-        self._write_dead_letters()
+        self._housekept_at = 0.0
+        self._keep_house()
         self._wait_for_final_scrape()
         log.info("Stopped")
 
@@ -207,6 +211,12 @@ class Launcher:
     # The daemon
 
     def _start_daemon(self) -> Daemon:
+        try:
+            return self._started_daemon()
+        except (OSError, LedgerError) as error:
+            raise CannotStart(str(error)) from error
+
+    def _started_daemon(self) -> Daemon:
         config, state = self._config, self._state
         self._wards.forget()
         settings = ProcessorSettings(
@@ -264,7 +274,14 @@ class Launcher:
     def _keep_house(self) -> None:
         if self._postbox.broken is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
-        now = time.monotonic()
+        try:
+            self._do_chores(time.monotonic())
+        except (OSError, LedgerError) as error:
+            # None of it is lost: it is all in the ledger, and done later.
+            log.warning("The state directory can't be written (%s); trying again in %g s", error, _CHORES_PAUSE)
+            self._housekept_at = self._settle_at = time.monotonic() + _CHORES_PAUSE
+
+    def _do_chores(self, now: float) -> None:
         if self._supervisor.has_run_for >= _SETTLE_AFTER and now >= self._settle_at:
             # At once, as the sooner the lease row is looked at, the more it tells.
             self._settle_at = now if settle_left_commits(self._ledger, self._leases) else now + _SETTLE_PAUSE
@@ -327,6 +344,13 @@ class Launcher:
             },
         )
 
+    def _note_shown(self, moment: float) -> None:
+        try:
+            self._state.note_shown(moment)
+        except OSError as error:
+            # A scrape is worth more: at worst a new series is held anew after a restart.
+            log.debug("What was shown could not be noted: %s", error)
+
     def _why_unhealthy(self) -> list[str]:
         latest = time.monotonic() - self._config.stuck_after
         return [
@@ -342,6 +366,15 @@ class Launcher:
         if not self._supervisor.is_up:
             reasons.append("The daemon is not initialised yet.")
         return reasons
+
+
+def _set_broken_ledger_aside(state: StateDir) -> None:
+    try:
+        aside = set_aside_if_broken(state.ledger, time.strftime("broken-%Y%m%dT%H%M%SZ", time.gmtime()))
+    except LedgerError as error:
+        raise FlowlogError(f"The ledger {state.ledger} can't be read: {error}.") from error
+    if aside is not None:
+        log.error("The ledger was damaged; it is kept as %s, and the totals start again at 0", aside)
 
 
 def _warn_of_unknown_fields(formats: Iterable[str]) -> None:

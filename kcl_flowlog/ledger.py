@@ -114,6 +114,38 @@ FINGERPRINT_TTL = 86_400.0
 """How many seconds a fingerprint is kept at most: for so long CloudWatch Logs tries to deliver."""
 
 
+LedgerError = sqlite3.Error
+"""What any step raises when the file is broken, the disk full, or the like."""
+
+
+def set_aside_if_broken(path: Path, suffix: str) -> Path | None:
+    """Rename a ledger that is damaged or none at all; return its new path, None where nothing is wrong.
+
+    A ledger that can't be read for another reason raises `sqlite3.OperationalError`.
+    """
+    if not path.exists():
+        return None
+    try:
+        connection = sqlite3.connect(path, timeout=30.0)
+        try:
+            if connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+                return None
+        finally:
+            connection.close()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        pass  # damaged so that not even the check can run
+    aside = path.with_name(f"{path.name}.{suffix}")
+    path.replace(aside)
+    for companion in ("-wal", "-shm"):
+        # They belong to the broken file; the new one must not be taken for theirs.
+        with_companion = path.with_name(path.name + companion)
+        if with_companion.exists():
+            with_companion.replace(aside.with_name(aside.name + companion))
+    return aside
+
+
 class TrafficTotal(NamedTuple):
     """One traffic series with its totals; `born_at` is Unix seconds."""
 

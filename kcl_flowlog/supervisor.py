@@ -1,8 +1,8 @@
 """Keeps one daemon running: starts it, judges its end, waits, starts it again.
 
 `step` is called over and over and never waits; `stop` is the planned end.
-Starting a daemon and telling the time are given, so that a whole history of
-failures can be told in a test. Raises `GaveUp` after too many of them.
+Starting a daemon, which may raise `CannotStart`, and telling the time are
+given, so that a whole history of failures can be told in a test. Raises `GaveUp` after too many of them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.backoff import Backoff
+from kcl_flowlog.errors import CannotStart
 
 log = logging.getLogger(__name__)
 
 RESTART_REASONS = {
     "exited": "It had been initialised, and ended; mostly since a processor had ended.",
     "killed": "A signal ended it.",
+    "not_started": "It could not be started; mostly since the disk is full.",
     "not_initialised": "It ended before its initialisation was complete.",
     "processor_died": "A processor had died or hung, and the others had ended; the daemon would only have waited.",
     "ready_timeout": "Its initialisation was not complete within --ready-timeout.",
@@ -78,12 +80,21 @@ class Supervisor:
         now = self._clock()
         if self._run is None:
             if now >= self._start_at:
-                self._run = self._start()
-                self._started_at = now
+                self._try_to_start(now)
             return
         reason = self._reason_to_restart(self._run, now)
         if reason is not None:
             self._restart(self._run, reason, now)
+
+    def _try_to_start(self, now: float) -> None:
+        try:
+            self._run = self._start()
+            self._started_at = now
+        except CannotStart as error:
+            pause = self._backoff.pause(worked=False, lasted=0.0)
+            self.restarts["not_started"] += 1
+            log.error("The daemon can't be started (%s); trying again in %g s", error, pause)
+            self._start_at = now + pause
 
     def replace(self) -> None:
         """Start another daemon in place of one whose processors are gone, as one of them has died."""

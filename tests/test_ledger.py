@@ -14,7 +14,7 @@ from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
 from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import ConfigError, StaleProcessor
 from kcl_flowlog.leases import LeaseTable, settle_left_commits
-from kcl_flowlog.ledger import Claim, Ledger
+from kcl_flowlog.ledger import Claim, Ledger, set_aside_if_broken
 from kcl_flowlog.positions import Position, Verdict, settle
 
 SHARD = "shardId-000000000000"
@@ -420,3 +420,40 @@ def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
 
     with pytest.raises(ConfigError, match="newer version"):
         Ledger(path)
+
+
+def test_a_sound_ledger_stays_where_it_is(ledger: Ledger, path: Path) -> None:
+    """Also while somebody writes to it."""
+    ledger.prepare(claim(ledger), START, Position("5"), delta().snapshot())
+
+    assert set_aside_if_broken(path, "broken") is None
+    assert path.exists()
+
+
+def test_no_ledger_is_not_a_broken_one(path: Path) -> None:
+    """The first start makes it."""
+    assert set_aside_if_broken(path, "broken") is None
+
+
+@pytest.mark.parametrize("damage", ["no database", "zeros in the middle", "cut short"])
+def test_a_broken_ledger_is_kept_aside(path: Path, damage: str) -> None:
+    """A new one begins, and none of the old one's files are taken for the new one's."""
+    with Ledger(path) as ledger:
+        for number in range(300):
+            mine = claim(ledger, shard_id=f"shardId-{number}")
+            ledger.prepare(mine, START, Position("5"), delta().snapshot())
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "no database": b"What is this?" * 1000,
+            "zeros in the middle": content[:4096] + bytes(len(content) - 8192) + content[-4096:],
+            "cut short": content[: len(content) // 2],
+        }[damage]
+    )
+
+    aside = set_aside_if_broken(path, "broken")
+
+    assert aside == path.with_name("ledger.sqlite3.broken")
+    assert aside.exists()
+    with Ledger(path) as ledger:
+        assert ledger.totals().traffic == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kcl_flowlog.errors import GaveUp
+from kcl_flowlog.errors import CannotStart, GaveUp
 from kcl_flowlog.supervisor import RESTART_REASONS, Supervisor
 
 
@@ -217,3 +217,22 @@ def test_a_daemon_that_waits_in_vain_is_replaced():
     story.supervisor.replace()
     story.supervisor.replace()
     assert story.reasons == {"processor_died": 2}
+
+
+def test_a_daemon_that_cannot_be_started_is_tried_again_later(caplog):
+    """A full disk is no reason to stop serving what was counted; the pauses double."""
+    clock = FakeClock()
+    started = []
+
+    def start():
+        started.append(clock.now)
+        raise CannotStart("database or disk is full")
+
+    supervisor = Supervisor(start, clock, 60)
+    for moment in range(8):
+        clock.now = float(moment)
+        supervisor.step()
+
+    assert started == [0, 1, 3, 7]
+    assert supervisor.restarts["not_started"] == 4
+    assert "The daemon can't be started (database or disk is full)" in caplog.text
