@@ -45,10 +45,10 @@ INVENTORY = Inventory(
 )
 
 
-def payload(*lines: str) -> bytes:
+def payload(*lines: str, log_stream: str = "eni-a-all") -> bytes:
     """Return a gzip'd envelope with these lines."""
     events = [{"id": str(number), "timestamp": 0, "message": line} for number, line in enumerate(lines)]
-    envelope = {"messageType": "DATA_MESSAGE", "logStream": "eni-a-all", "logEvents": events}
+    envelope = {"messageType": "DATA_MESSAGE", "logStream": log_stream, "logEvents": events}
     return gzip.compress(json.dumps(envelope).encode())
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -339,3 +342,31 @@ def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:
     stage.play(*OPENING, KILL)
 
     eventually(lambda: stage.postbox.deaths == 1)
+
+
+def test_an_envelope_of_thousands_of_events_is_one_batch_like_any_other(stage: Stage) -> None:
+    """A megabyte of Kinesis holds as many, and a batch holds ten of those."""
+    batch = [(101 + number, payload(*[GOOD] * 5_000, log_stream=f"eni-a-{number}")) for number in range(5)]
+
+    stage.play(*OPENING, records(*batch), asks("105"), acknowledge("105"), done("processRecords"), HANG_UP, ends(0))
+
+    assert stage.flows == 25_000
+
+
+def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Stage) -> None:
+    """More denials than a pipe holds: the processor waits until someone reads, and each is written."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as pipe, os.fdopen(writer, "wb") as stdout:
+        stage.postbox._denials = stdout
+        stage.play(*OPENING, records((101, payload(*[DENIED] * 3000))))
+        assert stage.is_silent(1.0)
+        assert stage.postbox.is_writing
+
+        written = []
+        read = threading.Thread(target=lambda: written.extend(islice(pipe, 3000)))
+        read.start()
+        stage.play(asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))
+        read.join(10)
+
+    assert len(written) == 3000
+    assert stage.flows == 3000
