@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, origins
+from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, origins, orphans
 from kcl_flowlog.aws import Aws, daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.config import (
     PROCESSOR_SETTINGS_VARIABLE,
@@ -84,6 +84,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
         jars = java.find_jars()
         extra = kclproperties.parse_extra(config.kcl_property)
         state = stack.enter_context(StateDir(config.state_dir_path))
+        orphans.sweep(state.processor_settings)
         _set_broken_ledger_aside(state)
         aws = Aws(region, environ)
         aws.check_stream(config.stream)

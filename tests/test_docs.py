@@ -77,7 +77,9 @@ def test_generated_part_is_up_to_date(page: str, part: str) -> None:
     assert GENERATED[page, part]() + "\n" == match[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/metrics.md", "docs/accounting.md", "docs/guarantees.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/metrics.md", "docs/accounting.md", "docs/guarantees.md", "docs/decisions.md"]
+)
 def test_every_metric_that_a_page_names_exists(page: str) -> None:
     """A page names no metric that the exporter does not have."""
     suffixes = ("", "_total", "_info", "_bucket", "_sum", "_count")

@@ -134,6 +134,15 @@ def _gate(fleet: Fleet, mode: str) -> str:
     return f"for {OUTAGE:g} s"
 
 
+def _freeze_ec2(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    os.kill(fleet.standins.ec2.pid, signal.SIGSTOP)
+    code = _stop(fleet, member)
+    member.start()
+    fleet.wait(lambda: False, OUTAGE)
+    os.kill(fleet.standins.ec2.pid, signal.SIGCONT)
+    return f"for {OUTAGE:g} s, with a start of {member.name} (exit {code})"
+
+
 def _freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
     fleet.standins.freeze("kinesis")
     time.sleep(OUTAGE)
@@ -170,5 +179,6 @@ FAULTS = {
     "reshard": Fault(3, _reshard),
     "throttle": Fault(2, _throttle),
     "fail-dynamodb": Fault(1, _fail_dynamodb),
+    "freeze-ec2": Fault(1, _freeze_ec2),
     "freeze-kinesis": Fault(1, _freeze_kinesis),
 }

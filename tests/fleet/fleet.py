@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -96,6 +97,7 @@ class Fleet:
         self.standins = standins
         self.kinesis = standins.client("kinesis")
         self._run_id = uuid.uuid4().hex
+        self._known = set(Path(tempfile.gettempdir()).glob("kcl-flowlog-*"))
         environ = {**standins.environment(), "FLEET_RUN": self._run_id}
         self.world = worlds.build(standins.client, standins.region, WorldSpec(shards=4))
         self.kinesis.get_waiter("stream_exists").wait(
@@ -163,13 +165,15 @@ class Fleet:
         return [Sums(*map(int, numbers)) for numbers in _UNDECIDED.findall(logs)]
 
     def left_over(self) -> list[str]:
-        """Return the commands of processes of this run that still are there."""
-        found = []
+        """Return the commands of processes of this run that still are there, and sockets and temporary directories."""
+        found = [str(path) for member in self.members for path in member.directory.rglob("*.sock")]
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdigit() and f"FLEET_RUN={self._run_id}".encode() in (entry / "environ").read_bytes():
                     found.append(_command(int(entry.name)).replace(b"\0", b" ").decode()[:120])
-        return found
+        # The directory of a socket whose path would have been too long; not those of the tests themselves.
+        temporary = set(Path(tempfile.gettempdir()).glob("kcl-flowlog-*")) - self._known
+        return found + [str(path) for path in temporary if not path.name.startswith("kcl-flowlog-fleet-")]
 
     def kill(self) -> None:
         """Leave nothing running, whatever happened before."""
