@@ -75,8 +75,9 @@ class Attributor:
         self._peers.clear()
         self._strangers.clear()
 
-    def learn(self, records: Iterable[FlowRecord], stream: LogStream) -> None:
-        """Learn the own addresses of interfaces that the inventory lacks."""
+    def learn(self, records: Iterable[FlowRecord], stream: LogStream) -> bool:
+        """Learn the own addresses of interfaces that the inventory lacks; say whether anything was new."""
+        learned = False
         for record in records:
             interface_id = _interface_of(record, stream)
             if interface_id == NONE or interface_id in self.index.stations:
@@ -88,6 +89,13 @@ class Attributor:
                 continue  # `locate` will say so
             if self._own.learn(interface_id, source, destination):
                 self._strangers.clear()
+                learned = True
+        return learned
+
+    def is_undecided(self, record: FlowRecord, stream: LogStream) -> bool:
+        """Say whether further records of its interface may yet tell where this one belongs."""
+        interface_id = _interface_of(record, stream)
+        return interface_id not in self.index.stations and bool(self._own.undecided(interface_id))
 
     def locate(self, record: FlowRecord, stream: LogStream) -> Place | None:
         """Return the place of a record of a log stream, or None where its subnet stays unknown.
@@ -165,17 +173,17 @@ class Attributor:
     def _find_stranger(self, interface_id: str, vpc_id: str, stream: LogStream) -> Station | None:
         own = self._own.decided(interface_id)
         pairs = self._own.undecided(interface_id)
-        homes = [home for address in own if (home := self.index.home_of(address, vpc_id, stream)) is not None]
+        homes = [found[0] for address in own if len(found := self.index.homes_of(address, vpc_id, stream)) == 1]
         if not homes and (vpc_id != NONE or self.index.tells_scope_of(stream)):
-            # Of two ends, the one that lies in the VPC, or in what the log group records, is the interface's.
+            # Of two ends, the only one that may lie in the VPC, or in what the log group records, is the interface's.
             for pair in pairs:
-                known = [home for end in pair if (home := self.index.home_of(end, vpc_id, stream)) is not None]
-                homes += known if len(known) == 1 else []
+                possible = [found for end in pair if (found := self.index.homes_of(end, vpc_id, stream))]
+                homes += possible[0] if list(map(len, possible)) == [1] else []
         if not homes:
             return None
         home = homes[0]
         for pair in pairs:
-            at_home = [end for end in pair if self.index.home_of(end, home.vpc_id, stream) is home]
+            at_home = [end for end in pair if home in self.index.homes_of(end, home.vpc_id, stream)]
             own = own.union(at_home) if len(at_home) == 1 else own
         return Station(home.subnet_id, home.vpc_id, own)
 

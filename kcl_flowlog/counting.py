@@ -15,6 +15,8 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from kcl_flowlog import counters, outcomes
@@ -34,6 +36,8 @@ REJECT = "reject"
 # A dead letter keeps this much of what was bad; a payload's start tells what it is, a whole line can be replayed.
 _LETTER_BYTES = 4096
 _LONGEST_NAME = 512
+# Records that wait until more is known of their interface: some megabytes.
+_MOST_WAITING = 10_000
 # Kinesis takes no larger record.
 _LARGEST_POISON = 10 * 1024 * 1024
 
@@ -74,6 +78,9 @@ class PayloadCounter:
         self._payload_limit = payload_limit
         self._on_denial = on_denial
         self._window = window
+        # Records of interfaces that are not known well enough yet, by their log stream.
+        self._waiting: dict[LogStream, list[_Waiting]] = {}
+        self._number_waiting = 0
 
     def count(self, payload: bytes, source: Source, now: float, delta: Delta) -> None:
         """Count one payload, processed at `now` (Unix seconds), into `delta`."""
@@ -100,9 +107,36 @@ class PayloadCounter:
         tally = _Tally(delta, stream, source)
         records = self._read_events(events, tally)
         # All records of an interface together tell its own address, so this comes before any of them is placed.
-        self._attributor.learn((record for _, record in records), stream)
-        self._place_records(records, stream, tally)
+        if self._attributor.learn((record for _, record in records), stream) and self._waiting:
+            self._place_waiting(stream, now, delta)
+        self._place_records(records, tally)
         tally.close(now)
+
+    def finish(self, now: float, delta: Delta) -> None:
+        """Count what still waits for its interface to be known better. To be called before `delta` is used."""
+        for stream in list(self._waiting):
+            self._place_waiting(stream, now, delta, is_last=True)
+
+    def forget(self) -> None:
+        """Forget what waits: the delta that it belongs to is not used."""
+        self._waiting.clear()
+        self._number_waiting = 0
+
+    def _place_waiting(self, stream: LogStream, now: float, delta: Delta, is_last: bool = False) -> None:
+        waiting = self._waiting.pop(stream, [])
+        self._number_waiting -= len(waiting)
+        for source, several in groupby(waiting, attrgetter("source")):
+            tally = _Tally(delta, stream, source)
+            self._place_records([(one.line, one.record) for one in several], tally, is_last)
+            tally.close(now)
+
+    def _waits(self, line: str, record: FlowRecord, tally: _Tally) -> bool:
+        """Let a record wait, if it makes sense and there is room."""
+        if self._number_waiting >= _MOST_WAITING or not self._attributor.is_undecided(record, tally.stream):
+            return False
+        self._waiting.setdefault(tally.stream, []).append(_Waiting(tally.source, line, record))
+        self._number_waiting += 1
+        return True
 
     def _count_envelope(self, envelope: Envelope, source: Source, now: float, delta: Delta) -> str:
         """Count an envelope; return `DATA`, `CONTROL` or `DUPLICATE`."""
@@ -149,12 +183,14 @@ class PayloadCounter:
                 tally.events[outcomes.NODATA if record.status == NODATA else outcomes.SKIPDATA] += 1
         return records
 
-    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], stream: LogStream, tally: _Tally) -> None:
+    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], tally: _Tally, is_last: bool = False) -> None:
         for line, record in records:
             try:
-                place = self._attributor.locate(record, stream)
+                place = self._attributor.locate(record, tally.stream)
             except Malformed as bad:
                 tally.bury(line, bad.reason)
+                continue
+            if place is None and not is_last and self._waits(line, record, tally):
                 continue
             tally.ends[record.end] += 1
             if place is None:
@@ -173,6 +209,12 @@ class PayloadCounter:
             delta.rejected_ports[RejectedPort(place.subnet_id, place.direction, record.protocol, port)] += 1
 
 
+class _Waiting(NamedTuple):
+    source: Source
+    line: str
+    record: FlowRecord
+
+
 class _Tally:
     """What the events of one envelope come to, besides their traffic; `close` adds it to the delta."""
 
@@ -181,12 +223,12 @@ class _Tally:
         self.stream = stream
         self.events: Counter[str] = Counter()
         self.ends: Counter[int] = Counter()
-        self._source = source
+        self.source = source
 
     def bury(self, text: str, reason: str, kind: str = "line") -> None:
         self.events[outcomes.MALFORMED] += 1
         self.delta.add(counters.MALFORMED, reason)
-        self.delta.bury(_dead(kind, text[:_LETTER_BYTES], len(text) > _LETTER_BYTES, reason, self._source, self.stream))
+        self.delta.bury(_dead(kind, text[:_LETTER_BYTES], len(text) > _LETTER_BYTES, reason, self.source, self.stream))
 
     def close(self, now: float) -> None:
         for outcome, number in self.events.items():

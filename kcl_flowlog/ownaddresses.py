@@ -21,12 +21,14 @@ class OwnAddresses:
         self._candidates: dict[tuple[str, int], Ends] = {}
 
     def learn(self, interface_id: str, source: bytes | None, destination: bytes | None) -> bool:
-        """Take note of a record's two ends, None for a missing one; say whether that told anything new."""
-        ends = frozenset(end for end in (source, destination) if end is not None)
-        sizes = {len(end) for end in ends}
-        if len(sizes) != 1:
+        """Take note of a record's two ends, None for a missing one; say whether that told anything new.
+
+        A single end tells nothing: it is the interface's own in one direction, and the peer's in the other.
+        """
+        if source is None or destination is None or len(source) != len(destination):
             return False
-        key = (interface_id, sizes.pop())
+        ends = frozenset((source, destination))
+        key = (interface_id, len(source))
         known = self._candidates.get(key)
         if known is not None and len(known) == 1:
             return False

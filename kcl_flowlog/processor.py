@@ -157,6 +157,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
         """Forget what was not committed: whoever has the lease now counts it."""
         self._delta = Delta()
+        self._counter.forget()
         if self._attempts is not None:
             self._attempts.forget()
         self._log("info", "The lease is gone", shard_id=self._shard_id)
@@ -238,6 +239,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     def _commit(self, checkpointer: kcl.Checkpointer) -> None:
         assert self._position is not None, "a delta comes from records"  # noqa: S101
+        self._counter.finish(self._clock(), self._delta)
+        self._deliver_denials()
         outcome = self._ready().commit(self._delta, self._position, Checkpoints(checkpointer))
         self._committed_at = self._clock()
         if outcome is Outcome.DONE:
@@ -245,6 +248,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._beat.last_checkpoint_at = self._committed_at
         elif outcome is Outcome.LOST:
             self._delta = Delta()
+            self._counter.forget()
             self._lost_at = self._committed_at
             self._log("warning", "The lease was lost before a checkpoint", shard_id=self._shard_id)
         else:

@@ -236,20 +236,19 @@ class Index:
         candidates = self._subnets_with(packed)
         return candidates[0] if len(candidates) == 1 else None
 
-    def home_of(self, packed: bytes, vpc_id: str, stream: LogStream) -> Subnet | None:
-        """Return the subnet that an interface with this address is in, if its log stream is this one.
+    def homes_of(self, packed: bytes, vpc_id: str, stream: LogStream) -> list[Subnet]:
+        """Return the subnets that an interface with this address may be in, if its log stream is this one.
 
         That is in its VPC, where known, else in what the log group records;
-        where several such subnets have the address, the answer is None.
+        several VPCs may have the address.
         """
         if vpc_id != NONE:
             own = self._vpcs.get(vpc_id)
-            return own.find(packed) if own is not None else None
+            found = own.find(packed) if own is not None else None
+            return [found] if found is not None else []
         candidates = self._subnets_with(packed)
         scope = self._scope_of(stream)
-        if scope is not None:
-            candidates = [subnet for subnet in candidates if scope.holds(subnet)]
-        return candidates[0] if len(candidates) == 1 else None
+        return candidates if scope is None else [subnet for subnet in candidates if scope.holds(subnet)]
 
     def flow_logs_of(self, stream: LogStream) -> list[FlowLog]:
         """Return the flow logs that may have written a log stream's lines.

@@ -91,6 +91,7 @@ def counted(
     delta = Delta()
     for payload in payloads:
         counter.count(payload, SOURCE, NOW, delta)
+    counter.finish(NOW, delta)
     return delta, denials
 
 

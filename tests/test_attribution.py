@@ -134,6 +134,12 @@ def test_what_nothing_tells_is_unattributed(text: str, inventory: Inventory) -> 
     assert place(text, inventory) is None
 
 
+@pytest.mark.parametrize("pair", [("10.0.1.77", "10.0.2.10"), ("10.0.2.10", "10.0.1.77")])
+def test_an_end_that_several_vpcs_have_may_be_the_own_one(pair: tuple[str, str]) -> None:
+    """That only the other end is in one subnet for certain does not make it the interface's."""
+    assert place(line(*pair, "eni-0")) is None
+
+
 def test_a_newer_inventory_counts_from_the_next_record() -> None:
     """What was looked up before does not stay."""
     attributor = Attributor(Index(INVENTORY))
@@ -207,7 +213,7 @@ def learned(*records: tuple[str, str]) -> tuple[set[str], int]:
         ([("10.9.9.9", "8.8.8.8"), ("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3")], {"10.0.0.1"}, 0),
         ([("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2"), ("fd00::3", "fd00::1")], {"fd00::1"}, 1),
         ([("10.0.0.1", "fd00::2")], set(), 0),
-        ([("-", "10.0.0.2")], {"10.0.0.2"}, 0),
+        ([("-", "10.0.0.2"), ("10.0.0.2", "-")], set(), 0),
         ([("-", "-")], set(), 0),
     ],
     ids=[
@@ -232,7 +238,7 @@ def test_memory_for_unlisted_interfaces_is_bounded() -> None:
     """Interfaces that come and go do not grow the processor without end; the oldest is forgotten first."""
     own = OwnAddresses()
     for number in range(MOST_REMEMBERED + 5):
-        own.learn(f"eni-{number}", b"\x0a\x00\x00\x01", None)
+        own.learn(f"eni-{number}", b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x01")
 
     assert len(own._candidates) == MOST_REMEMBERED
     assert own.decided("eni-0") == frozenset()

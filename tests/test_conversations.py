@@ -370,3 +370,26 @@ def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Sta
 
     assert len(written) == 3000
     assert stage.flows == 3000
+
+
+UNLISTED = "2 1 eni-z 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+SECOND_PEER = "2 1 eni-z 10.0.1.50 198.51.100.7 40000 443 6 1 40 1700000000 1700000060 ACCEPT OK"
+
+
+@pytest.mark.parametrize(
+    ("more", "flows", "unattributed"), [((), 0, 1), ((SECOND_PEER,), 2, 0)], ids=["in vain", "until it is known"]
+)
+def test_what_waits_is_counted_with_its_commit(
+    stage: Stage, more: tuple[str, ...], flows: int, unattributed: int
+) -> None:
+    """A record of an interface that is not known well enough waits no longer than its checkpoint, nor does its denial."""
+    batch = [(101, payload(UNLISTED, log_stream="eni-z-all"))]
+    batch += [(102, payload(one, log_stream="eni-z-all")) for one in more]
+    last = str(batch[-1][0])
+
+    stage.play(*OPENING, records(*batch), asks(last))
+    denials = stage.denials.getvalue().splitlines()
+    stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
+
+    assert len(denials) == 1
+    assert (stage.flows, stage.count(counters.EVENTS, "unattributed")) == (flows, unattributed)

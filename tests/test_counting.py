@@ -6,6 +6,7 @@ import gzip
 import json
 import tracemalloc
 
+import msgspec
 import pytest
 from accounts import imbalances_of
 from builders import GOOD, INVENTORY, NODATA, SKIPDATA, counted, envelope, labelled, line
@@ -16,8 +17,11 @@ from kcl_flowlog import counters
 from kcl_flowlog.counters import RejectedPort, Traffic
 from kcl_flowlog.denials import denial_line
 from kcl_flowlog.duplicates import Window
+from kcl_flowlog.flowlog import DEFAULT_FORMAT
+from kcl_flowlog.subnets import FlowLog
 
 ACCEPTED = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
+GOOD_ENVELOPE = envelope(GOOD)
 DENIED = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22, packets=1, bytes=40)
 CONTROL = envelope("CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.", messageType="CONTROL_MESSAGE")
 
@@ -166,6 +170,43 @@ def test_a_delay_is_from_the_end_of_the_flow() -> None:
 
     histogram = delta.histograms[counters.EVENT_DELAY]
     assert (histogram.buckets[1], histogram.sum) == (1, 40.0)
+
+
+UNLISTED = [line("10.0.1.77", "10.0.2.10", "eni-new"), line("10.0.2.10", "10.0.1.77", "eni-new")]
+SECOND_PEER = line("10.0.1.77", "198.51.100.7", "eni-new")
+
+
+def test_records_wait_until_their_interface_is_known_well_enough() -> None:
+    """One peer in a known subnet tells nothing; the envelope that brings a second one places those before it, too."""
+    first, second = envelope(*UNLISTED, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")
+    inventory = msgspec.structs.replace(INVENTORY, flow_logs=(FlowLog("fl-1", "vpc-1", "flow-logs", DEFAULT_FORMAT),))
+
+    delta, _ = counted(first, GOOD_ENVELOPE, second, inventory=inventory)
+
+    assert labelled(delta, counters.EVENTS) == {"counted": 4}
+    assert [] == imbalances_of(delta, 4, 3)
+    directions = {key.direction: cell[0] for key, cell in delta.traffic.items() if key.peer == "same_zone"}
+    assert directions == {"egress": 1, "ingress": 1}
+
+
+def test_what_waits_in_vain_is_unattributed_in_the_end() -> None:
+    """Nothing is guessed, and nothing is dropped."""
+    denied = line("10.0.1.77", "10.0.2.10", "eni-new", action="REJECT")
+
+    delta, denials = counted(envelope(*UNLISTED, denied, logStream="eni-new-all"))
+
+    assert labelled(delta, counters.EVENTS) == {"unattributed": 3}
+    assert [denial.place for denial in denials] == [None]
+
+
+def test_only_so_many_wait() -> None:
+    """Memory is bounded; the rest is unattributed at once."""
+    many = [envelope(*UNLISTED * 3000, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")] * 2
+    inventory = msgspec.structs.replace(INVENTORY, flow_logs=(FlowLog("fl-1", "vpc-1", "flow-logs", DEFAULT_FORMAT),))
+
+    delta, _ = counted(many[0], many[0], many[1], inventory=inventory)
+
+    assert labelled(delta, counters.EVENTS) == {"unattributed": 2000, "counted": 10_001}
 
 
 # Good lines of interfaces that the inventory lists, so that none is learned from the others.

@@ -46,6 +46,7 @@ def replayed(*files: bytes, **options: Any) -> Report:
     for content in files:
         for item in inputs.items(io.BytesIO(content), "a file"):
             made.take(item)
+    made.finish()
     return report(made.delta)
 
 

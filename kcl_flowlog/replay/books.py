@@ -56,6 +56,11 @@ class Books:
         # For the ledger, which there is none of.
         self.delta.fingerprints.clear()
 
+    def finish(self) -> None:
+        """Count what still waits to be known better. To be called before the delta is used."""
+        for counter in self._counters.values():
+            counter.finish(self._clock(), self.delta)
+
     def _counter(self, log_format: str) -> PayloadCounter:
         counter = self._counters.get(log_format)
         if counter is None:

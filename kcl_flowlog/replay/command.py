@@ -84,6 +84,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
         for name in files:
             with click.open_file(name, "rb") as file:
                 _count(file, name, books, bar.update)
+    books.finish()
     click.echo(FORMS[output](books.delta, inventory, parse_traffic_labels(config.traffic_labels), config.max_subnets))
 
 

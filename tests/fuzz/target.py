@@ -87,7 +87,9 @@ WRAPS: tuple[Callable[[bytes], bytes], ...] = (
 def payloads(data: bytes) -> None:
     """The first byte says how the rest is wrapped."""
     delta = Delta()
-    counter().count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", SOURCE, NOW, delta)
+    made = counter()
+    made.count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", SOURCE, NOW, delta)
+    made.finish(NOW, delta)
     check(delta, payloads_in=1)
 
 
@@ -95,7 +97,9 @@ def lines(data: bytes) -> None:
     """Each line is the message of a log event; a NUL stands for a space, so that words are found sooner."""
     messages = data.replace(b"\0", b" ").decode(errors="replace").split("\n")
     delta = Delta()
-    counter().count_events(STREAM, [LogEvent(message) for message in messages], SOURCE, NOW, delta)
+    made = counter()
+    made.count_events(STREAM, [LogEvent(message) for message in messages], SOURCE, NOW, delta)
+    made.finish(NOW, delta)
     check(delta, events_in=len(messages))
 
 
@@ -106,6 +110,7 @@ def files(data: bytes) -> None:
     try:
         for item in inputs.items(io.BytesIO(content), "a file"):
             made.take(item)
+        made.finish()
     except ConfigError as error:
         if "Parquet" not in str(error):
             raise
