@@ -382,7 +382,7 @@ SECOND_PEER = "2 1 eni-z 10.0.1.50 198.51.100.7 40000 443 6 1 40 1700000000 1700
 def test_what_waits_is_counted_with_its_commit(
     stage: Stage, more: tuple[str, ...], flows: int, unattributed: int
 ) -> None:
-    """A record of an interface that is not known well enough waits no longer than its checkpoint, nor does its denial."""
+    """A record of an interface not known well enough waits no longer than its checkpoint, nor does its denial."""
     batch = [(101, payload(UNLISTED, log_stream="eni-z-all"))]
     batch += [(102, payload(one, log_stream="eni-z-all")) for one in more]
     last = str(batch[-1][0])
