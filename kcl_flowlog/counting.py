@@ -29,6 +29,7 @@ from kcl_flowlog.flowlog import NODATA, OK, FlowRecord
 from kcl_flowlog.formats import Formats
 from kcl_flowlog.positions import Position
 from kcl_flowlog.streams import NOWHERE, LogStream
+from kcl_flowlog.subnets import UNKNOWN
 
 OTHER_PORT = "other"
 REJECT = "reject"
@@ -190,7 +191,8 @@ class PayloadCounter:
             except Malformed as bad:
                 tally.bury(line, bad.reason)
                 continue
-            if place is None and not is_last and self._waits(line, record, tally):
+            is_known = place is not None and place.direction != UNKNOWN
+            if not is_known and not is_last and self._waits(line, record, tally):
                 continue
             tally.ends[record.end] += 1
             if place is None:

@@ -189,6 +189,17 @@ def test_records_wait_until_their_interface_is_known_well_enough() -> None:
     assert directions == {"egress": 1, "ingress": 1}
 
 
+def test_a_direction_waits_as_well() -> None:
+    """IPv6 tells the subnet, but not which of two IPv4 addresses in it is the own one."""
+    six = [line("2001:db8:1:a::77", f"2600::{n}", "eni-new") for n in (1, 2)]
+    four = line("10.0.1.77", "10.0.1.88", "eni-new", protocol=17)
+    first, second = envelope(*six, four, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")
+
+    delta, _ = counted(first, second)
+
+    assert {(key.protocol, key.direction) for key in delta.traffic} == {("tcp", "egress"), ("udp", "egress")}
+
+
 def test_what_waits_in_vain_is_unattributed_in_the_end() -> None:
     """Nothing is guessed, and nothing is dropped."""
     denied = line("10.0.1.77", "10.0.2.10", "eni-new", action="REJECT")
