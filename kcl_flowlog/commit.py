@@ -144,6 +144,8 @@ class Committer:
         for attempt in range(self._tries):
             if attempt:
                 self._sleep(_pause(attempt - 1))
+                if not in_doubt:
+                    self._ledger.ask_again(self._claim)
             try:
                 checkpointer.checkpoint(upto)
             except CheckpointRefused as refused:

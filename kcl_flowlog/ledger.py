@@ -324,6 +324,15 @@ class Ledger:
                 ),
             )
 
+    def ask_again(self, claim: Claim) -> None:
+        """Note that step 2 begins only now: so far, its checkpoint certainly did not happen."""
+        with self._transaction() as db:
+            self._check(db, claim)
+            db.execute(
+                "UPDATE prepared SET prepared_at = ?, uptime = ? WHERE shard_id = ?",
+                (self._clock(), self._uptime(), claim.shard_id),
+            )
+
     def fold(self, claim: Claim) -> None:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
         with self._transaction() as db:

@@ -222,6 +222,20 @@ def test_nobody_can_have_gone_on_from_a_young_commit(
     assert found.settled.verdict is verdict
 
 
+def test_a_commit_is_as_old_as_the_first_question_that_may_have_been_granted(ledger: Ledger, time: Time) -> None:
+    """Throttled ones before it were not."""
+    mine = claim(ledger)
+    ledger.prepare(mine, START, Position("5"), delta().snapshot())
+    time.goes_by(30)
+    ledger.ask_again(mine)
+    time.goes_by(1)
+
+    found = claim(ledger, Position("9"))
+
+    assert found.settled is not None
+    assert found.settled.verdict is Verdict.DROP
+
+
 def test_only_what_can_no_longer_change_is_settled_by_the_lease_table(ledger: Ledger) -> None:
     """A checkpoint under way must not be judged: its answer is still to come."""
     mine = claim(ledger)

@@ -173,7 +173,8 @@ class Fleet:
                     found.append(_command(int(entry.name)).replace(b"\0", b" ").decode()[:120])
         # The directory of a socket whose path would have been too long; not those of the tests themselves.
         temporary = set(Path(tempfile.gettempdir()).glob("kcl-flowlog-*")) - self._known
-        return found + [str(path) for path in temporary if not path.name.startswith("kcl-flowlog-fleet-")]
+        ours = ("kcl-flowlog-fleet-", "kcl-flowlog-demo-")
+        return found + [str(path) for path in temporary if not path.name.startswith(ours)]
 
     def kill(self) -> None:
         """Leave nothing running, whatever happened before."""
