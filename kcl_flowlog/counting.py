@@ -23,7 +23,17 @@ from kcl_flowlog import counters, outcomes
 from kcl_flowlog.attribution import Attributor, Place
 from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
 from kcl_flowlog.duplicates import Window, fingerprint
-from kcl_flowlog.envelope import BASE64, CONTROL_MESSAGE, GZIP, PLAIN, Envelope, LogEvent, Opened, open_payload
+from kcl_flowlog.envelope import (
+    BASE64,
+    CONTROL_MESSAGE,
+    GZIP,
+    LARGEST_RECORD,
+    PLAIN,
+    Envelope,
+    LogEvent,
+    Opened,
+    open_payload,
+)
 from kcl_flowlog.errors import Malformed, Unsupported
 from kcl_flowlog.flowlog import NODATA, OK, FlowRecord
 from kcl_flowlog.formats import Formats
@@ -39,8 +49,6 @@ _LETTER_BYTES = 4096
 _LONGEST_NAME = 512
 # Records that wait until more is known of their interface: some megabytes.
 _MOST_WAITING = 10_000
-# Kinesis takes no larger record.
-_LARGEST_POISON = 10 * 1024 * 1024
 
 
 class Source(NamedTuple):
@@ -99,7 +107,7 @@ class PayloadCounter:
     def quarantine(self, payload: bytes, source: Source, delta: Delta) -> None:
         """Pass over a payload that kills whoever counts it; all of it is kept, to be looked at."""
         delta.add(counters.PAYLOADS, outcomes.MALFORMED)
-        _bury_payload(payload, "payload_poison", source, delta, _LARGEST_POISON)
+        _bury_payload(payload, "payload_poison", source, delta, LARGEST_RECORD)
 
     def count_events(
         self, stream: LogStream, events: Iterable[LogEvent | bytes], source: Source, now: float, delta: Delta

@@ -25,7 +25,10 @@ from kcl_flowlog.errors import Malformed
 from kcl_flowlog.streams import LogStream
 
 _GZIP = 16 + isal_zlib.MAX_WBITS
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
+LARGEST_RECORD = 10 * 1024 * 1024
+"""Most bytes of a record: Kinesis takes no larger one."""
+
 # CloudWatch Logs sends one. Each further member copies the rest of the payload, so a crafted one must not have many.
 _MOST_MEMBERS = 64
 
@@ -115,7 +118,7 @@ def open_payload(payload: bytes, limit: int) -> Opened:
 
 def _unpack(payload: bytes, limit: int) -> tuple[str, bytes, list[Rest]]:
     """Return the form of a payload, its text, and what could not be inflated, if anything."""
-    if payload.startswith(_GZIP_MAGIC):
+    if payload.startswith(GZIP_MAGIC):
         return (GZIP, *_inflate(payload, limit))
     if payload.lstrip(_SPACE)[:1] == b"{":
         return (PLAIN, _bounded(payload, limit), [])
@@ -123,7 +126,7 @@ def _unpack(payload: bytes, limit: int) -> tuple[str, bytes, list[Rest]]:
         decoded = pybase64.b64decode(payload.strip(_SPACE), validate=True)
     except ValueError:
         raise Malformed("payload_encoding") from None
-    if decoded.startswith(_GZIP_MAGIC):
+    if decoded.startswith(GZIP_MAGIC):
         return (BASE64, *_inflate(decoded, limit))
     if decoded.lstrip(_SPACE)[:1] == b"{":
         return (BASE64, _bounded(decoded, limit), [])
@@ -154,7 +157,7 @@ def _inflate(payload: bytes, limit: int) -> tuple[bytes, list[Rest]]:
         if part is None or not inflater.eof:
             if not parts:
                 raise Malformed("payload_damaged")
-            reason = "payload_damaged" if payload.startswith(_GZIP_MAGIC) else "payload_encoding"
+            reason = "payload_damaged" if payload.startswith(GZIP_MAGIC) else "payload_encoding"
             return b"".join(parts), [Rest(reason, payload)]
         parts.append(part)
         room -= len(part)

@@ -177,8 +177,8 @@ class Launcher:
         log.info("Stopping: waiting for the last checkpoints")
         deadline = time.monotonic() + self._config.shutdown_grace + _STOP_MARGIN
         self._supervisor.stop(lambda: self._is_asked_to_stop(_TICK) or time.monotonic() > deadline)
-        self._housekept_at = 0.0
-        self._keep_house()
+        with self._put_off_if_refused():
+            self._write_dead_letters()
         self._wait_for_final_scrape()
         log.info("Stopped")
 
@@ -275,10 +275,15 @@ class Launcher:
     def _keep_house(self) -> None:
         if self._postbox.broken is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
-        try:
+        with self._put_off_if_refused():
             self._do_chores(time.monotonic())
+
+    @contextmanager
+    def _put_off_if_refused(self) -> Iterator[None]:
+        """Do later what a full disk refuses; none of it is lost, as it is all in the ledger."""
+        try:
+            yield
         except (OSError, LedgerError) as error:
-            # None of it is lost: it is all in the ledger, and done later.
             log.warning("The state directory can't be written (%s); trying again in %g s", error, _CHORES_PAUSE)
             self._housekept_at = self._settle_at = time.monotonic() + _CHORES_PAUSE
 

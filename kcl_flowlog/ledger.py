@@ -16,8 +16,9 @@ Only totals are ever shown. A process may stop at any point:
 
 Each step is one transaction, on disk when it returns (WAL, synchronous FULL).
 Whoever claims a shard gets a token; any step with an older token, or of a
-generation that is over, raises `StaleProcessor` and changes nothing. A broken file, a full disk and the like
-raise `sqlite3.Error`: broken machinery, which must end the process.
+generation that is over, raises `StaleProcessor` and changes nothing. A broken
+file, a full disk and the like raise `LedgerError`: broken machinery, which must
+end the process.
 
 Knows no KCL, no AWS and no metric name. The home of sqlite3.
 """
@@ -140,9 +141,9 @@ def set_aside_if_broken(path: Path, suffix: str) -> Path | None:
     path.replace(aside)
     for companion in ("-wal", "-shm"):
         # They belong to the broken file; the new one must not be taken for theirs.
-        with_companion = path.with_name(path.name + companion)
-        if with_companion.exists():
-            with_companion.replace(aside.with_name(aside.name + companion))
+        beside = path.with_name(path.name + companion)
+        if beside.exists():
+            beside.replace(aside.with_name(aside.name + companion))
     return aside
 
 
@@ -337,7 +338,10 @@ class Ledger:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
         with self._transaction() as db:
             self._check(db, claim)
-            self._fold(db, claim.shard_id)
+            delta = self._take(db, claim.shard_id)
+            if delta is None:
+                raise StaleProcessor(f"The ledger holds nothing prepared for {claim.shard_id}.")
+            self._add(db, claim.shard_id, delta)
             self._count(db, counters.CHECKPOINTS, "ok", 1)
 
     def drop(self, claim: Claim, outcome: str) -> None:
@@ -372,32 +376,33 @@ class Ledger:
 
     def _settle(self, db: sqlite3.Connection, shard_id: str, checkpoint: Position) -> Settlement | None:
         row = db.execute(
-            "SELECT base_sequence, base_sub, upto_sequence, upto_sub, prepared_at, uptime, delta FROM prepared"
+            "SELECT base_sequence, base_sub, upto_sequence, upto_sub, prepared_at, uptime FROM prepared"
             " WHERE shard_id = ?",
             (shard_id,),
         ).fetchone()
-        if row is None:
+        delta = self._take(db, shard_id)
+        if row is None or delta is None:
             return None
         # Either clock alone may have been set, or begun anew.
         ages = (self._clock() - row[4], self._uptime() - row[5])
         is_fresh = all(0 <= age < _UNPASSED for age in ages)
         verdict = settle(Position(row[0], row[1]), Position(row[2], row[3]), checkpoint, is_fresh)
-        cells = [numbers for _, numbers in msgspec.json.decode(row[6], type=Snapshot).traffic]
-        flows, packets, octets = (sum(cell[place] for cell in cells) for place in range(3))
-        if verdict is Verdict.DROP:
-            db.execute("DELETE FROM prepared WHERE shard_id = ?", (shard_id,))
-        else:
-            self._fold(db, shard_id)
+        if verdict is not Verdict.DROP:
+            self._add(db, shard_id, delta)
         if verdict is Verdict.UNDECIDED:
             self._count(db, counters.UNDECIDED_COMMITS, "", 1)
+        flows, packets, octets = (sum(numbers[place] for _, numbers in delta.traffic) for place in range(3))
         return Settlement(verdict, flows, packets, octets)
 
-    def _fold(self, db: sqlite3.Connection, shard_id: str) -> None:
+    @staticmethod
+    def _take(db: sqlite3.Connection, shard_id: str) -> Snapshot | None:
+        """Remove and return what is prepared for a shard, if anything."""
         row = db.execute("SELECT delta FROM prepared WHERE shard_id = ?", (shard_id,)).fetchone()
-        if row is None:
-            raise StaleProcessor(f"The ledger holds nothing prepared for {shard_id}.")
         db.execute("DELETE FROM prepared WHERE shard_id = ?", (shard_id,))
-        delta = msgspec.json.decode(row[0], type=Snapshot)
+        return msgspec.json.decode(row[0], type=Snapshot) if row is not None else None
+
+    def _add(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:
+        """Add a delta to the totals."""
         now = self._clock()
         db.executemany(
             _ADD_TRAFFIC,

@@ -248,7 +248,6 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._beat.last_checkpoint_at = self._committed_at
         elif outcome is Outcome.LOST:
             self._delta = Delta()
-            self._counter.forget()
             self._lost_at = self._committed_at
             self._log("warning", "The lease was lost before a checkpoint", shard_id=self._shard_id)
         else:

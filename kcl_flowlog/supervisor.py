@@ -2,7 +2,8 @@
 
 `step` is called over and over and never waits; `stop` is the planned end.
 Starting a daemon, which may raise `CannotStart`, and telling the time are
-given, so that a whole history of failures can be told in a test. Raises `GaveUp` after too many of them.
+given, so that a whole history of failures can be told in a test. Raises
+`GaveUp` after too many of them.
 """
 
 from __future__ import annotations

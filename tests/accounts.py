@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from builders import labelled
+
 from kcl_flowlog import counters
 from kcl_flowlog.counters import Delta
 from kcl_flowlog.outcomes import COUNTED, EVENT_OUTCOMES, MALFORMED, MALFORMED_REASONS, PARTIAL, PAYLOAD_OUTCOMES
@@ -40,9 +42,6 @@ def imbalances(
 
 def imbalances_of(delta: Delta, events_in: int | None = None, payloads_in: int | None = None) -> list[str]:
     """Return what does not add up in a delta."""
-    named = {
-        count: {label: number for (name, label), number in delta.counts.items() if name == count}
-        for count in (counters.EVENTS, counters.PAYLOADS, counters.MALFORMED)
-    }
+    named = [labelled(delta, count) for count in (counters.EVENTS, counters.PAYLOADS, counters.MALFORMED)]
     flows = sum(cell[0] for cell in delta.traffic.values())
-    return imbalances(*named.values(), flows, events_in, payloads_in)
+    return imbalances(*named, flows, events_in, payloads_in)

@@ -7,8 +7,7 @@ import gzip
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from conversation import (
     records,
     say,
 )
+from demo_fakes import eventually
 
 from kcl_flowlog import counters
 from kcl_flowlog.attempts import DEATHS
@@ -51,14 +51,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made = Stage(tmp_path)
     yield made
     made.close()
-
-
-def eventually(is_true: Callable[[], bool]) -> None:
-    """Wait until something in another thread has come about; messages take a moment."""
-    deadline = time.monotonic() + 5
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # Each story: its claim, its steps, the flows published in the end.
@@ -221,7 +213,7 @@ def test_an_exception_ends_it_before_the_status(stage: Stage, caplog: pytest.Log
     stage.play(records(ONE), ends(1))
 
     assert stage.flows == 0
-    eventually(lambda: "A processor ends" in caplog.text and "inventory.json" in caplog.text)
+    assert eventually(lambda: "A processor ends" in caplog.text and "inventory.json" in caplog.text)
 
 
 def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
@@ -272,11 +264,11 @@ def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> Non
         return [shard.shard_id for shard in stage.postbox.shards()]
 
     stage.play(*OPENING)
-    eventually(lambda: held() == ["shardId-000000000000"])
+    assert eventually(lambda: held() == ["shardId-000000000000"])
 
     stage.play(KILL)
 
-    eventually(lambda: held() == [])
+    assert eventually(lambda: held() == [])
 
 
 # The gaps of the commit, with a SIGKILL in each: (how to get there, the checkpoint that the lease table then holds).
@@ -336,12 +328,12 @@ def test_a_record_that_killed_three_times_is_passed_over(stage: Stage) -> None:
 def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:
     """The launcher tells a death by the farewell that is missing."""
     stage.play(*OPENING, HANG_UP, ends(0))
-    eventually(lambda: not stage.postbox.shards())
+    assert eventually(lambda: not stage.postbox.shards())
     assert stage.postbox.deaths == 0
 
     stage.play(*OPENING, KILL)
 
-    eventually(lambda: stage.postbox.deaths == 1)
+    assert eventually(lambda: stage.postbox.deaths == 1)
 
 
 def test_an_envelope_of_thousands_of_events_is_one_batch_like_any_other(stage: Stage) -> None:

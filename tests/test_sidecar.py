@@ -15,6 +15,7 @@ import time
 import bcrypt
 import pytest
 from certificates import Authority
+from demo_fakes import eventually
 
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.pages import Landing, Pages
@@ -93,13 +94,6 @@ def ask(sidecar, path="/metrics", method="GET", headers=None, context=None, body
         connection.request(method, path, body=body, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read()
-
-
-def eventually(is_so, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return is_so()
 
 
 # Pages

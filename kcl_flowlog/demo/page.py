@@ -20,8 +20,8 @@ class Page:
     """What the page says: the traffic in the form of a `Truth`, and how the instance does.
 
     `lag` is that of the worst shard, in seconds; None when no shard is held.
-    `malformed` is bad data by its reason, `undecided` a number of commits, and
-    `last_record_at` is of each shard held, in Unix seconds.
+    `malformed` is bad data by its reason, and `last_record_at` is of each shard
+    held, in Unix seconds.
     """
 
     counted: Truth = field(default_factory=Truth)
@@ -29,7 +29,6 @@ class Page:
     daemon_up: bool = False
     lag: float | None = None
     malformed: Counter[str] = field(default_factory=Counter)
-    undecided: int = 0
     last_record_at: dict[str, float] = field(default_factory=dict)
 
 
@@ -54,7 +53,6 @@ def parse(text: str) -> Page:
     return Page(
         counted=_counted(values),
         malformed=_by(values["flowlog_malformed_total"], "reason"),
-        undecided=int(sum(value for _, value in values["flowlog_undecided_commits_total"])),
         last_record_at={
             labels["shard_id"]: value for labels, value in values["flowlog_shard_last_record_timestamp_seconds"]
         },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -98,7 +97,7 @@ def _saved(path: Path) -> Inventory:
 def _live(config: Config) -> Inventory:
     environ = with_old_names(os.environ)
     aws = Aws(resolve_region(config.region, environ), environ)
-    keeper = InventoryKeeper(origins.of(config, aws), None, lambda _: None, 1.0, 1.0, time.time)
+    keeper = InventoryKeeper(origins.of(config, aws), None, lambda _: None, 1.0, 1.0)
     if not keeper.refresh():
         raise ConfigError("The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE.")
     return keeper.current

@@ -155,10 +155,6 @@ class Fleet:
                 latest[shard_id] = max(at, latest.get(shard_id, 0.0))
         return all(latest.get(shard_id, 0.0) > moment for shard_id in self.open_shards())
 
-    def undecided(self) -> int:
-        """Return how many commits nobody could decide."""
-        return sum(page.undecided for page in self.pages())
-
     def undecided_sums(self) -> list[Sums]:
         """Return how much each commit was that nobody could decide, as the logs name them."""
         logs = "".join(member.instance.log for member in self.members)

@@ -23,10 +23,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from accounts import imbalances  # noqa: E402 - the tests are no package
+from demo_fakes import eventually  # noqa: E402
 
 from fleet.faults import FAULTS  # noqa: E402
 from fleet.fleet import STOP_PATIENCE, Fleet, difference  # noqa: E402
-from fleet.scraper import eventually  # noqa: E402
 from fleet.standins import StandIns  # noqa: E402
 from kcl_flowlog.demo.truth import Sums  # noqa: E402
 

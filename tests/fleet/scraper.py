@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -71,13 +70,3 @@ class Scraper:
                 if before is not None:
                     self._increases[sample] += number - before if number >= before else number
                 last[sample] = number
-
-
-def eventually(is_true: Callable[[], bool], seconds: float, pause: float = 0.5) -> bool:
-    """Wait until something is true; say whether it came to be."""
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause)
-    return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
+from demo_fakes import eventually
 
 from kcl_flowlog.faults import GAPS
 
@@ -32,10 +32,10 @@ def test_a_death_in_a_gap_costs_no_record(story: Story, gap: str, victim: str) -
     producer = story.keep_putting()
     story.instance.order(f"{gap} kill-{victim}")
 
-    wait_until(lambda: not story.instance.fault.exists())
+    assert eventually(lambda: not story.instance.fault.exists(), 30)
 
     if victim == "all":
-        wait_until(lambda: not story.instance.is_running)
+        assert eventually(lambda: not story.instance.is_running, 30)
         story.instance.kill()
         story.instance.start()
     else:
@@ -43,10 +43,3 @@ def test_a_death_in_a_gap_costs_no_record(story: Story, gap: str, victim: str) -
     story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
     story.add(producer)
     story.counts_all()
-
-
-def wait_until(is_true: object, timeout: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not is_true():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
