@@ -24,7 +24,7 @@ from kcl_flowlog import cli, counters, subnets
 from kcl_flowlog.attribution import Attributor
 from kcl_flowlog.counters import DeadLetter
 from kcl_flowlog.flowlog import DEFAULT_FORMAT
-from kcl_flowlog.replay import inputs
+from kcl_flowlog.replay import command, inputs
 from kcl_flowlog.replay.books import Books
 from kcl_flowlog.replay.report import Report, report, table
 from kcl_flowlog.subnets import FlowLog, Index, Inventory
@@ -85,6 +85,9 @@ ROW = {
     "log_status": "OK",
     "instance_tag": "two words",
 }
+
+# An envelope of 12 kB that compresses to next to nothing; ten megabytes hold fewer than a payload may.
+WIDE = gzip.decompress(envelope(GOOD, logStream="eni-a-%d")).replace(b"to-kinesis", b"to-kinesis" * 1200)
 
 # The claim, the file, its log events and its payloads by outcome.
 FILES: dict[str, tuple[bytes, dict[str, int], dict[str, int]]] = {
@@ -162,6 +165,11 @@ FILES: dict[str, tuple[bytes, dict[str, int], dict[str, int]]] = {
     ),
     "more envelopes than a payload may hold": (
         gzip.compress(b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(1100))),
+        {"counted": 1100},
+        {"data": 1100},
+    ),
+    "a payload's size in gzip, but far more envelopes than one": (
+        gzip.compress(b"".join(WIDE % n for n in range(1100))),
         {"counted": 1100},
         {"data": 1100},
     ),
@@ -384,6 +392,18 @@ def test_standard_input(run: Run) -> None:
     made = json.loads(run("--output", "json", "-", input=envelope(GOOD)).stdout)
 
     assert (made["outcomes"]["counted"], made["payloads"]["data"]) == (3, 1)
+
+
+def test_progress_comes_to_the_size_of_the_files(tmp_path: Path) -> None:
+    """As they lie on disk: the bar of a compressed file ends at its end, too."""
+    path = tmp_path / "flows.log.gz"
+    path.write_bytes(gzip.compress(LINES.encode() * 1000))
+    steps: list[int] = []
+
+    with path.open("rb") as file:
+        command._count(file, "a file", books(), steps.append)
+
+    assert sum(steps) == path.stat().st_size
 
 
 def test_an_inventory_that_is_none_is_a_sentence(tmp_path: Path) -> None:

@@ -25,21 +25,18 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from kcl_flowlog.counters import DeadLetter
-from kcl_flowlog.envelope import MOST_ENVELOPES, LogEvent, decode_event, ends_of_objects
+from kcl_flowlog.envelope import GZIP_MAGIC, LARGEST_RECORD, MOST_ENVELOPES, LogEvent, decode_event, ends_of_objects
 from kcl_flowlog.flowlog import FIELDS
 from kcl_flowlog.outcomes import MALFORMED_REASONS
 from kcl_flowlog.replay import parquet
 from kcl_flowlog.streams import NOWHERE, LogStream
 
-# No Kinesis record is larger, so a file of this size or less may be one.
-_LARGEST_RECORD = 10 * 1024 * 1024
 _HEAD = 64 * 1024
 _PIECE = 4 * 1024 * 1024
 _LARGEST_OBJECT = 64 * 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
 _EVENTS_AT_ONCE = 10_000
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 # The base64 of gzip data, and of JSON.
 _BASE64 = re.compile(rb"(H4sI|ey)[A-Za-z0-9+/]{30,}={0,2}")
@@ -103,9 +100,10 @@ def items(file: _Readable, name: str) -> Iterator[Item]:
 
 
 def _open(file: _Readable) -> _Content:
-    start = file.read(_LARGEST_RECORD + 1)
-    raw = start if len(start) <= _LARGEST_RECORD else None
-    is_gzip = start.startswith(_GZIP_MAGIC)
+    # A file that is no larger than a record may be one.
+    start = file.read(LARGEST_RECORD + 1)
+    raw = start if len(start) <= LARGEST_RECORD else None
+    is_gzip = start.startswith(GZIP_MAGIC)
     whole = io.BufferedReader(_Rejoined(start, file))
     text: _Readable = gzip.GzipFile(fileobj=whole) if is_gzip else whole
     head = text.read(_HEAD)
@@ -146,7 +144,7 @@ def _holds_base64(head: bytes) -> bool:
 
 
 def _is_binary(head: bytes) -> bool:
-    return b"\0" in head or head.startswith(_GZIP_MAGIC)
+    return b"\0" in head or head.startswith(GZIP_MAGIC)
 
 
 # And how it is read
@@ -167,8 +165,9 @@ def _read_envelopes(content: _Content) -> Iterator[Item]:
     first, newline, more = content.head.partition(b"\n")
     is_one_to_a_line = newline and _is_json(first) and more.lstrip().startswith(b"{")
     if content.raw is not None and not is_one_to_a_line:
-        text = content.text.read(_LARGEST_RECORD)
-        if len(list(islice(ends_of_objects(text), MOST_ENVELOPES + 1))) <= MOST_ENVELOPES:
+        text = content.text.read(LARGEST_RECORD)
+        is_all = len(text) < LARGEST_RECORD
+        if is_all and len(list(islice(ends_of_objects(text), MOST_ENVELOPES + 1))) <= MOST_ENVELOPES:
             yield Payload(content.raw)
             return
         content = content._replace(text=io.BufferedReader(_Rejoined(text, content.text)))
