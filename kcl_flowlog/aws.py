@@ -101,15 +101,15 @@ class Aws:
         self._session = boto3.Session(region_name=region, **given)
         self._account_id = ""
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of the own account and region."""
-        return self._client(self._session, service, self.region)
+    def client(self, service: str, **settings: Any) -> Any:
+        """Return a boto3 client of the own account and region; `settings` are botocore's, over ours."""
+        return self._client(self._session, service, self.region, **settings)
 
     @staticmethod
-    def _client(session: Any, service: str, region: str) -> Any:
+    def _client(session: Any, service: str, region: str, **given: Any) -> Any:
         """Return a client that is patient with throttling, but not with a dead network."""
         settings = botocore.config.Config(
-            retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30
+            **{"retries": {"mode": "standard", "max_attempts": 5}, "connect_timeout": 5, "read_timeout": 30, **given}
         )
         return session.client(service, region_name=region, config=settings)
 
@@ -178,6 +178,14 @@ def _sentence(error: Exception) -> str:
 def is_denied(error: Exception) -> bool:
     """Say whether AWS refused for want of a permission."""
     return isinstance(error, botocore.exceptions.ClientError) and error.response.get("Error", {}).get("Code") in _DENIED
+
+
+def is_failed_condition(error: Exception) -> bool:
+    """Say whether DynamoDB did not write because a row is not as it was expected to be."""
+    return (
+        isinstance(error, botocore.exceptions.ClientError)
+        and error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
+    )
 
 
 def is_unknown_parameter(error: Exception) -> bool:

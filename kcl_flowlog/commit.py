@@ -1,13 +1,13 @@
 """The commit of one shard: prepare, checkpoint, fold; and what each refusal means.
 
-1. The ledger prepares the delta, from the last checkpoint up to a position.
+1. The ledger prepares the delta, counted since the last checkpoint up to a position.
 2. The KCL checkpoints that position in the lease table.
 3. The ledger folds the delta into the totals.
 
 `Committer` promises that a delta is folded only when its checkpoint is
-certain, dropped only when it certainly did not happen, and left prepared when
-nothing is certain: the next `claim` of the shard settles it. Whatever it does
-not understand it raises, which must end the process before a status is
+certain, and otherwise stays prepared: until the same holder has tried again
+with success, or until the lease table has told what became of it. Whatever it
+does not understand it raises, which must end the process before a status is
 written.
 
 The refusals are the simple class names of KCL exceptions:
@@ -55,7 +55,7 @@ class Reaction(enum.Enum):
 
 # The value of a reaction is the outcome that flowlog_checkpoints_total counts it under.
 REACTIONS = {
-    # DynamoDB had no capacity: it was not written.
+    # DynamoDB had no capacity.
     "ThrottlingException": Reaction.RETRY,
     # DynamoDB failed or did not answer in time: it may have been written.
     "KinesisClientLibDependencyException": Reaction.RETRY_IN_DOUBT,
@@ -75,47 +75,63 @@ class Outcome(enum.Enum):
 
     DONE = "done"
     LATER = "later"
-    """Not now: nothing is lost, the counts wait for the next commit."""
+    """Not now: the delta waits, prepared, and has to be tried again."""
     LOST = "lost"
     """The lease is gone, and with it the right to count."""
 
 
 class Committer:
-    """Commits the deltas of one shard, from the checkpoint it was claimed at."""
+    """Commits the deltas of one claim, one after the other."""
 
     def __init__(
         self,
         ledger: Ledger,
         claim: Claim,
-        base: Position,
         sleep: Callable[[float], None],
         tries: int = 5,
         at: faults.At = faults.nowhere,
     ) -> None:
         self._ledger = ledger
         self._claim = claim
-        self._base = base
         self._sleep = sleep
         self._tries = tries
         self._at = at
+        self._prepared: Position | None = None
 
-    def commit(self, delta: Delta, upto: Position, checkpointer: Checkpointer) -> Outcome:
-        """Commit what was counted up to `upto`. Raises `CheckpointRefused` for a fatal refusal."""
+    @property
+    def has_prepared(self) -> bool:
+        """Whether a delta waits for its checkpoint; another one can't be prepared meanwhile."""
+        return self._prepared is not None
+
+    def prepare(self, delta: Delta, upto: Position) -> None:
+        """Write down what was counted up to `upto`; from here on it is the ledger's, and `finish` publishes it."""
         self._at(faults.COUNTED)
-        self._ledger.prepare(self._claim, self._base, upto, delta.snapshot())
+        self._ledger.prepare(self._claim, upto, delta.snapshot())
+        self._prepared = upto
         self._at(faults.PREPARED)
-        refusal = self._checkpoint(upto, checkpointer)
+
+    def finish(self, checkpointer: Checkpointer) -> Outcome:
+        """Checkpoint what is prepared, if anything, and fold it. Raises `CheckpointRefused` for a fatal refusal."""
+        if self._prepared is None:
+            return Outcome.DONE
+        refusal = self._checkpoint(self._prepared, checkpointer)
         if refusal is None:
             self._at(faults.CHECKPOINTED)
             self._ledger.fold(self._claim)
             self._at(faults.FOLDED)
-            self._base = upto
+            self._prepared = None
             return Outcome.DONE
+        self._ledger.note_refusal(self._claim, refusal.value)
         if refusal is Reaction.RETRY:
-            self._ledger.drop(self._claim, refusal.value)
             return Outcome.LATER
-        self._ledger.leave(self._claim, refusal.value, answered=True)
+        self.abandon()
         return Outcome.LOST
+
+    def abandon(self) -> None:
+        """Leave what is prepared, if anything, to the lease table: this claim makes no more checkpoints."""
+        if self._prepared is not None:
+            self._ledger.abandon(self._claim)
+            self._prepared = None
 
     def end_shard(self, checkpointer: Checkpointer) -> Outcome:
         """Checkpoint the shard's end, trying for as long as it takes.
@@ -144,8 +160,6 @@ class Committer:
         for attempt in range(self._tries):
             if attempt:
                 self._sleep(_pause(attempt - 1))
-                if not in_doubt:
-                    self._ledger.ask_again(self._claim)
             try:
                 checkpointer.checkpoint(upto)
             except CheckpointRefused as refused:
@@ -153,15 +167,15 @@ class Committer:
                 if reaction is Reaction.LOST:
                     return reaction
                 if reaction is Reaction.FATAL:
-                    self._ledger.leave(self._claim, reaction.value, answered=False)
+                    self._ledger.note_refusal(self._claim, reaction.value)
                     raise
                 in_doubt = in_doubt or reaction is Reaction.RETRY_IN_DOUBT
                 last = refused
             else:
                 return None
         if in_doubt:
-            # Nobody can say whether it was written. The next holder's first message tells.
-            self._ledger.leave(self._claim, Reaction.RETRY_IN_DOUBT.value, answered=False)
+            # The KCL may be at odds with the lease table now; a new daemon reads it anew.
+            self._ledger.note_refusal(self._claim, Reaction.RETRY_IN_DOUBT.value)
             raise last
         return Reaction.RETRY
 

@@ -44,11 +44,12 @@ from kcl_flowlog.exposition import renderer
 from kcl_flowlog.flowlog import nearest_field
 from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
-from kcl_flowlog.leases import LeaseTable, settle_left_commits
+from kcl_flowlog.leases import LeaseTable
 from kcl_flowlog.ledger import Ledger, LedgerError, set_aside_if_broken
 from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
+from kcl_flowlog.registrar import Registrar
 from kcl_flowlog.sidecar import Sidecar
 from kcl_flowlog.statedir import StateDir
 from kcl_flowlog.supervisor import Supervisor
@@ -59,10 +60,9 @@ log = logging.getLogger(__name__)
 _TICK = 0.2
 _HOUSEKEEPING_INTERVAL = 1.0
 _FORGET_INTERVAL = 600.0
-# A checkpoint that a killed daemon had just sent may still arrive; then the lease row is the truth.
-_SETTLE_AFTER = 5.0
-# Where the lease table can't be read.
-_SETTLE_PAUSE = 2.0
+_SETTLE_INTERVAL = 2.0
+# Whoever waits for the lease table tries again, and a stop must not wait for long.
+_LEASE_TABLE_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 # Where the disk is full.
 _CHORES_PAUSE = 10.0
 # The daemon needs this on top of the grace it gives the processors.
@@ -136,7 +136,11 @@ class Launcher:
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
         self._newborns = Newborns(config.newborn_hold, time.time(), state.shown, self._note_shown)
-        self._leases = LeaseTable(aws.client("dynamodb"), extra.get("tableName", config.application))
+        self._registrar = Registrar(
+            LeaseTable(aws.client("dynamodb", **_LEASE_TABLE_PATIENCE), extra.get("tableName", config.application)),
+            lambda: Ledger(state.ledger),
+            state.worker_id(),
+        )
         self._inventory = InventoryKeeper(
             origins.of(config, aws),
             state.inventory.read_bytes() if state.inventory.exists() else None,
@@ -144,7 +148,9 @@ class Launcher:
             config.inventory_interval,
             config.series_ttl,
         )
-        self._postbox = Postbox(state.messages_socket(), denials, self._inventory.ask_for_refresh, time.time)
+        self._postbox = Postbox(
+            state.messages_socket(), denials, self._registrar.register, self._inventory.ask_for_refresh, time.time
+        )
         self._supervisor = Supervisor(self._start_daemon, time.monotonic, config.ready_timeout)
         self._wards = Wards(self._postbox, self._supervisor.replace, config.stuck_after, time.monotonic)
         self._sidecar = Sidecar(parse_listen_address(config.web_listen_address), self._pages(), config.web_config_file)
@@ -178,6 +184,9 @@ class Launcher:
         deadline = time.monotonic() + self._config.shutdown_grace + _STOP_MARGIN
         self._supervisor.stop(lambda: self._is_asked_to_stop(_TICK) or time.monotonic() > deadline)
         with self._put_off_if_refused():
+            # Where the daemon had to be killed, or a checkpoint was refused, it may have happened all the same.
+            self._ledger.begin_generation()
+            self._registrar.settle_left()
             self._write_dead_letters()
         self._wait_for_final_scrape()
         log.info("Stopped")
@@ -288,9 +297,9 @@ class Launcher:
             self._housekept_at = self._settle_at = time.monotonic() + _CHORES_PAUSE
 
     def _do_chores(self, now: float) -> None:
-        if self._supervisor.has_run_for >= _SETTLE_AFTER and now >= self._settle_at:
-            # At once, as the sooner the lease row is looked at, the more it tells.
-            self._settle_at = now if settle_left_commits(self._ledger, self._leases) else now + _SETTLE_PAUSE
+        if now >= self._settle_at:
+            self._settle_at = now + _SETTLE_INTERVAL
+            self._registrar.settle_left()
         if now - self._housekept_at < _HOUSEKEEPING_INTERVAL:
             return
         self._housekept_at = now

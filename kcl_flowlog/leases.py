@@ -1,63 +1,70 @@
-"""What the KCL's lease table says of a shard, for commits that nobody could decide.
+"""The KCL's lease table, as far as commits need it: reading a shard's row, and adding a claim to it.
 
-When a shard moves to another instance in the middle of a commit, its next
-`initialize` happens elsewhere. The lease row still tells the checkpoint, and
-with it the ledger can settle the commit.
+The claims are an attribute of their own, which the KCL leaves alone: it
+updates the attributes that it knows, and never replaces a row.
 
 Source of the columns: `DynamoDBLeaseSerializer`, amazon-kinesis-client 3.1.3.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from kcl_flowlog.aws import AWS_ERRORS
-from kcl_flowlog.ledger import Ledger
-from kcl_flowlog.positions import SHARD_END, Position
+from kcl_flowlog.aws import is_failed_condition
+from kcl_flowlog.claims import LeaseRow, with_claim
+from kcl_flowlog.positions import Position
 
-log = logging.getLogger(__name__)
+CLAIMS = "flowlogClaims"
+"""The attribute that holds the claims."""
 
 
 class LeaseTable:
-    """Reads lease rows of one application. Gets its DynamoDB client through the constructor."""
+    """The rows of one application. Gets its DynamoDB client through the constructor; raises `aws.AWS_ERRORS`."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
 
-    def checkpoint(self, shard_id: str) -> Position:
-        """Return the checkpoint of a shard. Raises one of `aws.AWS_ERRORS`.
-
-        The KCL deletes the row of a shard only after its end was checkpointed.
-        """
+    def row(self, shard_id: str) -> LeaseRow | None:
+        """Return the row of a shard as of now, None where there is none."""
         answer = self._dynamodb.get_item(
             TableName=self._table,
             Key={"leaseKey": {"S": shard_id}},
             ConsistentRead=True,
-            ProjectionExpression="checkpoint, checkpointSubSequenceNumber",
+            ProjectionExpression=f"leaseOwner, checkpoint, checkpointSubSequenceNumber, {CLAIMS}",
         )
         row = answer.get("Item")
         if row is None:
-            return Position(SHARD_END)
-        return Position(row["checkpoint"]["S"], int(row.get("checkpointSubSequenceNumber", {"N": "0"})["N"]))
+            return None
+        checkpoint = Position(row["checkpoint"]["S"], int(row["checkpointSubSequenceNumber"]["N"]))
+        return LeaseRow(row.get("leaseOwner", {}).get("S", ""), checkpoint, row.get(CLAIMS, {}).get("S", ""))
 
+    def add_claim(self, shard_id: str, row: LeaseRow, token: str) -> bool:
+        """Add a claim that begins at the row's checkpoint; say whether the row was still as it had been read.
 
-def settle_left_commits(ledger: Ledger, leases: LeaseTable) -> bool:
-    """Settle every commit that was left in doubt; say whether the lease table could be read."""
-    for left in ledger.left_commits():
+        As every claim changes the condition of the next, a request that comes
+        late, or twice, changes nothing.
+        """
+        before = f"{CLAIMS} = :before" if row.claims else f"attribute_not_exists({CLAIMS})"
+        values = {
+            ":owner": {"S": row.owner},
+            ":sequence": {"S": row.checkpoint.sequence},
+            ":sub": {"N": str(row.checkpoint.sub_sequence)},
+            ":after": {"S": with_claim(row, token)},
+        }
+        if row.claims:
+            values[":before"] = {"S": row.claims}
         try:
-            checkpoint = leases.checkpoint(left.shard_id)
-        except AWS_ERRORS as error:
-            log.warning("A commit of %s waits for the lease table, which can't be read: %s", left.shard_id, error)
-            return False
-        settled = ledger.settle(left, checkpoint)
-        if settled is not None:
-            fields = {"flows": settled.flows, "packets": settled.packets, "bytes": settled.bytes}
-            log.warning(
-                "A commit of %s was in doubt; its lease says: %s",
-                left.shard_id,
-                settled.verdict.value,
-                extra={"fields": fields},
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"leaseKey": {"S": shard_id}},
+                UpdateExpression=f"SET {CLAIMS} = :after",
+                ConditionExpression="leaseOwner = :owner AND checkpoint = :sequence"
+                f" AND checkpointSubSequenceNumber = :sub AND {before}",
+                ExpressionAttributeValues=values,
             )
-    return True
+        except Exception as error:
+            if is_failed_condition(error):
+                return False
+            raise
+        return True

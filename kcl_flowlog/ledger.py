@@ -1,17 +1,17 @@
-"""The books of one instance: published totals, and at most one prepared commit per shard.
+"""The books of one instance: published totals, and at most one prepared commit per holder of a shard.
 
 A commit has three steps:
 
-1. `prepare`: one transaction writes the delta counted from checkpoint `base`
-   up to position `upto`.
+1. `prepare`: one transaction writes the delta counted since the last
+   checkpoint, up to position `upto`.
 2. The KCL checkpoints `upto`; that is not done here.
 3. `fold`: one transaction adds the delta to the totals and removes it.
 
 Only totals are ever shown. A process may stop at any point:
 
-- before 1: nothing happened; the KCL redelivers from `base`;
-- between 1 and 3: the next `claim` of the shard brings the checkpoint of now,
-  and `positions.settle` says from it whether step 2 happened;
+- before 1: nothing happened; the KCL redelivers from the last checkpoint;
+- between 1 and 3: the commit is among `left_commits`, until the lease table
+  has told whether step 2 happened (`kcl_flowlog.claims`), and `settle` is told;
 - after 3: nothing to redo.
 
 Each step is one transaction, on disk when it returns (WAL, synchronous FULL).
@@ -25,9 +25,9 @@ Knows no KCL, no AWS and no metric name. The home of sqlite3.
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,30 +36,29 @@ from typing import NamedTuple
 import msgspec
 
 from kcl_flowlog import counters
+from kcl_flowlog.claims import Verdict
 from kcl_flowlog.counters import DeadLetter, Histogram, RejectedPort, Snapshot, Traffic
 from kcl_flowlog.duplicates import FINGERPRINT_BYTES, WINDOW
 from kcl_flowlog.errors import ConfigError, StaleProcessor
-from kcl_flowlog.positions import Position, Verdict, settle
+from kcl_flowlog.positions import Position
 
 # SQLite adds 64-bit integers; a total stops there instead of turning into a rounded number.
 _MOST = 2**63 - 1
 
-# So many seconds after a commit was begun, nobody can have gone on from its checkpoint yet: the lease would have to
-# expire or to be handed over, and a new processor to start.
-_UNPASSED = 3.0
+_TOKEN_BYTES = 6
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-CREATE TABLE holders (shard_id TEXT PRIMARY KEY, token TEXT NOT NULL);
+CREATE TABLE holders (shard_id TEXT PRIMARY KEY, token TEXT NOT NULL, generation INTEGER NOT NULL);
+CREATE VIEW holders_now AS
+SELECT shard_id, token FROM holders WHERE generation = (SELECT value FROM meta WHERE name = 'generation');
 CREATE TABLE prepared (
-    shard_id TEXT PRIMARY KEY, token TEXT NOT NULL,
-    base_sequence TEXT NOT NULL, base_sub INTEGER NOT NULL,
+    shard_id TEXT NOT NULL, token TEXT NOT NULL,
     upto_sequence TEXT NOT NULL, upto_sub INTEGER NOT NULL,
-    generation INTEGER NOT NULL,
-    answered INTEGER NOT NULL DEFAULT 0,
+    abandoned INTEGER NOT NULL DEFAULT 0,
     delta BLOB NOT NULL,
-    prepared_at REAL NOT NULL, uptime REAL NOT NULL
+    PRIMARY KEY (shard_id, token)
 );
 CREATE TABLE traffic (
     subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
@@ -94,12 +93,6 @@ ON CONFLICT DO UPDATE SET
     packets = min(packets + excluded.packets, 9223372036854775807),
     bytes = min(bytes + excluded.bytes, 9223372036854775807),
     counted_at = excluded.counted_at
-"""
-
-
-_LEFT_COMMITS = """
-SELECT shard_id, token FROM prepared
-WHERE (answered OR generation < (SELECT value FROM meta WHERE name = 'generation'))
 """
 
 
@@ -175,41 +168,34 @@ class Totals(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What became of a commit that was found prepared, and how much it was."""
+    """How much a commit was that has been settled."""
 
-    verdict: Verdict
     flows: int
     packets: int
     bytes: int
 
 
 class Claim(NamedTuple):
-    """The right to commit for a shard, and what became of a commit found prepared."""
+    """The right to commit for a shard."""
 
     shard_id: str
     token: str
     generation: int
-    settled: Settlement | None
 
 
 class LeftCommit(NamedTuple):
-    """A prepared delta that the lease table can settle: its shard, and the token that it was prepared with."""
+    """A prepared delta that the lease table has to settle: whose it is, and up to where."""
 
     shard_id: str
     token: str
+    upto: Position
 
 
 class Ledger:
-    """One connection to the books. Each process opens its own; a thread may not share it.
+    """One connection to the books. Each process opens its own; a thread may not share it."""
 
-    `uptime` is a clock that nobody sets, and that all processes of a machine share.
-    """
-
-    def __init__(
-        self, path: Path, clock: Callable[[], float] = time.time, uptime: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._uptime = uptime
         self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -281,87 +267,79 @@ class Ledger:
         with self._transaction() as db:
             db.execute("DELETE FROM dead_letters WHERE id <= ?", (upto,))
 
+    def is_held_by(self, shard_id: str, token: str) -> bool:
+        """Say whether the claim with this token is the latest on a shard, and its generation not over."""
+        found = self._connection.execute(
+            "SELECT 1 FROM holders_now WHERE shard_id = ? AND token = ?", (shard_id, token)
+        ).fetchone()
+        return found is not None
+
     def left_commits(self) -> list[LeftCommit]:
-        """Return the prepared deltas that can be settled by the lease table.
+        """Return the prepared deltas whose holder won't come back to them: only the lease table can settle these."""
+        rows = self._connection.execute(
+            "SELECT shard_id, token, upto_sequence, upto_sub FROM prepared"
+            " WHERE abandoned OR (shard_id, token) NOT IN (SELECT shard_id, token FROM holders_now)"
+            " ORDER BY shard_id, token"
+        )
+        return [LeftCommit(shard_id, token, Position(*upto)) for shard_id, token, *upto in rows]
 
-        That is where the KCL has answered, or where its daemon is gone; a
-        checkpoint that is still under way must not be judged.
-        """
-        return [LeftCommit(*row) for row in self._connection.execute(f"{_LEFT_COMMITS} ORDER BY shard_id")]
-
-    def settle(self, left: LeftCommit, checkpoint: Position) -> Settlement | None:
-        """Settle a commit of `left_commits` by a checkpoint read after it was listed.
-
-        None if it has been settled otherwise by now: that checkpoint says
-        nothing of a commit that the shard's next holder has begun since.
-        """
+    def settle(self, left: LeftCommit, verdict: Verdict) -> Settlement | None:
+        """Do with a commit of `left_commits` as the lease table says; None if that has been done by now."""
         with self._transaction() as db:
-            if db.execute(f"{_LEFT_COMMITS} AND shard_id = ? AND token = ?", left).fetchone() is None:
+            delta = self._take(db, left.shard_id, left.token)
+            if delta is None:
                 return None
-            return self._settle(db, left.shard_id, checkpoint)
+            if verdict is not Verdict.DROP:
+                self._add(db, left.shard_id, delta)
+            if verdict is Verdict.UNDECIDED:
+                self._count(db, counters.UNDECIDED_COMMITS, "", 1)
+            return Settlement(*(sum(numbers[place] for _, numbers in delta.traffic) for place in range(3)))
 
     # What a processor does
 
-    def claim(self, shard_id: str, generation: int, checkpoint: Position) -> Claim:
-        """Take the shard, and settle what an earlier holder left prepared, by the checkpoint of now.
+    def claim(self, shard_id: str, generation: int) -> Claim:
+        """Take the shard. Raises `StaleProcessor` for a generation that is over.
 
-        Raises `StaleProcessor` for a generation that is over.
+        What an earlier holder left prepared stays so: only the lease table can tell what became of it.
         """
-        token = uuid.uuid4().hex
+        token = secrets.token_hex(_TOKEN_BYTES)
         with self._transaction() as db:
             self._check_generation(db, generation)
-            db.execute("INSERT OR REPLACE INTO holders VALUES (?, ?)", (shard_id, token))
-            return Claim(shard_id, token, generation, self._settle(db, shard_id, checkpoint))
+            db.execute("INSERT OR REPLACE INTO holders VALUES (?, ?, ?)", (shard_id, token, generation))
+            return Claim(shard_id, token, generation)
 
-    def prepare(self, claim: Claim, base: Position, upto: Position, delta: Snapshot) -> None:
-        """Write down what was counted after `base` up to `upto`: step 1 of a commit."""
+    def prepare(self, claim: Claim, upto: Position, delta: Snapshot) -> None:
+        """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit."""
         with self._transaction() as db:
             self._check(db, claim)
             db.execute(
-                "INSERT INTO prepared VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
-                (
-                    *(claim.shard_id, claim.token, *base, *upto, claim.generation, msgspec.json.encode(delta)),
-                    *(self._clock(), self._uptime()),
-                ),
-            )
-
-    def ask_again(self, claim: Claim) -> None:
-        """Note that step 2 begins only now: so far, its checkpoint certainly did not happen."""
-        with self._transaction() as db:
-            self._check(db, claim)
-            db.execute(
-                "UPDATE prepared SET prepared_at = ?, uptime = ? WHERE shard_id = ?",
-                (self._clock(), self._uptime(), claim.shard_id),
+                "INSERT INTO prepared (shard_id, token, upto_sequence, upto_sub, delta) VALUES (?, ?, ?, ?, ?)",
+                (claim.shard_id, claim.token, *upto, msgspec.json.encode(delta)),
             )
 
     def fold(self, claim: Claim) -> None:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
         with self._transaction() as db:
             self._check(db, claim)
-            delta = self._take(db, claim.shard_id)
+            delta = self._take(db, claim.shard_id, claim.token)
             if delta is None:
                 raise StaleProcessor(f"The ledger holds nothing prepared for {claim.shard_id}.")
             self._add(db, claim.shard_id, delta)
             self._count(db, counters.CHECKPOINTS, "ok", 1)
 
-    def drop(self, claim: Claim, outcome: str) -> None:
-        """Remove the prepared delta, as its checkpoint certainly did not happen, and count why."""
+    def note_refusal(self, claim: Claim, outcome: str) -> None:
+        """Count a checkpoint that was refused; what is prepared stays so."""
         with self._transaction() as db:
             self._check(db, claim)
-            db.execute("DELETE FROM prepared WHERE shard_id = ?", (claim.shard_id,))
             self._count(db, counters.CHECKPOINTS, outcome, 1)
 
-    def leave(self, claim: Claim, outcome: str, answered: bool) -> None:
-        """Leave the prepared delta to be settled later, and count why.
-
-        `answered` says that the KCL is through with the checkpoint: whatever
-        came of it stands in the lease table now, and can't change any more.
-        """
+    def abandon(self, claim: Claim) -> None:
+        """Note that what this holder has prepared, if anything, it won't come back to."""
         with self._transaction() as db:
             self._check(db, claim)
-            if answered:
-                db.execute("UPDATE prepared SET answered = 1 WHERE shard_id = ?", (claim.shard_id,))
-            self._count(db, counters.CHECKPOINTS, outcome, 1)
+            db.execute(
+                "UPDATE prepared SET abandoned = 1 WHERE shard_id = ? AND token = ?", (claim.shard_id, claim.token)
+            )
 
     def fingerprints(self, shard_id: str) -> list[bytes]:
         """Return the fingerprints of the latest envelopes counted of a shard, the oldest first."""
@@ -374,31 +352,12 @@ class Ledger:
 
     # Inside a transaction
 
-    def _settle(self, db: sqlite3.Connection, shard_id: str, checkpoint: Position) -> Settlement | None:
-        row = db.execute(
-            "SELECT base_sequence, base_sub, upto_sequence, upto_sub, prepared_at, uptime FROM prepared"
-            " WHERE shard_id = ?",
-            (shard_id,),
-        ).fetchone()
-        delta = self._take(db, shard_id)
-        if row is None or delta is None:
-            return None
-        # Either clock alone may have been set, or begun anew.
-        ages = (self._clock() - row[4], self._uptime() - row[5])
-        is_fresh = all(0 <= age < _UNPASSED for age in ages)
-        verdict = settle(Position(row[0], row[1]), Position(row[2], row[3]), checkpoint, is_fresh)
-        if verdict is not Verdict.DROP:
-            self._add(db, shard_id, delta)
-        if verdict is Verdict.UNDECIDED:
-            self._count(db, counters.UNDECIDED_COMMITS, "", 1)
-        flows, packets, octets = (sum(numbers[place] for _, numbers in delta.traffic) for place in range(3))
-        return Settlement(verdict, flows, packets, octets)
-
     @staticmethod
-    def _take(db: sqlite3.Connection, shard_id: str) -> Snapshot | None:
-        """Remove and return what is prepared for a shard, if anything."""
-        row = db.execute("SELECT delta FROM prepared WHERE shard_id = ?", (shard_id,)).fetchone()
-        db.execute("DELETE FROM prepared WHERE shard_id = ?", (shard_id,))
+    def _take(db: sqlite3.Connection, shard_id: str, token: str) -> Snapshot | None:
+        """Remove and return what a holder has prepared, if anything."""
+        holder = (shard_id, token)
+        row = db.execute("SELECT delta FROM prepared WHERE shard_id = ? AND token = ?", holder).fetchone()
+        db.execute("DELETE FROM prepared WHERE shard_id = ? AND token = ?", holder)
         return msgspec.json.decode(row[0], type=Snapshot) if row is not None else None
 
     def _add(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:

@@ -2,8 +2,9 @@
 
 A processor's stdout is the KCL's protocol, and its stderr ends up twice in
 the daemon's log. So logs, denials and signs of life go over a Unix socket of
-the launcher's, one JSON object per line. A `Denials` is answered by one line
-once it is written down; the rest is not answered.
+the launcher's, one JSON object per line. Two kinds are answered by one line: a
+`Hello` once it is known whether its processor may commit, a `Denials` once it
+is written down.
 
 This module is the processor's end and the form of the messages; the
 launcher's end is `kcl_flowlog.postbox`. When the launcher is gone, sending
@@ -20,10 +21,13 @@ import msgspec
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """The processor has claimed its shard."""
+    """The processor has claimed its shard, with a token, and begins after this position."""
 
     shard_id: str
     pid: int
+    token: str
+    sequence_number: str
+    sub_sequence_number: int
 
 
 class Beat(msgspec.Struct, tag="beat"):
@@ -65,6 +69,7 @@ class Farewell(msgspec.Struct, tag="farewell"):
 Message = Hello | Farewell | Beat | Log | Denials | UnknownInterfaces
 
 ACKNOWLEDGED = b"ok\n"
+REFUSED = b"no\n"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -94,8 +99,8 @@ class Messenger:
             except BlockingIOError:
                 self._wait(select.POLLOUT)
 
-    def deliver(self, message: Denials) -> None:
-        """Send denials and wait until they are written down."""
+    def ask(self, message: Hello | Denials) -> bool:
+        """Send what has an answer, and wait for it; return whether it was a yes."""
         self.tell(message)
         answer = b""
         while not answer.endswith(b"\n"):
@@ -104,6 +109,7 @@ class Messenger:
             if not part:
                 raise Disconnected("The launcher hung up.")
             answer += part
+        return answer == ACKNOWLEDGED
 
     def log(self, level: str, text: str, **fields: object) -> None:
         """Send one event for the log."""

@@ -1,4 +1,4 @@
-"""Where in a shard one is, and what a checkpoint says about a prepared commit.
+"""Where in a shard one is.
 
 A position is a sequence number and a sub-sequence number, as the KCL gives
 them. Instead of a sequence number a checkpoint can hold one of the KCL's
@@ -8,7 +8,6 @@ the last (`SHARD_END`).
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
 SHARD_END = "SHARD_END"
@@ -32,26 +31,3 @@ class Position(NamedTuple):
         if self.sequence == SHARD_END:
             return (2, 0, 0)
         return (1, int(self.sequence), self.sub_sequence)
-
-
-class Verdict(enum.Enum):
-    """What becomes of a prepared delta once the shard's checkpoint is known."""
-
-    DROP = "drop"
-    FOLD = "fold"
-    UNDECIDED = "undecided"
-
-
-def settle(base: Position, upto: Position, checkpoint: Position, is_fresh: bool = False) -> Verdict:
-    """Say what became of the commit from `base` up to `upto`, given the `checkpoint` of now.
-
-    Before or at `base`: it never happened, the records come again. At `upto`:
-    it happened. Between: someone else has begun to count them. Beyond: someone
-    went on from here, from our commit or instead of it. A commit that `is_fresh`
-    is so young that nobody can have gone on from it yet; of others nothing tells.
-    """
-    if checkpoint == base or checkpoint.rank() < upto.rank():
-        return Verdict.DROP
-    if checkpoint.rank() == upto.rank():
-        return Verdict.FOLD
-    return Verdict.DROP if is_fresh else Verdict.UNDECIDED

@@ -1,8 +1,9 @@
 """The launcher's end of the messages: one thread for each connected processor.
 
 Logs go to the module logging, denials to the stream of denials, signs of life
-into `shards()`. A shard is held for as long as its processor is connected, so
-nothing has to be cleaned up after one that was killed.
+into `shards()`, claims to whoever registers them. A shard is held for as long
+as its processor is connected, so nothing has to be cleaned up after one that
+was killed.
 
 A message that can't be understood is a fault of ours: the connection is
 closed, which ends that processor. When denials can't be written any more,
@@ -24,7 +25,17 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from kcl_flowlog.messages import ACKNOWLEDGED, Beat, Denials, Farewell, Hello, Log, Message, UnknownInterfaces
+from kcl_flowlog.messages import (
+    ACKNOWLEDGED,
+    REFUSED,
+    Beat,
+    Denials,
+    Farewell,
+    Hello,
+    Log,
+    Message,
+    UnknownInterfaces,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +65,14 @@ class Postbox:
         self,
         path: Path,
         denials: BinaryIO,
+        register: Callable[[Hello], bool],
         on_unknown_interfaces: Callable[[], None],
         clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._denials = denials
+        self._register = register
         self._on_unknown_interfaces = on_unknown_interfaces
         self._clock = clock
         self._monotonic = monotonic
@@ -132,6 +145,7 @@ class Postbox:
         elif isinstance(message, Hello):
             with self._lock:
                 self._shards[connection] = Shard(message.shard_id, message.pid, self._clock(), self._monotonic())
+            answer(ACKNOWLEDGED if self._register(message) else REFUSED)
         elif isinstance(message, Farewell):
             with self._lock:
                 self._shards.pop(connection, None)

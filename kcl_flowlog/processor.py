@@ -32,7 +32,7 @@ from amazon_kclpy.v3 import processor as v3
 from kcl_flowlog import counters, faults, subnets
 from kcl_flowlog.attempts import Attempts
 from kcl_flowlog.attribution import Attributor
-from kcl_flowlog.commit import CheckpointRefused, Committer, Outcome
+from kcl_flowlog.commit import Checkpointer, CheckpointRefused, Committer, Outcome
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counters import Delta
 from kcl_flowlog.counting import Denial, PayloadCounter, Source
@@ -40,7 +40,7 @@ from kcl_flowlog.denials import denial_line
 from kcl_flowlog.duplicates import Window
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.formats import Formats
-from kcl_flowlog.ledger import Claim, Ledger
+from kcl_flowlog.ledger import Ledger
 from kcl_flowlog.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
 from kcl_flowlog.positions import Position
 from kcl_flowlog.subnets import Index
@@ -129,16 +129,18 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
     # The callbacks of the KCL
 
     def initialize(self, initialize_input: protocol.InitializeInput) -> None:
-        """Claim the shard, and settle a commit that an earlier processor left prepared."""
+        """Claim the shard, and wait until the claim is registered, without which nothing may be checkpointed."""
         self._shard_id = initialize_input.shard_id
-        base = Position(initialize_input.sequence_number, initialize_input.sub_sequence_number or 0)
-        claim = self._ledger.claim(self._shard_id, self._settings.generation, base)
-        self._committer = Committer(self._ledger, claim, base, self._sleep, at=self._at)
+        begins_at = initialize_input.sequence_number, initialize_input.sub_sequence_number or 0
+        claim = self._ledger.claim(self._shard_id, self._settings.generation)
+        self._committer = Committer(self._ledger, claim, self._sleep, at=self._at)
+        if not self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at)):
+            self._lost_at = self._clock()
         self._attempts = Attempts(Path(self._settings.attempts) / self._shard_id)
+        # Those of a commit that an earlier processor left are among them only now.
         for one in self._ledger.fingerprints(self._shard_id):
             self._window.add(one)
-        self._messenger.tell(Hello(self._shard_id, os.getpid()))
-        self._log_claim(claim, base)
+        self._log("info", "A shard was leased", shard_id=self._shard_id, checkpoint=begins_at[0])
         self._refresh_inventory()
 
     def process_records(self, process_records_input: protocol.ProcessRecordsInput) -> None:
@@ -151,13 +153,14 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             if records:
                 self._count(records, now)
             if self._is_due(now):
-                self._commit(process_records_input.checkpointer)
+                self._commit(Checkpoints(process_records_input.checkpointer))
         self._tell_beat(now, records, process_records_input.millis_behind_latest)
 
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
         """Forget what was not committed: whoever has the lease now counts it."""
         self._delta = Delta()
         self._counter.forget()
+        self._ready().abandon()
         if self._attempts is not None:
             self._attempts.forget()
         self._log("info", "The lease is gone", shard_id=self._shard_id)
@@ -165,8 +168,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
     def shard_ended(self, shard_ended_input: protocol.ShardEndedInput) -> None:
         """Commit the rest, then checkpoint the shard's end, without which its children are never read."""
         checkpointer = Checkpoints(shard_ended_input.checkpointer)
-        while self._delta and self._lost_at is None:
-            self._commit(shard_ended_input.checkpointer)
+        while self._has_uncommitted and self._lost_at is None:
+            self._commit(checkpointer)
         if self._lost_at is not None or self._ready().end_shard(checkpointer) is not Outcome.DONE:
             raise FlowlogError(f"The lease of {self._shard_id} was lost at the shard's end.")
         if self._attempts is not None:
@@ -175,8 +178,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     def shutdown_requested(self, shutdown_requested_input: protocol.ShutdownRequestedInput) -> None:
         """Make the last commit before the lease is given up."""
-        if self._delta and self._lost_at is None:
-            self._commit(shutdown_requested_input.checkpointer)
+        if self._has_uncommitted and self._lost_at is None:
+            self._commit(Checkpoints(shutdown_requested_input.checkpointer))
+            self._ready().abandon()
 
     # Counting
 
@@ -226,7 +230,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     def _deliver_denials(self) -> None:
         if self._denials:
-            self._messenger.deliver(Denials(self._denials))
+            self._messenger.ask(Denials(self._denials))
             self._denials = []
 
     # Committing
@@ -235,16 +239,24 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         waited = now - self._committed_at
         # A clock that was set back must not put off a commit.
         timely = waited >= self._settings.checkpoint_interval or waited < 0
-        return bool(self._delta) and (timely or self._delta.size >= _LARGE_DELTA)
+        return self._has_uncommitted and (timely or self._delta.size >= _LARGE_DELTA)
 
-    def _commit(self, checkpointer: kcl.Checkpointer) -> None:
-        assert self._position is not None, "a delta comes from records"  # noqa: S101
-        self._counter.finish(self._clock(), self._delta)
-        self._deliver_denials()
-        outcome = self._ready().commit(self._delta, self._position, Checkpoints(checkpointer))
+    @property
+    def _has_uncommitted(self) -> bool:
+        return bool(self._delta) or self._ready().has_prepared
+
+    def _commit(self, checkpointer: Checkpointer) -> None:
+        committer = self._ready()
+        outcome = committer.finish(checkpointer)
+        if outcome is Outcome.DONE and self._delta:
+            assert self._position is not None, "a delta comes from records"  # noqa: S101
+            self._counter.finish(self._clock(), self._delta)
+            self._deliver_denials()
+            committer.prepare(self._delta, self._position)
+            self._delta = Delta()
+            outcome = committer.finish(checkpointer)
         self._committed_at = self._clock()
         if outcome is Outcome.DONE:
-            self._delta = Delta()
             self._beat.last_checkpoint_at = self._committed_at
         elif outcome is Outcome.LOST:
             self._delta = Delta()
@@ -274,18 +286,6 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._beat.at = now
             self._beat.lag = (millis_behind or 0) / 1000
             self._messenger.tell(self._beat)
-
-    def _log_claim(self, claim: Claim, base: Position) -> None:
-        self._log("info", "A shard was leased", shard_id=self._shard_id, checkpoint=base.sequence)
-        if claim.settled is not None:
-            verdict, flows, packets, octets = claim.settled
-            self._log(
-                "info",
-                f"A commit of {self._shard_id} was left; its checkpoint says: {verdict.value}",
-                flows=flows,
-                packets=packets,
-                bytes=octets,
-            )
 
     def _log(self, level: str, text: str, **fields: object) -> None:
         self._messenger.log(level, text, **fields)

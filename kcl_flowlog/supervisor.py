@@ -71,11 +71,6 @@ class Supervisor:
         """The daemon's process id; 0, which no process has, while there is none."""
         return self._run.pid if self._run is not None else 0
 
-    @property
-    def has_run_for(self) -> float:
-        """Seconds since the daemon that runs was started; 0 while none does."""
-        return self._clock() - self._started_at if self._run is not None else 0.0
-
     def step(self) -> None:
         """Do what is due: start the daemon, or see to its end."""
         now = self._clock()

@@ -3,7 +3,7 @@
 A conversation is a list of steps. What the daemon says and what the processor
 has to answer are the protocol's messages; a batch is written as the lines of
 its records. The processor is the real program, with a real ledger and a real
-postbox; only the daemon is played.
+postbox; only the daemon and the lease table are played.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from lease_fakes import HERE, FakeLeases
 
 from kcl_flowlog import subnets
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.faults import VARIABLE
 from kcl_flowlog.ledger import Ledger, Totals
+from kcl_flowlog.positions import Position
 from kcl_flowlog.postbox import Postbox
+from kcl_flowlog.registrar import Registrar
 from kcl_flowlog.subnets import Interface, Inventory, Subnet
 
 SHARD = "shardId-000000000000"
@@ -96,6 +99,11 @@ def asks(at: str | None) -> tuple[str, Any]:
     return "hear", {"action": "checkpoint", "sequenceNumber": at, "subSequenceNumber": None if at is None else 0}
 
 
+def elsewhere(at: str) -> tuple[str, Any]:
+    """Another instance takes the shard and begins from this checkpoint."""
+    return "elsewhere", Position(at)
+
+
 HANG_UP = ("hang up", None)
 KILL = ("kill", None)
 
@@ -128,7 +136,11 @@ class Stage:
             "log_deny": True,
             **settings,
         }
-        self.postbox = Postbox(directory / "messages.sock", self.denials, lambda: None, time.time)
+        self.leases = FakeLeases()
+        # The worker id that the lease table has for the owner, whenever the daemon initialises a processor.
+        self.owner = HERE
+        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
+        self.postbox = Postbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
         self.postbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
         self._child: subprocess.Popen[bytes] | None = None
@@ -153,10 +165,13 @@ class Stage:
 
     def play(self, *steps: tuple[str, Any]) -> None:
         """Go through a conversation; after one processor has ended, the next step begins with a new one."""
-        for step in steps:
+        for kind, what in steps:
+            if kind == "elsewhere":
+                self.leases.claim_elsewhere(SHARD, what)
+                continue
             if self._child is None:
                 self.start()
-            self._step(*step)
+            self._step(kind, what)
 
     def _step(self, kind: str, what: Any) -> None:
         child = self._child
@@ -164,6 +179,8 @@ class Stage:
         assert child.stdin is not None
         assert child.stdout is not None
         if kind == "say":
+            if isinstance(what, dict) and what["action"] == "initialize":
+                self.leases.assign(SHARD, self.owner, Position(what["sequenceNumber"]))
             child.stdin.write(json.dumps(what).encode() + b"\n")
         elif kind == "hear":
             assert what == json.loads(self.hear())

@@ -23,6 +23,7 @@ from conversation import (
     acknowledge,
     asks,
     done,
+    elsewhere,
     ends,
     initialize,
     payload,
@@ -30,10 +31,10 @@ from conversation import (
     say,
 )
 from demo_fakes import eventually
+from lease_fakes import ELSEWHERE
 
 from kcl_flowlog import counters
 from kcl_flowlog.attempts import DEATHS
-from kcl_flowlog.positions import Position
 
 ONE = (101, payload(GOOD))
 TWO = (102, payload(GOOD, GOOD))
@@ -83,10 +84,24 @@ STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
         ],
         3,
     ),
-    "the shard came back behind the commit: others count from the base, so it is dropped": (
+    "another instance went on from the commit: it is folded": (
         [
-            *[*OPENING, records(ONE, TWO), asks("102"), KILL],
-            *[initialize("101"), done("initialize"), HANG_UP, ends(0)],
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL, elsewhere("102")],
+            *[initialize("150"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "another instance began before the commit: the records are its own": (
+        [
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL, elsewhere("TRIM_HORIZON")],
+            *[initialize("150"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "another instance began before the commit and came to its very end: the records are its own": (
+        [
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL, elsewhere("TRIM_HORIZON")],
+            *[initialize("102"), done("initialize"), HANG_UP, ends(0)],
         ],
         0,
     ),
@@ -102,12 +117,37 @@ STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
         [*OPENING, records(ONE), *REFUSED, asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
         1,
     ),
-    "a checkpoint throttled for long waits for the next batch, with its counts": (
+    "a checkpoint throttled for long is asked for again with the next batch, and before it": (
         [
             *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
-            *[records(TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+            *[records(TWO), asks("101"), acknowledge("101")],
+            *[asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
         ],
         3,
+    ),
+    "a checkpoint throttled for long is asked for again without a new record": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[records(), asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "a checkpoint throttled for long, then a kill: as the lease table has it": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[records(TWO), *REFUSED * 5, done("processRecords"), KILL],
+            *[initialize("101"), done("initialize"), records(TWO), asks("102"), acknowledge("102")],
+            *[done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "throttled, then the lease is lost, but the checkpoint had happened: the next processor folds": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+            *[initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        1,
     ),
     "a checkpoint shut down: nothing is counted, nothing is asked any more": (
         [
@@ -152,6 +192,14 @@ STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
     "the lease lost at the shard's end: it ends without a status, as the KCL would not ask again": (
         [*OPENING, say("shardEnded"), asks(None), acknowledge(None, "ShutdownException"), ends(1)],
         0,
+    ),
+    "a planned stop while checkpoints are throttled: the commit is left to the lease table": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("shutdownRequested"), *REFUSED * 5, done("shutdownRequested"), HANG_UP, ends(0), elsewhere("101")],
+            *[initialize("150"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        1,
     ),
     "a planned stop: the last commit, then the lease is given up": (
         [
@@ -231,11 +279,27 @@ def test_a_processor_whose_shard_was_taken_over_commits_nothing(stage: Stage) ->
     stage.start(generation)
     stage.play(*OPENING)
 
-    stage.ledger.claim("shardId-000000000000", generation, Position("TRIM_HORIZON"))
+    stage.ledger.claim("shardId-000000000000", generation)
 
     stage.play(records(ONE), ends(1))
 
     assert stage.flows == 0
+
+
+def test_a_processor_whose_lease_is_gone_already_counts_nothing(stage: Stage) -> None:
+    """Its claim can't be registered, so its records are another's to count."""
+    stage.owner = ELSEWHERE
+
+    stage.play(*OPENING, records(ONE), done("processRecords"), say("leaseLost"), done("leaseLost"), HANG_UP, ends(0))
+
+    assert stage.flows == 0
+
+
+def test_a_processor_whose_lease_is_gone_at_the_shards_end_ends(stage: Stage) -> None:
+    """The end of a shard must not be checkpointed either without a claim."""
+    stage.owner = ELSEWHERE
+
+    stage.play(*OPENING, say("shardEnded"), ends(1))
 
 
 def test_signals_are_ignored(stage: Stage) -> None:

@@ -162,12 +162,21 @@ STORIES = {
         ],
         1,
     ),
-    "throttled, and counted with the next commit": (
+    "throttled, and committed before the next": (
         [
             *OPENING,
             records((101, ONE)),
             *[asks("101"), acknowledge("101", "ThrottlingException")] * 5,
             done("processRecords"),
+            *[records((102, ONE)), asks("101"), acknowledge("101")],
+            *[asks("102"), acknowledge("102"), done("processRecords")],
+        ],
+        1,
+    ),
+    "checkpointed, then killed before it was counted": (
+        [
+            *[*OPENING, records((101, ONE)), asks("101"), KILL],
+            *[initialize("101"), done("initialize")],
             *[records((102, ONE)), asks("102"), acknowledge("102"), done("processRecords")],
         ],
         1,
@@ -189,8 +198,8 @@ def fold(ledger: Ledger, shard_id: str, fingerprints: list[bytes]) -> None:
     delta = Delta()
     delta.add(counters.EVENTS, "counted")
     delta.fingerprints = fingerprints
-    held = ledger.claim(shard_id, ledger.begin_generation(), Position("1"))
-    ledger.prepare(held, Position("1"), Position("2"), delta.snapshot())
+    held = ledger.claim(shard_id, ledger.begin_generation())
+    ledger.prepare(held, Position("2"), delta.snapshot())
     ledger.fold(held)
 
 

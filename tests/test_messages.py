@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kcl_flowlog.messages import Denials, Disconnected, Log, Messenger
+from kcl_flowlog.messages import Denials, Disconnected, Hello, Log, Messenger
 
 
 class Launcher:
@@ -71,9 +71,10 @@ def test_a_message_larger_than_the_socket_arrives_whole(launcher: Launcher) -> N
     "say",
     [
         lambda messenger: messenger.tell(LARGE),
-        lambda messenger: messenger.deliver(Denials([msgspec.Raw(b"{}")])),
+        lambda messenger: messenger.ask(Denials([msgspec.Raw(b"{}")])),
+        lambda messenger: messenger.ask(Hello("shardId-0", 1, "token", "TRIM_HORIZON", 0)),
     ],
-    ids=["by a launcher that does not read", "by a launcher that does not answer"],
+    ids=["by a launcher that does not read", "over denials", "over a claim"],
 )
 def test_a_blocked_processor_ends_with_its_daemon(launcher: Launcher, say: Callable[[Messenger], None]) -> None:
     """Else it would outlive the daemon for ever, waiting."""
@@ -92,6 +93,6 @@ def test_a_launcher_that_hangs_up_ends_the_wait(launcher: Launcher) -> None:
     hangup.start()
 
     with pytest.raises(OSError):
-        launcher.messenger.deliver(Denials([msgspec.Raw(b"{}")]))
+        launcher.messenger.ask(Denials([msgspec.Raw(b"{}")]))
 
     hangup.join()

@@ -1,0 +1,121 @@
+"""What the claims on a lease row tell of a commit: cases by hand, and histories of whole fleets at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kcl_flowlog.claims import LeaseRow, Verdict, has_claim, verdict, with_claim
+from kcl_flowlog.positions import Position
+
+WAIT = None
+
+
+def row(checkpoint: str, *claims: tuple[str, str]) -> LeaseRow:
+    """Return a row with claims, each a token and where it began."""
+    made = LeaseRow("owner", Position(checkpoint))
+    for token, began_at in claims:
+        made = made._replace(claims=with_claim(made._replace(checkpoint=Position(began_at)), token))
+    return made
+
+
+OURS, THEIRS = ("ours", "100"), ("theirs", "100")
+
+# The row, and what it says of our commit from 100 up to 200.
+CASES = {
+    "nobody came, and the checkpoint is ours": (row("200", OURS), Verdict.FOLD),
+    "nobody came, and the checkpoint is where we began": (row("100", OURS), WAIT),
+    "the next began where we had come to": (row("200", OURS, ("theirs", "200")), Verdict.FOLD),
+    "the next began there and went on": (row("300", OURS, ("theirs", "200")), Verdict.FOLD),
+    "the next began there and came to the shard's end": (row("SHARD_END", OURS, ("theirs", "200")), Verdict.FOLD),
+    "the next began where we did": (row("100", OURS, THEIRS), Verdict.DROP),
+    "the next began where we did and is half way": (row("150", OURS, THEIRS), Verdict.DROP),
+    "the next began where we did and came to our very position": (row("200", OURS, THEIRS), Verdict.DROP),
+    "the next began where we did and went on": (row("300", OURS, THEIRS), Verdict.DROP),
+    "the next but one began at our position": (row("200", OURS, THEIRS, ("third", "200")), Verdict.DROP),
+    "someone went on without a claim": (row("300", OURS), Verdict.UNDECIDED),
+    "the shard ended without a claim": (row("SHARD_END", OURS), Verdict.UNDECIDED),
+    "our claim is gone, and nobody is as far": (row("150", THEIRS), Verdict.DROP),
+    "our claim is gone, and someone is as far": (row("200", THEIRS), Verdict.UNDECIDED),
+    "the row is gone": (None, Verdict.UNDECIDED),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_row_tells_what_became_of_a_commit(case: str) -> None:
+    """Where the next claim begins decides; without one, the checkpoint does as far as it can."""
+    found, expected = CASES[case]
+
+    assert verdict(found, "ours", Position("200")) is expected
+
+
+@pytest.mark.parametrize(
+    ("upto", "next_at", "expected"),
+    [
+        (Position("200", 3), Position("200", 3), Verdict.FOLD),
+        (Position("200", 3), Position("200", 2), Verdict.DROP),
+        (Position("10"), Position("9"), Verdict.DROP),
+    ],
+)
+def test_sub_sequences_are_part_of_a_position(upto: Position, next_at: Position, expected: Verdict) -> None:
+    """Several user records can share a sequence number."""
+    began = LeaseRow("owner", Position("1"))
+    found = began._replace(claims=with_claim(began, "ours"), checkpoint=next_at)
+    found = found._replace(claims=with_claim(found, "theirs"))
+
+    assert verdict(found, "ours", upto) is expected
+
+
+def test_sequence_numbers_are_compared_as_numbers() -> None:
+    """As text, 9 would be beyond 10."""
+    assert verdict(row("9", ("ours", "8")), "ours", Position("10")) is WAIT
+
+
+def test_old_claims_make_room() -> None:
+    """DynamoDB bills a row by the kilobyte; the KCL's own attributes take about half of one."""
+    claims = [(f"{number:012}", "49" * 28) for number in range(100)]
+    found = row("1", *claims)
+
+    assert len(found.claims) < 450
+    assert has_claim(found, f"{99:012}")
+    assert not has_claim(found, f"{0:012}")
+
+
+@dataclass
+class Commit:
+    """A commit that its holder lost sight of, and whether its checkpoint was written."""
+
+    token: str
+    upto: Position
+    happened: bool
+
+
+# One holder's time with a shard: how far each of its commits goes, and what becomes of the last: whether it is
+# written, and whether its holder hears of that.
+TIMES = st.lists(
+    st.tuples(st.lists(st.integers(1, 3), max_size=3), st.booleans(), st.booleans()), min_size=1, max_size=16
+)
+
+
+@given(TIMES)
+def test_no_history_is_undecided_or_wrong(times: list[tuple[list[int], bool, bool]]) -> None:
+    """Holders come and go, redo what was not written, and stop at the same places: each commit is told rightly."""
+    found = LeaseRow("owner", Position("100"))
+    left: list[Commit] = []
+    for number, (steps, is_written, is_heard) in enumerate(times):
+        token = f"holder{number}"
+        found = found._replace(claims=with_claim(found, token))
+        for place, step in enumerate(steps, 1):
+            upto = Position(str(int(found.checkpoint.sequence) + step))
+            is_last = place == len(steps)
+            if is_last and not (is_written and is_heard):
+                left.append(Commit(token, upto, is_written))
+            if is_written or not is_last:
+                found = found._replace(checkpoint=upto)
+        for commit in left:
+            told = verdict(found, commit.token, commit.upto)
+            assert told in (Verdict.FOLD if commit.happened else Verdict.DROP, WAIT)
+            assert told is not WAIT or (commit.token == token and not commit.happened)

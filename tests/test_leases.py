@@ -1,0 +1,135 @@
+"""The lease table as DynamoDB has it: what is read of a row, and when a claim is added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from kcl_flowlog.aws import AWS_ERRORS
+from kcl_flowlog.claims import LeaseRow, has_claim
+from kcl_flowlog.leases import LeaseTable
+from kcl_flowlog.positions import Position
+
+SHARD = "shardId-000000000000"
+# As the KCL writes it.
+ROW = {
+    "leaseKey": {"S": SHARD},
+    "leaseOwner": {"S": "worker-1"},
+    "leaseCounter": {"N": "7"},
+    "checkpoint": {"S": "49590338271490256608559692538361571095921575989136588898"},
+    "checkpointSubSequenceNumber": {"N": "2"},
+    "ownerSwitchesSinceCheckpoint": {"N": "0"},
+}
+CHECKPOINT = Position("49590338271490256608559692538361571095921575989136588898", 2)
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-central-1")
+        client.create_table(
+            TableName="leases",
+            KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        client.put_item(TableName="leases", Item=ROW)
+        yield client
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> LeaseTable:
+    return LeaseTable(dynamodb, "leases")
+
+
+def change(dynamodb: Any, name: str, value: dict[str, str]) -> None:
+    """Change one attribute as the KCL does."""
+    dynamodb.update_item(
+        TableName="leases",
+        Key={"leaseKey": {"S": SHARD}},
+        AttributeUpdates={name: {"Value": value, "Action": "PUT"}},
+    )
+
+
+def test_a_row_is_read(table: LeaseTable) -> None:
+    """Its owner, its checkpoint, and no claims so far."""
+    assert table.row(SHARD) == LeaseRow("worker-1", CHECKPOINT)
+    assert table.row("shardId-000000000009") is None
+
+
+def test_a_row_may_have_no_owner(table: LeaseTable, dynamodb: Any) -> None:
+    """A lease that was given up."""
+    dynamodb.update_item(
+        TableName="leases", Key={"leaseKey": {"S": SHARD}}, AttributeUpdates={"leaseOwner": {"Action": "DELETE"}}
+    )
+
+    assert table.row(SHARD) == LeaseRow("", CHECKPOINT)
+
+
+def test_claims_are_added_one_after_the_other(table: LeaseTable, dynamodb: Any) -> None:
+    """The KCL's own attributes stay as they are."""
+    for token in ("first", "second"):
+        row = table.row(SHARD)
+        assert row is not None
+        assert table.add_claim(SHARD, row, token)
+
+    row = table.row(SHARD)
+    assert row is not None
+    assert has_claim(row, "first")
+    assert has_claim(row, "second")
+    item = dynamodb.get_item(TableName="leases", Key={"leaseKey": {"S": SHARD}})["Item"]
+    del item["flowlogClaims"]
+    assert item == ROW
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("leaseOwner", {"S": "worker-2"}),
+        ("checkpoint", {"S": "SHARD_END"}),
+        ("checkpointSubSequenceNumber", {"N": "3"}),
+        ("flowlogClaims", {"S": "other@1"}),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first claim", "a later one"])
+def test_a_row_that_changed_meanwhile_gets_no_claim(
+    table: LeaseTable, dynamodb: Any, name: str, value: dict[str, str], is_first: bool
+) -> None:
+    """A claim says that the row was so at one moment."""
+    if not is_first:
+        row = table.row(SHARD)
+        assert row is not None
+        assert table.add_claim(SHARD, row, "before")
+    row = table.row(SHARD)
+    assert row is not None
+    change(dynamodb, name, value)
+
+    assert not table.add_claim(SHARD, row, "late")
+
+    after = table.row(SHARD)
+    assert after is not None
+    assert not has_claim(after, "late")
+
+
+def test_a_row_that_is_gone_is_not_made_anew(table: LeaseTable, dynamodb: Any) -> None:
+    """A row without the KCL's attributes would stop the KCL."""
+    row = table.row(SHARD)
+    assert row is not None
+    dynamodb.delete_item(TableName="leases", Key={"leaseKey": {"S": SHARD}})
+
+    assert not table.add_claim(SHARD, row, "late")
+    assert table.row(SHARD) is None
+
+
+def test_another_error_is_told(table: LeaseTable, dynamodb: Any) -> None:
+    """Only a failed condition means that the row has changed."""
+    dynamodb.delete_table(TableName="leases")
+
+    with pytest.raises(AWS_ERRORS):
+        table.add_claim(SHARD, LeaseRow("worker-1", CHECKPOINT), "late")
