@@ -53,9 +53,8 @@ class ShardState(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a scrape shows, as of one moment `now`."""
+    """Everything that a scrape shows."""
 
-    now: float
     totals: Totals
     inventory: Inventory
     shards: list[ShardState] = field(default_factory=list)
@@ -88,7 +87,7 @@ class FlowlogCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family of the contract."""
         state = self._read_state()
-        self._newborns.begin_page(state.now)
+        self._newborns.begin_page(state.totals.newest_birth())
         yield from self._traffic(state)
         yield self._rejected_ports(state)
         yield from _inventory(state)
@@ -102,7 +101,7 @@ class FlowlogCollector(Collector):
         sums: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0, 0, 0])
         for total in state.totals.traffic:
             cell = sums[self._traffic_key(total, shown)]
-            if self._newborns.is_grown(total.born_at, state.now):
+            if self._newborns.is_grown(total.birth):
                 for place, number in enumerate((total.flows, total.packets, total.bytes)):
                     cell[place] += number
         for place, name in enumerate(("flowlog_flows", "flowlog_packets", "flowlog_bytes")):
@@ -125,7 +124,7 @@ class FlowlogCollector(Collector):
             series = total.series
             subnet_id = series.subnet_id if series.subnet_id in shown else OTHER_SUBNET
             sums[subnet_id, series.direction, series.protocol, series.port] += (
-                total.flows if self._newborns.is_grown(total.born_at, state.now) else 0
+                total.flows if self._newborns.is_grown(total.birth) else 0
             )
         family = _family("flowlog_rejected_port_flows")
         for key, flows in sums.items():
@@ -134,10 +133,10 @@ class FlowlogCollector(Collector):
 
     def _shown_subnets(self, totals: Totals) -> set[str]:
         """Return the subnets shown by name: the first to be seen, so that none changes its name later."""
-        born: dict[str, float] = {}
+        born: dict[str, int] = {}
         for total in totals.traffic:
             subnet_id = total.series.subnet_id
-            born[subnet_id] = min(total.born_at, born.get(subnet_id, total.born_at))
+            born[subnet_id] = min(total.birth, born.get(subnet_id, total.birth))
         return set(sorted(born, key=lambda subnet_id: (born[subnet_id], subnet_id))[: self._max_subnets])
 
 

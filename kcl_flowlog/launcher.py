@@ -58,6 +58,8 @@ from kcl_flowlog.wards import Wards
 log = logging.getLogger(__name__)
 
 _TICK = 0.2
+# A scrape must not wait for a writer that hangs.
+_NOTE_PATIENCE = 1.0
 _HOUSEKEEPING_INTERVAL = 1.0
 _FORGET_INTERVAL = 600.0
 _SETTLE_INTERVAL = 2.0
@@ -135,7 +137,7 @@ class Launcher:
         self._settle_at = time.monotonic()
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
-        self._newborns = Newborns(config.newborn_hold, time.time(), state.shown, self._note_shown)
+        self._newborns = Newborns(config.newborn_hold, self._ledger.shown(), self._note_shown)
         self._registrar = Registrar(
             LeaseTable(aws.client("dynamodb", **_LEASE_TABLE_PATIENCE), extra.get("tableName", config.application)),
             lambda: Ledger(state.ledger),
@@ -333,7 +335,6 @@ class Launcher:
         with Ledger(self._state.ledger) as ledger:
             totals = ledger.totals()
         return State(
-            now=time.time(),
             totals=totals,
             inventory=self._inventory.current,
             overlaps=Counter(_SHARING[overlap.same_log_group] for overlap in self._inventory.overlaps),
@@ -359,12 +360,14 @@ class Launcher:
             },
         )
 
-    def _note_shown(self, moment: float) -> None:
+    def _note_shown(self, birth: int) -> bool:
         try:
-            self._state.note_shown(moment)
-        except OSError as error:
-            # A scrape is worth more: at worst a new series is held anew after a restart.
-            log.debug("What was shown could not be noted: %s", error)
+            with Ledger(self._state.ledger, patience=_NOTE_PATIENCE) as ledger:
+                ledger.note_shown(birth)
+        except LedgerError as error:
+            log.warning("New series go on showing 0: that they are shown could not be noted (%s)", error)
+            return False
+        return True
 
     def _why_unhealthy(self) -> list[str]:
         latest = time.monotonic() - self._config.stuck_after

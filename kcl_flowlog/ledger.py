@@ -64,13 +64,13 @@ CREATE TABLE traffic (
     subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
     protocol TEXT NOT NULL, peer TEXT NOT NULL,
     flows INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    born_at REAL NOT NULL, counted_at REAL NOT NULL,
+    birth INTEGER NOT NULL, counted_at REAL NOT NULL,
     PRIMARY KEY (subnet_id, direction, action, protocol, peer)
 ) WITHOUT ROWID;
 CREATE TABLE rejected_ports (
     subnet_id TEXT NOT NULL, direction TEXT NOT NULL, protocol TEXT NOT NULL, port TEXT NOT NULL,
     flows INTEGER NOT NULL,
-    born_at REAL NOT NULL,
+    birth INTEGER NOT NULL,
     PRIMARY KEY (subnet_id, direction, protocol, port)
 ) WITHOUT ROWID;
 CREATE TABLE counts (
@@ -141,21 +141,21 @@ def set_aside_if_broken(path: Path, suffix: str) -> Path | None:
 
 
 class TrafficTotal(NamedTuple):
-    """One traffic series with its totals; `born_at` is Unix seconds."""
+    """One traffic series with its totals; `birth` is the number of the commit that it came with."""
 
     series: Traffic
     flows: int
     packets: int
     bytes: int
-    born_at: float
+    birth: int
 
 
 class RejectedPortTotal(NamedTuple):
-    """One series of rejected flows by port; `born_at` is Unix seconds."""
+    """One series of rejected flows by port; `birth` is the number of the commit that it came with."""
 
     series: RejectedPort
     flows: int
-    born_at: float
+    birth: int
 
 
 class Totals(NamedTuple):
@@ -165,6 +165,12 @@ class Totals(NamedTuple):
     rejected_ports: list[RejectedPortTotal]
     counts: dict[tuple[str, str], int]
     histograms: dict[str, Histogram]
+
+    def newest_birth(self) -> int:
+        """Return the latest birth of all series, 0 where there is none."""
+        births = [total.birth for total in self.traffic]
+        births += [total.birth for total in self.rejected_ports]
+        return max(births, default=0)
 
 
 class Settlement(NamedTuple):
@@ -194,9 +200,10 @@ class LeftCommit(NamedTuple):
 class Ledger:
     """One connection to the books. Each process opens its own; a thread may not share it."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, patience: float = 30.0) -> None:
+        """`patience` is how many seconds a step waits for its turn to write."""
         self._clock = clock
-        self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
         try:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -220,8 +227,7 @@ class Ledger:
     def begin_generation(self) -> int:
         """Start a new generation of processors: those of older ones can write nothing any more."""
         with self._transaction() as db:
-            db.execute("INSERT INTO meta VALUES ('generation', 1) ON CONFLICT DO UPDATE SET value = value + 1")
-            return int(db.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()[0])
+            return self._next(db, "generation")
 
     def totals(self) -> Totals:
         """Return all totals as of one moment."""
@@ -238,6 +244,16 @@ class Ledger:
                     for histogram, body in db.execute("SELECT * FROM histograms")
                 },
             )
+
+    def shown(self) -> int:
+        """Return the birth that was noted last, 0 where none was; see `kcl_flowlog.newborns`."""
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'shown'").fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def note_shown(self, birth: int) -> None:
+        """Note that pages show the values of all series up to and with a birth."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('shown', ?)", (birth,))
 
     def forget_idle_subnets(self, known: Collection[str], before: float) -> list[str]:
         """Remove and return the subnets that are not `known` and had no traffic since `before`, in Unix seconds.
@@ -362,15 +378,15 @@ class Ledger:
 
     def _add(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:
         """Add a delta to the totals."""
-        now = self._clock()
+        now, birth = self._clock(), self._next(db, "commits")
         db.executemany(
             _ADD_TRAFFIC,
-            [(*series, *(min(number, _MOST) for number in numbers), now, now) for series, numbers in delta.traffic],
+            [(*series, *(min(number, _MOST) for number in numbers), birth, now) for series, numbers in delta.traffic],
         )
         db.executemany(
             "INSERT INTO rejected_ports VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET flows = flows + excluded.flows",
-            [(*series, flows, now) for series, flows in delta.rejected_ports],
+            [(*series, flows, birth) for series, flows in delta.rejected_ports],
         )
         for count, label, number in delta.counts:
             self._count(db, count, label, number)
@@ -410,6 +426,12 @@ class Ledger:
                 buckets = [a + b for a, b in zip(before.buckets, added.buckets, strict=True)]
                 added = Histogram(buckets, before.sum + added.sum)
         db.execute("INSERT OR REPLACE INTO histograms VALUES (?, ?)", (histogram, msgspec.json.encode(added)))
+
+    @staticmethod
+    def _next(db: sqlite3.Connection, name: str) -> int:
+        """Return the next number of a sequence; the first is 1."""
+        db.execute("INSERT INTO meta VALUES (?, 1) ON CONFLICT DO UPDATE SET value = value + 1", (name,))
+        return int(db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0])
 
     @staticmethod
     def _check_generation(db: sqlite3.Connection, generation: int) -> None:

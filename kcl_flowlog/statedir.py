@@ -46,18 +46,6 @@ class StateDir:
         return self.path / "attempts"
 
     @property
-    def shown(self) -> float | None:
-        """The moment that was noted last, None where none was; see `kcl_flowlog.newborns`."""
-        try:
-            return float((self.path / "shown").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def note_shown(self, moment: float) -> None:
-        """Note a moment, in Unix seconds. It need not outlive the machine, so the disk is not waited for."""
-        (self.path / "shown").write_text(repr(moment))
-
-    @property
     def dead_letters(self) -> Path:
         """What could not be used, as JSON lines."""
         return self.path / "dead-letters.jsonl"

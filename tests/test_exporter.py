@@ -22,7 +22,7 @@ from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 GOLDEN = Path(__file__).parent / "data" / "metrics.prom"
 NOW = 1_800_000_000.0
-OLD = NOW - 3600
+OLD = 1
 
 
 def traffic(subnet_id: str, direction: str, action: str, protocol: str, peer: str, *sums: int) -> TrafficTotal:
@@ -30,7 +30,6 @@ def traffic(subnet_id: str, direction: str, action: str, protocol: str, peer: st
 
 
 STATE = State(
-    now=NOW,
     totals=Totals(
         traffic=[
             traffic("subnet-a", "ingress", "accept", "tcp", "internet", 10, 200, 30_000),
@@ -138,11 +137,12 @@ def test_a_newborn_series_shows_0() -> None:
     series = Traffic(peer="same_zone", protocol="udp", **LABELS)
     labels = {**LABELS, "protocol": "udp", "peer": "same_zone"}
 
-    def shown(age: float) -> float | None:
-        state = replace(STATE, totals=Totals([TrafficTotal(series, 5, 50, 5000, NOW - age)], [], {}, {}))
-        return value(state, "flowlog_flows_total", labels, newborns=Newborns(60.0))
+    state = replace(STATE, totals=Totals([TrafficTotal(series, 5, 50, 5000, 7)], [], {}, {}))
 
-    assert (shown(59.9), shown(60.0)) == (0, 5)
+    def shown(before: int) -> float | None:
+        return value(state, "flowlog_flows_total", labels, newborns=Newborns(60.0, before))
+
+    assert (shown(6), shown(7)) == (0, 5)
 
 
 @pytest.mark.parametrize(

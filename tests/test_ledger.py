@@ -95,15 +95,31 @@ def test_deltas_add_up(ledger: Ledger) -> None:
     assert (totals.histograms["event_delay"].buckets[1], totals.histograms["event_delay"].sum) == (4, 180.0)
 
 
-def test_a_series_keeps_its_birth(ledger: Ledger, time: Time, path: Path) -> None:
-    """A later commit, or a restart, is no birth."""
+def test_a_series_keeps_its_birth(ledger: Ledger, path: Path) -> None:
+    """A later commit, or a restart, is no birth; a series that comes again after it was forgotten is a new one."""
     mine = claim(ledger)
-    for upto in ("5", "6"):
+
+    def births(upto: str) -> set[int]:
         ledger.prepare(mine, Position(upto), delta().snapshot())
         ledger.fold(mine)
-        time.now += 60
+        with Ledger(path) as again:
+            totals = again.totals()
+        births = {total.birth for total in (*totals.traffic, *totals.rejected_ports)}
+        assert totals.newest_birth() == max(births)
+        return births
+
+    assert [births("5"), births("6")] == [{1}, {1}]
+    ledger.forget_idle_subnets([], 5000.0)
+    assert births("7") == {3}
+
+
+def test_what_was_shown_is_remembered(ledger: Ledger, path: Path) -> None:
+    """By the ledger itself, so that a new one begins with nothing shown."""
+    assert ledger.shown() == 0
+    ledger.note_shown(7)
+    ledger.note_shown(9)
     with Ledger(path) as again:
-        assert [total.born_at for total in again.totals().traffic] == [1000.0]
+        assert again.shown() == 9
 
 
 def test_a_total_stops_at_its_largest_number(ledger: Ledger) -> None:

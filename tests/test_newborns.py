@@ -1,4 +1,4 @@
-"""When a new series shows its value: histories of pages, over restarts and last pages."""
+"""When a new series shows its value: histories of pages, over restarts, last pages and disks that are full."""
 
 from __future__ import annotations
 
@@ -12,73 +12,89 @@ HOLD = 60.0
 class Run:
     """One run of an instance, and what it noted."""
 
-    def __init__(self, started_at: float, before: Run | None = None) -> None:
-        self.noted: float | None = before.noted if before is not None else None
-        self.newborns = Newborns(HOLD, started_at, self.noted, self._note)
+    def __init__(self, before: Run | None = None, hold: float = HOLD) -> None:
+        self.noted = before.noted if before is not None else 0
+        self.can_note = True
+        self.now = 0.0
+        self.newborns = Newborns(hold, self.noted, self._note, lambda: self.now)
 
-    def _note(self, moment: float) -> None:
-        self.noted = moment
+    def _note(self, birth: int) -> bool:
+        if self.can_note:
+            self.noted = birth
+        return self.can_note
 
-    def shows(self, now: float, *born_at: float) -> list[bool]:
-        """Make a page; say of each series whether it shows its value."""
-        self.newborns.begin_page(now)
-        return [self.newborns.is_grown(moment, now) for moment in born_at]
+    def shows(self, now: float, *births: int) -> list[bool]:
+        """Make a page of the series with these births; say of each whether it shows its value."""
+        self.now = now
+        self.newborns.begin_page(max(births, default=0))
+        return [self.newborns.is_grown(birth) for birth in births]
 
 
 @pytest.mark.parametrize(
-    ("born_at", "shown"),
-    [(1000.0, False), (940.1, False), (940.0, True), (200.0, True), (4600.0, True)],
-    ids=["newborn", "still held", "grown", "old", "born in the future, as a clock was set back"],
+    "pages",
+    [
+        [(0, {1: False}), (59.9, {1: False}), (60, {1: True}), (61, {1: True})],
+        # Born together, or between two pages: held from the first page that has them.
+        [(0, {1: False, 2: False}), (50, {1: False, 3: False}), (60, {1: True, 2: True, 3: False}), (110, {3: True})],
+        # However long nobody has asked for a page.
+        [(0, {}), (1000, {1: False}), (2000, {1: True, 2: False}), (3000, {1: True, 2: True})],
+        # A series that ended takes nothing with it.
+        [(0, {1: False, 2: False}), (30, {1: False}), (60, {1: True})],
+    ],
+    ids=["one", "several", "seldom scraped", "ended"],
 )
-def test_a_series_is_held_while_it_is_young(born_at: float, shown: bool) -> None:
-    """And no longer, whatever the clock says."""
-    run = Run(100.0)
-
-    assert run.shows(1000.0, born_at) == [shown]
-    assert run.newborns.held == (not shown)
-
-
-def test_what_was_shown_is_never_hidden_again() -> None:
-    """Neither by a clock that was set back, nor by a restart."""
-    run = Run(0.0)
-    assert run.shows(1000.0, 900.0) == [True]
-    assert run.shows(930.0, 900.0) == [True]
-
-    assert Run(1010.0, run).shows(1011.0, 900.0) == [True]
+def test_a_series_shows_0_until_the_hold_is_over(pages: list[tuple[float, dict[int, bool]]]) -> None:
+    """And its value ever after."""
+    run = Run()
+    for now, shown in pages:
+        assert run.shows(now, *shown) == list(shown.values())
+        assert run.newborns.held == (False in shown.values())
 
 
-def test_what_was_not_shown_before_a_restart_is_held_anew() -> None:
-    """No page may have shown its 0 yet, so its first one must not show its value."""
-    run = Run(0.0)
-    run.shows(1000.0)
+def test_without_a_hold_all_shows_at_once() -> None:
+    """`--newborn-hold 0s` turns it off."""
+    assert Run(hold=0.0).shows(0, 1, 2) == [True, True]
 
-    again = Run(1100.0, run)
 
-    assert again.shows(1101.0, 990.0, 900.0) == [False, True]
-    assert again.shows(1159.0, 990.0, 900.0) == [False, True]
-    assert again.shows(1160.0, 990.0, 900.0) == [True, True]
+def test_a_restart_neither_hides_what_was_shown_nor_shows_what_was_not() -> None:
+    """No page may have shown the 0 of the rest yet, so its first one must not show a value."""
+    run = Run()
+    run.shows(0, 1)
+    run.shows(60, 1, 2)
+
+    again = Run(run)
+
+    assert again.shows(5, 1, 2) == [True, False]
+    assert again.shows(64, 1, 2, 3) == [True, False, False]
+    assert again.shows(65, 1, 2, 3) == [True, True, False]
 
 
 def test_restarts_one_after_the_other_hide_nothing() -> None:
     """A run that was too short to show anything passes on what the one before it has shown."""
-    first = Run(0.0)
-    first.shows(1000.0)
-    second = Run(1010.0, first)
-    second.shows(1020.0)
+    first = Run()
+    first.shows(0, 1)
+    first.shows(60, 1)
+    second = Run(first)
+    second.shows(1, 1, 2)
 
-    assert Run(1030.0, second).shows(1031.0, 940.0, 941.0) == [True, False]
+    assert Run(second).shows(1, 1, 2) == [True, False]
 
 
-def test_a_state_directory_without_a_note_is_of_an_older_version() -> None:
-    """All that it has was shown; a step back to 0 would count it twice."""
-    assert Run(1000.0).shows(1001.0, 990.0) == [True]
+def test_what_cannot_be_noted_is_held_on() -> None:
+    """A value shown and not noted would go back to 0 after a restart, and count twice."""
+    run = Run()
+    run.shows(0, 1)
+    run.can_note = False
+    assert run.shows(100, 1, 2) == [False, False]
+    run.can_note = True
+    assert run.shows(101, 1, 2) == [True, False]
 
 
 def test_the_last_page_holds_nothing() -> None:
     """And the next run knows that all was shown."""
-    run = Run(0.0)
-    assert run.shows(1000.0, 999.0) == [False]
+    run = Run()
+    assert run.shows(0, 1) == [False]
     run.newborns.lift()
-    assert run.shows(1001.0, 999.0) == [True]
+    assert run.shows(1, 1, 2) == [True, True]
 
-    assert Run(1002.0, run).shows(1003.0, 999.0) == [True]
+    assert Run(run).shows(0, 1, 2) == [True, True]

@@ -103,7 +103,7 @@ def table(delta: Delta, inventory: Inventory) -> str:
 
 def metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
     """Return the report as a metrics page in Prometheus' text format."""
-    state = State(now=0.0, totals=_totals(delta), inventory=inventory)
+    state = State(totals=_totals(delta), inventory=inventory)
     collector = FlowlogCollector(lambda: state, traffic_labels, max_subnets=max_subnets)
     _, page = renderer(exporter.registry(collector))(TEXT, {"name[]": _SERIES})
     return page.decode().rstrip("\n")
@@ -111,8 +111,8 @@ def metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...],
 
 def _totals(delta: Delta) -> Totals:
     return Totals(
-        [TrafficTotal(series, cell[0], cell[1], cell[2], 0.0) for series, cell in delta.traffic.items()],
-        [RejectedPortTotal(series, flows, 0.0) for series, flows in delta.rejected_ports.items()],
+        [TrafficTotal(series, cell[0], cell[1], cell[2], 0) for series, cell in delta.traffic.items()],
+        [RejectedPortTotal(series, flows, 0) for series, flows in delta.rejected_ports.items()],
         dict(delta.counts),
         {},
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import time
+import urllib.parse
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from kcl_flowlog import counters
@@ -15,11 +18,13 @@ from kcl_flowlog.faults import GAPS
 from kcl_flowlog.ledger import Ledger
 
 from .fleet import STOP_PATIENCE, Fleet, Member, signal_all
-from .gate import FAILING, OPEN, THROTTLED
+from .gate import FAILING, FORGETFUL, OPEN, THROTTLED
 
 ZOMBIES = (20.0, 60.0)
 OUTAGE = 15.0
 ALONE_PATIENCE = 240.0
+CLOCK_STEPS = (-3600, -20, 20, 3600)
+SLOW_CLIENTS = 60
 
 
 class Fault(NamedTuple):
@@ -77,6 +82,50 @@ def _lose_state(fleet: Fleet, member: Member, rng: random.Random) -> str:
     return f"exit {code}"
 
 
+def _damage_ledger(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    code = _stop(fleet, member)
+    member.before.append(ledger_of(member))
+    path = member.instance.state / "ledger.sqlite3"
+    content = path.read_bytes()
+    path.write_bytes(rng.randbytes(4096) + content[4096 : len(content) // 2])
+    member.start()
+    aside = fleet.wait(lambda: any(member.instance.state.glob("ledger.sqlite3.broken-*Z")), 30)
+    assert aside, f"{member.name} does not keep its damaged ledger"
+    return f"exit {code}, kept aside"
+
+
+def _fill_disk(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    if not member.disk.is_small:
+        return "no small disk, as only root can mount one"
+    member.disk.fill()
+    fleet.wait(lambda: False, OUTAGE)
+    member.disk.clear()
+    return f"for {OUTAGE:g} s"
+
+
+def _set_clock(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Let its clock leap, and leap back again."""
+    seconds = rng.choice(CLOCK_STEPS)
+    member.clock.set(seconds)
+    fleet.wait(lambda: False, OUTAGE)
+    member.clock.set(0)
+    return f"by {seconds:+d} s, for {OUTAGE:g} s"
+
+
+def _scrape_slowly(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Keep connections that ask for half a page, and others that never read the page they asked for."""
+    address = urllib.parse.urlsplit(member.instance.url)
+    with ExitStack() as stack:
+        connected = 0
+        for number in range(SLOW_CLIENTS):
+            with suppress(OSError):
+                client = stack.enter_context(socket.create_connection((address.hostname, address.port or 80), 5))
+                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + (b"\r\n" if number % 2 else b""))
+                connected += 1
+        fleet.wait(lambda: False, OUTAGE)
+    return f"{connected} clients, for {OUTAGE:g} s"
+
+
 def _scale(fleet: Fleet, member: Member, rng: random.Random) -> str:
     code = _stop(fleet, member)
     fleet.wait(lambda: False, rng.uniform(10, 30))
@@ -121,6 +170,11 @@ def _reshard(fleet: Fleet, member: Member, rng: random.Random) -> str:
 
 def _throttle(fleet: Fleet, member: Member, rng: random.Random) -> str:
     return _gate(fleet, THROTTLED)
+
+
+def _lose_answers(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Write checkpoints and claims, and answer every other one with an error."""
+    return _gate(fleet, FORGETFUL)
 
 
 def _fail_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -178,7 +232,12 @@ FAULTS = {
     "zombie": Fault(2, _zombie),
     "reshard": Fault(3, _reshard),
     "throttle": Fault(2, _throttle),
+    "lose-answers": Fault(2, _lose_answers),
     "fail-dynamodb": Fault(1, _fail_dynamodb),
     "freeze-ec2": Fault(1, _freeze_ec2),
     "freeze-kinesis": Fault(1, _freeze_kinesis),
+    "damage-ledger": Fault(1, _damage_ledger),
+    "fill-disk": Fault(1, _fill_disk),
+    "set-clock": Fault(1, _set_clock),
+    "scrape-slowly": Fault(1, _scrape_slowly),
 }

@@ -25,6 +25,7 @@ from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.truth import Sums, Truth, total
 from kcl_flowlog.demo.world import WorldSpec
 
+from .machine import Clock, Disk
 from .scraper import Scraper
 from .standins import StandIns
 
@@ -48,7 +49,11 @@ class Member:
         self.name = name
         self.directory = directory
         directory.mkdir()
-        self.instance = Instance(environ, stream, directory, OPTIONS)
+        self.disk = Disk(directory / "disk")
+        self.clock = Clock(directory / "clock")
+        self.instance = Instance(
+            {**environ, **self.clock.environment()}, stream, directory, OPTIONS, self.disk.path / "state"
+        )
         self.wanted = False
         self.restarts = 0
         # Totals of ledgers that were lost on purpose.
@@ -178,6 +183,7 @@ class Fleet:
             member.wanted = False
             with contextlib.suppress(Exception):
                 member.instance.kill()
+            member.disk.remove()
 
     def reshard(self, rng: random.Random) -> str:
         """Split a shard or merge two; say which."""

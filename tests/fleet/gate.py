@@ -1,13 +1,17 @@
-"""A gate before DynamoDB: lets everything through, or throttles checkpoints, or fails everything."""
+"""A gate before DynamoDB: lets all through, or throttles commits, or loses their answers, or fails everything."""
 
 from __future__ import annotations
 
 import http.client
+import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from kcl_flowlog.leases import CLAIMS
+
 OPEN = "open"
 THROTTLED = "throttled"
+FORGETFUL = "forgetful"
 FAILING = "failing"
 
 _THROTTLING = (
@@ -15,6 +19,7 @@ _THROTTLING = (
     b'"message":"The level of configured provisioned throughput for the table was exceeded."}'
 )
 _FAILURE = b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Try again."}'
+_JSON = [("Content-Type", "application/x-amz-json-1.0")]
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
 
 
@@ -23,6 +28,7 @@ class Gate:
 
     def __init__(self, behind: int) -> None:
         self.mode = OPEN
+        self._rng = random.Random(behind)
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,17 +71,22 @@ class Gate:
         self, port: int, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """Return status, headers and body of the answer."""
-        is_checkpoint = headers.get("X-Amz-Target", "").endswith("UpdateItem") and b'"checkpoint":{"Value"' in body
-        if self.mode == THROTTLED and is_checkpoint:
-            return 400, [("Content-Type", "application/x-amz-json-1.0")], _THROTTLING
+        is_update = headers.get("X-Amz-Target", "").endswith("UpdateItem")
+        is_checkpoint = is_update and b'"checkpoint":{"Value"' in body
+        is_claim = is_update and CLAIMS.encode() in body
+        is_ours = is_checkpoint or is_claim
+        if self.mode == THROTTLED and is_ours:
+            return 400, _JSON, _THROTTLING
+        is_forgotten = self.mode == FORGETFUL and is_ours and self._rng.random() < 0.5
         if self.mode == FAILING:
-            return 500, [("Content-Type", "application/x-amz-json-1.0")], _FAILURE
+            return 500, _JSON, _FAILURE
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
+            passed_on = answer.status, answer.getheaders(), answer.read()
+            return (500, _JSON, _FAILURE) if is_forgotten else passed_on
         except OSError:
-            return 500, [("Content-Type", "application/x-amz-json-1.0")], _FAILURE
+            return 500, _JSON, _FAILURE
         finally:
             connection.close()

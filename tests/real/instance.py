@@ -22,10 +22,19 @@ QUICK = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSy
 class Instance:
     """`kcl-flowlog run` on a state directory; may be stopped, killed and started again."""
 
-    def __init__(self, environ: Mapping[str, str], stream: str, directory: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        stream: str,
+        directory: Path,
+        options: tuple[str, ...] = (),
+        state: Path | None = None,
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._port = listener.getsockname()[1]
         self._directory = directory
+        self.state = state or directory / "state"
+        """Its state directory."""
         self.fault = directory / "fault"
         self._environment = {**environment(environ), VARIABLE: str(self.fault)}
         self._argv = [
@@ -37,11 +46,6 @@ class Instance:
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def state(self) -> Path:
-        """Its state directory."""
-        return self._directory / "state"
 
     @property
     def stdout(self) -> str:
