@@ -96,13 +96,16 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         ledger: Ledger,
         messenger: Messenger,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         at: faults.At = faults.nowhere,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._messenger = messenger
+        # A wall clock may be set at any time, so it only tells moments; how long something takes is not its business.
         self._clock = clock
+        self._monotonic = monotonic
         self._sleep = sleep
         self._at = at
         self._inventory = LiveInventory(Path(settings.inventory))
@@ -122,9 +125,10 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         self._position: Position | None = None
         self._committer: Committer | None = None
         self._attempts: Attempts | None = None
-        self._committed_at = clock()
+        self._committed_at = monotonic()
         self._lost_at: float | None = None
         self._beat = Beat(0.0, 0.0, 0.0, 0.0)
+        self._beat_told_at = -_BEAT_INTERVAL
 
     # The callbacks of the KCL
 
@@ -135,7 +139,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         claim = self._ledger.claim(self._shard_id, self._settings.generation)
         self._committer = Committer(self._ledger, claim, self._sleep, at=self._at)
         if not self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at)):
-            self._lost_at = self._clock()
+            self._lost_at = self._monotonic()
         self._attempts = Attempts(Path(self._settings.attempts) / self._shard_id)
         # Those of a commit that an earlier processor left are among them only now.
         for one in self._ledger.fingerprints(self._shard_id):
@@ -145,16 +149,15 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     def process_records(self, process_records_input: protocol.ProcessRecordsInput) -> None:
         """Count a batch; commit when it is time. An empty batch is a chance to commit, too."""
-        now = self._clock()
         records = process_records_input.records
         if self._lost_at is not None:
-            self._endure_lost_lease(now)
+            self._endure_lost_lease(self._lost_at)
         else:
             if records:
-                self._count(records, now)
-            if self._is_due(now):
+                self._count(records, self._clock())
+            if self._is_due():
                 self._commit(Checkpoints(process_records_input.checkpointer))
-        self._tell_beat(now, records, process_records_input.millis_behind_latest)
+        self._tell_beat(records, process_records_input.millis_behind_latest)
 
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
         """Forget what was not committed: whoever has the lease now counts it."""
@@ -235,10 +238,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     # Committing
 
-    def _is_due(self, now: float) -> bool:
-        waited = now - self._committed_at
-        # A clock that was set back must not put off a commit.
-        timely = waited >= self._settings.checkpoint_interval or waited < 0
+    def _is_due(self) -> bool:
+        timely = self._monotonic() - self._committed_at >= self._settings.checkpoint_interval
         return self._has_uncommitted and (timely or self._delta.size >= _LARGE_DELTA)
 
     @property
@@ -255,9 +256,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             committer.prepare(self._delta, self._position)
             self._delta = Delta()
             outcome = committer.finish(checkpointer)
-        self._committed_at = self._clock()
+        self._committed_at = self._monotonic()
         if outcome is Outcome.DONE:
-            self._beat.last_checkpoint_at = self._committed_at
+            self._beat.last_checkpoint_at = self._clock()
         elif outcome is Outcome.LOST:
             self._delta = Delta()
             self._lost_at = self._committed_at
@@ -265,10 +266,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         else:
             self._log("warning", "Checkpoints are throttled; trying again later", shard_id=self._shard_id)
 
-    def _endure_lost_lease(self, now: float) -> None:
+    def _endure_lost_lease(self, since: float) -> None:
         """Count nothing more; what is delivered now, another owner counts."""
-        assert self._lost_at is not None  # noqa: S101
-        if now - self._lost_at > _LOST_LEASE_PATIENCE:
+        if self._monotonic() - since > _LOST_LEASE_PATIENCE:
             raise FlowlogError(f"The lease of {self._shard_id} is lost, yet its records go on arriving.")
 
     def _ready(self) -> Committer:
@@ -278,12 +278,13 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     # Telling the launcher
 
-    def _tell_beat(self, now: float, records: list[protocol.Record], millis_behind: int | None) -> None:
+    def _tell_beat(self, records: list[protocol.Record], millis_behind: int | None) -> None:
         if records:
             self._beat.last_record_at = records[-1].timestamp_millis / 1000
-        due = now - self._beat.at >= _BEAT_INTERVAL or now < self._beat.at
-        if due:
-            self._beat.at = now
+        now = self._monotonic()
+        if now - self._beat_told_at >= _BEAT_INTERVAL:
+            self._beat_told_at = now
+            self._beat.at = self._clock()
             self._beat.lag = (millis_behind or 0) / 1000
             self._messenger.tell(self._beat)
 
