@@ -177,15 +177,23 @@ def _sentence(error: Exception) -> str:
 
 def is_denied(error: Exception) -> bool:
     """Say whether AWS refused for want of a permission."""
-    return isinstance(error, botocore.exceptions.ClientError) and error.response.get("Error", {}).get("Code") in _DENIED
+    return _code(error) in _DENIED
 
 
 def is_failed_condition(error: Exception) -> bool:
     """Say whether DynamoDB did not write because a row is not as it was expected to be."""
-    return (
-        isinstance(error, botocore.exceptions.ClientError)
-        and error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
-    )
+    return _code(error) == "ConditionalCheckFailedException"
+
+
+def is_missing_table(error: Exception) -> bool:
+    """Say whether DynamoDB has no such table."""
+    return _code(error) == "ResourceNotFoundException"
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, botocore.exceptions.ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return ""
 
 
 def is_unknown_parameter(error: Exception) -> bool:

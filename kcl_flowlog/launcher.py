@@ -44,6 +44,7 @@ from kcl_flowlog.exposition import renderer
 from kcl_flowlog.flowlog import nearest_field
 from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
+from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable
 from kcl_flowlog.ledger import Ledger, LedgerError, set_aside_if_broken
 from kcl_flowlog.newborns import Newborns
@@ -64,7 +65,7 @@ _HOUSEKEEPING_INTERVAL = 1.0
 _FORGET_INTERVAL = 600.0
 _SETTLE_INTERVAL = 2.0
 # Whoever waits for the lease table tries again, and a stop must not wait for long.
-_LEASE_TABLE_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+_DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 # Where the disk is full.
 _CHORES_PAUSE = 10.0
 # The daemon needs this on top of the grace it gives the processors.
@@ -138,11 +139,11 @@ class Launcher:
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
         self._newborns = Newborns(config.newborn_hold, self._ledger.shown(), self._note_shown)
-        self._registrar = Registrar(
-            LeaseTable(aws.client("dynamodb", **_LEASE_TABLE_PATIENCE), extra.get("tableName", config.application)),
-            lambda: Ledger(state.ledger),
-            state.worker_id(),
-        )
+        dynamodb = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
+        lease_table = extra.get("tableName", config.application)
+        coordinator_table = extra.get("coordinatorStateTableName", f"{config.application}-CoordinatorState")
+        self._registrar = Registrar(LeaseTable(dynamodb, lease_table), lambda: Ledger(state.ledger), state.worker_id())
+        self._leader_lock = LeaderLock(dynamodb, coordinator_table, state.worker_id())
         self._inventory = InventoryKeeper(
             origins.of(config, aws),
             state.inventory.read_bytes() if state.inventory.exists() else None,
@@ -185,6 +186,7 @@ class Launcher:
         log.info("Stopping: waiting for the last checkpoints")
         deadline = time.monotonic() + self._config.shutdown_grace + _STOP_MARGIN
         self._supervisor.stop(lambda: self._is_asked_to_stop(_TICK) or time.monotonic() > deadline)
+        self._leader_lock.release()
         with self._put_off_if_refused():
             # Where the daemon had to be killed, or a checkpoint was refused, it may have happened all the same.
             self._ledger.begin_generation()
@@ -231,6 +233,7 @@ class Launcher:
     def _started_daemon(self) -> Daemon:
         config, state = self._config, self._state
         self._wards.forget()
+        self._leader_lock.release()
         settings = ProcessorSettings(
             generation=self._ledger.begin_generation(),
             ledger=str(state.ledger),

@@ -1,0 +1,85 @@
+"""The lock of the KCL's leader in DynamoDB: whose is deleted, and what is said when that can't be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from kcl_flowlog.leaderlock import LeaderLock
+
+TABLE = "flows-CoordinatorState"
+# As the KCL writes them; the row beside the lock is of its migration from 2.x.
+OTHER_ROW = {"key": {"S": "Migration3.0"}, "cv": {"S": "CLIENT_VERSION_3X"}}
+LOCK = {
+    "key": {"S": "Leader"},
+    "ownerName": {"S": "worker-1"},
+    "recordVersionNumber": {"S": "8f428277-69c1-4869-9540-ef81c8cac5bf"},
+    "leaseDuration": {"S": "120000"},
+}
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        yield boto3.client("dynamodb", region_name="eu-central-1")
+
+
+@pytest.fixture
+def rows(dynamodb: Any) -> Iterator[Any]:
+    dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.put_item(TableName=TABLE, Item=OTHER_ROW)
+    return lambda: [row["key"]["S"] for row in dynamodb.scan(TableName=TABLE)["Items"]]
+
+
+@pytest.mark.parametrize(
+    ("worker_id", "left"),
+    [("worker-1", ["Migration3.0"]), ("worker-2", ["Leader", "Migration3.0"])],
+    ids=["its own", "another's"],
+)
+def test_only_its_own_lock_is_deleted(dynamodb: Any, rows: Any, worker_id: str, left: list[str]) -> None:
+    """And nothing else of the table."""
+    dynamodb.put_item(TableName=TABLE, Item=LOCK)
+    LeaderLock(dynamodb, TABLE, worker_id).release()
+    assert sorted(rows()) == left
+
+
+@pytest.mark.usefixtures("rows")
+def test_where_nobody_leads_there_is_nothing_to_say(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An application that has just begun."""
+    caplog.set_level(logging.INFO)
+    LeaderLock(dynamodb, TABLE, "worker-1").release()
+    assert not caplog.records
+
+
+def test_without_its_table_there_is_nothing_to_say(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An application that has never been started."""
+    caplog.set_level(logging.INFO)
+    LeaderLock(dynamodb, TABLE, "worker-1").release()
+    assert not caplog.records
+
+
+def test_what_fails_is_said_and_let_be(caplog: pytest.LogCaptureFixture) -> None:
+    """The lock expires by itself, so a start or a stop goes on."""
+    with mock_aws():
+        nowhere = boto3.client(
+            "dynamodb",
+            region_name="eu-central-1",
+            endpoint_url="http://127.0.0.1:1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=boto3.session.Config(retries={"total_max_attempts": 1}),
+        )
+    LeaderLock(nowhere, TABLE, "worker-1").release()
+    assert "could not be released" in caplog.text
