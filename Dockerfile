@@ -27,7 +27,7 @@ jdk.unsupported,jdk.crypto.ec,jdk.management,jdk.net,jdk.zipfs \
 FROM ${BASE_IMAGE} AS libraries
 COPY requirements/run.txt properties/kcl-jars-*.sha256 /src/requirements/
 RUN python3 -m venv /opt/venv \
- && /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes \
+ && /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes --no-deps \
       -r /src/requirements/run.txt \
  && ln -s /opt/venv/lib/python3*/site-packages /src/site-packages
 WORKDIR /src/site-packages/amazon_kclpy/jars
@@ -55,7 +55,7 @@ RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep51
 # The same for the demo, with its libraries and all of botocore. It uses the image's Java.
 FROM libraries AS venv-demo
 COPY requirements/demo.txt /src/requirements/
-RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes \
+RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep517 --require-hashes --no-deps \
       -r /src/requirements/demo.txt
 WORKDIR /src
 COPY setup.py setup.cfg pyproject.toml README.md LICENSE ./

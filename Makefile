@@ -35,15 +35,17 @@ fleet: $(VENV)/test          ## a fleet under faults, against strict stand-ins (
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-# The locked libraries, then the package itself as it stands here.
+# The locked libraries, then the package itself as it stands here. The lock names every library there is, so nothing is
+# resolved: pip would look at newer versions of what is asked for with extras, and then refuse them as not locked.
 $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pyproject.toml | $(VENV)/pip
 	@echo 'Installing what `make $*` needs; the first time this takes a minute or two …'
-	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python -m pip check
 	@touch $@
 
 $(VENV)/fuzz: requirements/fuzz.txt | $(VENV)/test
-	$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
 $(VENV)/pip:
