@@ -8,21 +8,29 @@ import signal
 import socket
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from kcl_flowlog import counters
+from kcl_flowlog.demo.envelopes import Envelope
+from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.truth import Key, Sums, Truth
 from kcl_flowlog.faults import GAPS
 from kcl_flowlog.ledger import Ledger
 
-from .fleet import STOP_PATIENCE, Fleet, Member, signal_all
+from .fleet import STOP_PATIENCE, STUCK_AFTER, Fleet, Member, signal_all
 from .gate import FAILING, FORGETFUL, OPEN, THROTTLED
 
 ZOMBIES = (20.0, 60.0)
-OUTAGE = 15.0
+OUTAGES = (15.0, 60.0)
+# Of what is there at once, or not at all.
+SPELL = 15.0
 ALONE_PATIENCE = 240.0
+READY_PATIENCE = 60.0
+POISON_PATIENCE = 120.0
+POISON = b"arsenic in the payload"
 CLOCK_STEPS = (-3600, -20, 20, 3600)
 SLOW_CLIENTS = 60
 
@@ -82,6 +90,15 @@ def _lose_state(fleet: Fleet, member: Member, rng: random.Random) -> str:
     return f"exit {code}"
 
 
+def _roll(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Restart all instances, one when the one before is up again, as an orchestrator does; none has a volume."""
+    said = []
+    for one in fleet.members:
+        said.append(f"{one.name} {_lose_state(fleet, one, rng)}")
+        assert fleet.wait(one.is_up, READY_PATIENCE), f"{one.name} is not up again"
+    return ", ".join(said)
+
+
 def _damage_ledger(fleet: Fleet, member: Member, rng: random.Random) -> str:
     code = _stop(fleet, member)
     member.before.append(ledger_of(member))
@@ -98,18 +115,18 @@ def _fill_disk(fleet: Fleet, member: Member, rng: random.Random) -> str:
     if not member.disk.is_small:
         return "no small disk, as only root can mount one"
     member.disk.fill()
-    fleet.wait(lambda: False, OUTAGE)
+    fleet.wait(lambda: False, SPELL)
     member.disk.clear()
-    return f"for {OUTAGE:g} s"
+    return f"for {SPELL:g} s"
 
 
 def _set_clock(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Let its clock leap, and leap back again."""
     seconds = rng.choice(CLOCK_STEPS)
     member.clock.set(seconds)
-    fleet.wait(lambda: False, OUTAGE)
+    fleet.wait(lambda: False, SPELL)
     member.clock.set(0)
-    return f"by {seconds:+d} s, for {OUTAGE:g} s"
+    return f"by {seconds:+d} s, for {SPELL:g} s"
 
 
 def _scrape_slowly(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -122,8 +139,8 @@ def _scrape_slowly(fleet: Fleet, member: Member, rng: random.Random) -> str:
                 client = stack.enter_context(socket.create_connection((address.hostname, address.port or 80), 5))
                 client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + (b"\r\n" if number % 2 else b""))
                 connected += 1
-        fleet.wait(lambda: False, OUTAGE)
-    return f"{connected} clients, for {OUTAGE:g} s"
+        fleet.wait(lambda: False, SPELL)
+    return f"{connected} clients, for {SPELL:g} s"
 
 
 def _scale(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -168,45 +185,73 @@ def _reshard(fleet: Fleet, member: Member, rng: random.Random) -> str:
     return fleet.reshard(rng)
 
 
+def _hang(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Stop one processor for good: nobody but its launcher can see that."""
+    pids = member.processors()
+    if not pids:
+        return "no processor there"
+    pid = rng.choice(pids)
+    signal_all([pid], signal.SIGSTOP)
+    gone = fleet.wait(lambda: pid not in member.processors(), STUCK_AFTER + READY_PATIENCE)
+    assert gone, f"{member.name} lets a processor hang"
+    return "killed by its launcher"
+
+
+def _poison(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Put a record that kills each processor that has it in hand, whoever holds its shard."""
+    before = fleet.totals().payloads["malformed"]
+    for one in fleet.members:
+        one.instance.order(f"payload kill-processor {POISON.decode().split()[0]}")
+    fleet.put(Envelope(f"poison-{rng.random()}", POISON, Truth(payloads=Counter(malformed=1))))
+    passed_over = fleet.wait(lambda: fleet.totals().payloads["malformed"] > before, POISON_PATIENCE)
+    for one in fleet.members:
+        one.instance.fault.unlink(missing_ok=True)
+    assert passed_over, "A record that kills is not passed over"
+    return "passed over"
+
+
 def _throttle(fleet: Fleet, member: Member, rng: random.Random) -> str:
-    return _gate(fleet, THROTTLED)
+    return _gate(fleet, THROTTLED, rng)
 
 
 def _lose_answers(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Write checkpoints and claims, and answer every other one with an error."""
-    return _gate(fleet, FORGETFUL)
+    return _gate(fleet, FORGETFUL, rng)
 
 
 def _fail_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
-    return _gate(fleet, FAILING)
+    return _gate(fleet, FAILING, rng)
 
 
-def _gate(fleet: Fleet, mode: str) -> str:
+def _gate(fleet: Fleet, mode: str, rng: random.Random) -> str:
+    seconds = rng.choice(OUTAGES)
     fleet.standins.gate.mode = mode
-    fleet.wait(lambda: False, OUTAGE)
+    fleet.wait(lambda: False, seconds)
     fleet.standins.gate.mode = OPEN
-    return f"for {OUTAGE:g} s"
+    return f"for {seconds:g} s"
 
 
 def _freeze_ec2(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    seconds = rng.choice(OUTAGES)
     os.kill(fleet.standins.ec2.pid, signal.SIGSTOP)
     code = _stop(fleet, member)
     member.start()
-    fleet.wait(lambda: False, OUTAGE)
+    fleet.wait(lambda: False, seconds)
     os.kill(fleet.standins.ec2.pid, signal.SIGCONT)
-    return f"for {OUTAGE:g} s, with a start of {member.name} (exit {code})"
+    return f"for {seconds:g} s, with a start of {member.name} (exit {code})"
 
 
 def _freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    seconds = rng.choice(OUTAGES)
     fleet.standins.freeze("kinesis")
-    time.sleep(OUTAGE)
+    time.sleep(seconds)
     fleet.standins.thaw("kinesis")
-    return f"for {OUTAGE:g} s"
+    return f"for {seconds:g} s"
 
 
-def ledger_of(member: Member) -> Truth:
-    """Return the totals in a stopped member's ledger, in the form of a truth."""
-    truth = Truth()
+def ledger_of(member: Member) -> Page:
+    """Return the totals in a stopped member's ledger, in the form of its page."""
+    truth, malformed = Truth(), Counter[str]()
     with Ledger(member.instance.state / "ledger.sqlite3") as ledger:
         totals = ledger.totals()
     for one in totals.traffic:
@@ -216,7 +261,9 @@ def ledger_of(member: Member) -> Truth:
             truth.events[label] += number
         elif count == counters.PAYLOADS:
             truth.payloads[label] += number
-    return truth
+        elif count == counters.MALFORMED:
+            malformed[label] += number
+    return Page(counted=truth, malformed=malformed)
 
 
 FAULTS = {
@@ -227,9 +274,12 @@ FAULTS = {
     "gap": Fault(4, _die_in_gap),
     "restart": Fault(3, _restart),
     "lose-state": Fault(2, _lose_state),
+    "roll": Fault(1, _roll),
     "scale": Fault(2, _scale),
     "scale-to-one": Fault(1, _scale_to_one),
     "zombie": Fault(2, _zombie),
+    "hang": Fault(1, _hang),
+    "poison": Fault(1, _poison),
     "reshard": Fault(3, _reshard),
     "throttle": Fault(2, _throttle),
     "lose-answers": Fault(2, _lose_answers),

@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 from real.instance import Instance
 
 from kcl_flowlog.demo import world as worlds
-from kcl_flowlog.demo.envelopes import put
+from kcl_flowlog.demo.envelopes import Envelope, put
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.traffic import Traffic
@@ -33,8 +34,11 @@ SCRAPE_INTERVAL = 1.0
 # Longer than two scrapes and than a restart takes the other way round.
 NEWBORN_HOLD = 4
 STOP_PATIENCE = 90.0
+# Longer than any zombie sleeps, which has to wake up as the owner that it was.
+STUCK_AFTER = 75
 OPTIONS = (
     *("--newborn-hold", f"{NEWBORN_HOLD}s", "--final-scrape-timeout", "20s", "--inventory-interval", "20s"),
+    *("--stuck-after", f"{STUCK_AFTER}s"),
     *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info"),
 )
 
@@ -56,8 +60,8 @@ class Member:
         )
         self.wanted = False
         self.restarts = 0
-        # Totals of ledgers that were lost on purpose.
-        self.before: list[Truth] = []
+        # What the ledgers said that were lost on purpose.
+        self.before: list[Page] = []
 
     def start(self) -> None:
         self.wanted = True
@@ -82,6 +86,11 @@ class Member:
     def processors(self) -> list[int]:
         """Return the process ids of its processors."""
         return [pid for pid in self.instance.family() if b"kcl_flowlog.processor" in _command(pid)]
+
+    def is_up(self) -> bool:
+        """Say whether it answers, and its daemon is initialised."""
+        page = self.instance.page() if self.instance.is_running else None
+        return page is not None and page.daemon_up
 
     def daemon(self) -> int:
         """Return the process id of its daemon, 0 where there is none."""
@@ -116,9 +125,10 @@ class Fleet:
             SCRAPE_INTERVAL,
         )
         traffic = Traffic(self.world, random.Random(seed))
-        self.producer = Producer(
-            self.world, traffic, partial(put, self.kinesis, self.world.stream), rate=rate, pace=0.5
-        )
+        self._put = partial(put, self.kinesis, self.world.stream)
+        self.producer = Producer(self.world, traffic, self._put, rate=rate, pace=0.5)
+        # Of what was put beside the producer.
+        self._beside: list[Truth] = []
 
     def keep(self) -> None:
         """Do what an orchestrator does, and make sure that the producer lives."""
@@ -142,10 +152,24 @@ class Fleet:
         found = (member.instance.page() for member in self.members if member.instance.is_running)
         return [page for page in found if page is not None]
 
+    def put(self, envelope: Envelope) -> None:
+        """Put one envelope beside what the producer puts."""
+        self._beside += [accepted.truth for accepted in self._put([envelope])]
+
+    def truth(self) -> Truth:
+        """Return all that was put."""
+        return total([self.producer.truth(), *self._beside])
+
     def totals(self) -> Truth:
         """Return what all ledgers together say, also those that were lost."""
-        lost = [truth for member in self.members for truth in member.before]
-        return total([*(page.counted for page in self.pages()), *lost])
+        return total(page.counted for page in self._all_pages())
+
+    def malformed(self) -> Counter[str]:
+        """Return bad data by reason, as all ledgers together say."""
+        return sum((page.malformed for page in self._all_pages()), Counter())
+
+    def _all_pages(self) -> list[Page]:
+        return [*self.pages(), *(page for member in self.members for page in member.before)]
 
     def open_shards(self) -> set[str]:
         """Return the shards that records still arrive on."""

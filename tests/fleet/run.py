@@ -105,7 +105,7 @@ def _faults(
 
 def _verdict(fleet: Fleet, clock: Clock) -> bool:
     fleet.producer.stop()
-    truth = fleet.producer.truth()
+    truth = fleet.truth()
     clock.say(f"put: {truth.sum_where(lambda key: True)}, events {dict(truth.events)}")
     fleet.wait(lambda: fleet.totals() == truth and fleet.scraper.seen().traffic == truth.traffic, FLOW_PATIENCE)
     # A record that is counted twice would show by now.
@@ -125,7 +125,9 @@ def _verdict(fleet: Fleet, clock: Clock) -> bool:
         clock.say(f"{name}: more by {tuple(more)}, {'exactly undecided commits' if is_explained else 'UNEXPLAINED'}")
         ok = ok and is_explained
     flows = totals.sum_where(lambda key: True).flows
-    wrong = imbalances(totals.events, totals.payloads, {}, flows, sum(truth.events.values()) if not undecided else None)
+    wrong = imbalances(
+        totals.events, totals.payloads, fleet.malformed(), flows, sum(truth.events.values()) if not undecided else None
+    )
     for claim in wrong:
         clock.say(f"the books don't balance: {claim}")
     return ok and not wrong
