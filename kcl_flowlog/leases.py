@@ -39,7 +39,7 @@ class LeaseTable:
         checkpoint = Position(row["checkpoint"]["S"], int(row["checkpointSubSequenceNumber"]["N"]))
         return LeaseRow(row.get("leaseOwner", {}).get("S", ""), checkpoint, row.get(CLAIMS, {}).get("S", ""))
 
-    def add_claim(self, shard_id: str, row: LeaseRow, token: str) -> bool:
+    def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
         """Add a claim that begins at the row's checkpoint; say whether the row was still as it had been read.
 
         As every claim changes the condition of the next, a request that comes
@@ -50,7 +50,7 @@ class LeaseTable:
             ":owner": {"S": row.owner},
             ":sequence": {"S": row.checkpoint.sequence},
             ":sub": {"N": str(row.checkpoint.sub_sequence)},
-            ":after": {"S": with_claim(row, token)},
+            ":after": {"S": with_claim(row, token, suspect)},
         }
         if row.claims:
             values[":before"] = {"S": row.claims}

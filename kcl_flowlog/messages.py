@@ -3,8 +3,8 @@
 A processor's stdout is the KCL's protocol, and its stderr ends up twice in
 the daemon's log. So logs, denials and signs of life go over a Unix socket of
 the launcher's, one JSON object per line. Two kinds are answered by one line: a
-`Hello` once it is known whether its processor may commit, a `Denials` once it
-is written down.
+`Hello` once it is known whether its processor may commit, with the marks of
+the records to pass over; a `Denials` once it is written down.
 
 This module is the processor's end and the form of the messages; the
 launcher's end is `kcl_flowlog.postbox`. When the launcher is gone, sending
@@ -15,19 +15,24 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Iterable
 from types import TracebackType
 
 import msgspec
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """The processor has claimed its shard, with a token, and begins after this position."""
+    """The processor has claimed its shard, with a token, and begins after this position.
+
+    `suspect` is the mark of the record that the one before it, here, died of; empty where there is none.
+    """
 
     shard_id: str
     pid: int
     token: str
     sequence_number: str
     sub_sequence_number: int
+    suspect: str = ""
 
 
 class Beat(msgspec.Struct, tag="beat"):
@@ -68,10 +73,14 @@ class Farewell(msgspec.Struct, tag="farewell"):
 
 Message = Hello | Farewell | Beat | Log | Denials | UnknownInterfaces
 
-ACKNOWLEDGED = b"ok\n"
 REFUSED = b"no\n"
 
 _encode = msgspec.json.Encoder().encode
+
+
+def acknowledged(words: Iterable[str] = ()) -> bytes:
+    """Return the answer that says yes, and these words, which have no spaces."""
+    return " ".join(("ok", *words)).encode() + b"\n"
 
 
 class Disconnected(OSError):
@@ -99,8 +108,8 @@ class Messenger:
             except BlockingIOError:
                 self._wait(select.POLLOUT)
 
-    def ask(self, message: Hello | Denials) -> bool:
-        """Send what has an answer, and wait for it; return whether it was a yes."""
+    def ask(self, message: Hello | Denials) -> list[str] | None:
+        """Send what has an answer, and wait for it; return the words that came with a yes, None for a no."""
         self.tell(message)
         answer = b""
         while not answer.endswith(b"\n"):
@@ -109,7 +118,8 @@ class Messenger:
             if not part:
                 raise Disconnected("The launcher hung up.")
             answer += part
-        return answer == ACKNOWLEDGED
+        yes, *words = answer.decode().split()
+        return words if yes == "ok" else None
 
     def log(self, level: str, text: str, **fields: object) -> None:
         """Send one event for the log."""

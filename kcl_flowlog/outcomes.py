@@ -93,7 +93,7 @@ MALFORMED_REASONS: Final = {
         "Something else writes to the stream; the dead letters show what.",
     ),
     "payload_poison": Word(
-        "The processor died three times in a row with this record in hand; it was passed over.",
+        "Three processors died in turn with this record in hand; it was passed over.",
         "A fault of kcl-flowlog, or too little memory. Its dead letter holds the whole payload: replay it, report it.",
     ),
     "payload_message_type": Word(

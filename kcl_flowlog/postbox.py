@@ -25,8 +25,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from kcl_flowlog.claims import Permit
 from kcl_flowlog.messages import (
-    ACKNOWLEDGED,
     REFUSED,
     Beat,
     Denials,
@@ -35,6 +35,7 @@ from kcl_flowlog.messages import (
     Log,
     Message,
     UnknownInterfaces,
+    acknowledged,
 )
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Postbox:
         self,
         path: Path,
         denials: BinaryIO,
-        register: Callable[[Hello], bool],
+        register: Callable[[Hello], Permit | None],
         on_unknown_interfaces: Callable[[], None],
         clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
@@ -138,14 +139,15 @@ class Postbox:
                     shard.heard_at = self._monotonic()
         elif isinstance(message, Denials):
             if self._write(message):
-                answer(ACKNOWLEDGED)
+                answer(acknowledged())
         elif isinstance(message, Log):
             logger = logging.getLogger("kcl_flowlog.processor")
             logger.log(logging.getLevelName(message.level.upper()), message.text, extra={"fields": message.fields})
         elif isinstance(message, Hello):
             with self._lock:
                 self._shards[connection] = Shard(message.shard_id, message.pid, self._clock(), self._monotonic())
-            answer(ACKNOWLEDGED if self._register(message) else REFUSED)
+            permit = self._register(message)
+            answer(acknowledged(sorted(permit.poison)) if permit is not None else REFUSED)
         elif isinstance(message, Farewell):
             with self._lock:
                 self._shards.pop(connection, None)

@@ -32,6 +32,7 @@ from amazon_kclpy.v3 import processor as v3
 from kcl_flowlog import counters, faults, subnets
 from kcl_flowlog.attempts import Attempts
 from kcl_flowlog.attribution import Attributor
+from kcl_flowlog.claims import mark
 from kcl_flowlog.commit import Checkpointer, CheckpointRefused, Committer, Outcome
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counters import Delta
@@ -125,6 +126,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         self._position: Position | None = None
         self._committer: Committer | None = None
         self._attempts: Attempts | None = None
+        # The marks of records that have killed.
+        self._poison: frozenset[str] = frozenset()
         self._committed_at = monotonic()
         self._lost_at: float | None = None
         self._beat = Beat(0.0, 0.0, 0.0, 0.0)
@@ -138,9 +141,14 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         begins_at = initialize_input.sequence_number, initialize_input.sub_sequence_number or 0
         claim = self._ledger.claim(self._shard_id, self._settings.generation)
         self._committer = Committer(self._ledger, claim, self._sleep, at=self._at)
-        if not self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at)):
-            self._lost_at = self._monotonic()
         self._attempts = Attempts(Path(self._settings.attempts) / self._shard_id)
+        suspect = mark(self._attempts.suspect) if self._attempts.suspect is not None else ""
+        poison = self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at, suspect))
+        if poison is None:
+            self._lost_at = self._monotonic()
+        else:
+            self._poison = frozenset(poison)
+            self._attempts.end()
         # Those of a commit that an earlier processor left are among them only now.
         for one in self._ledger.fingerprints(self._shard_id):
             self._window.add(one)
@@ -195,13 +203,13 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         for record in records:
             self._position = Position(record.sequence_number, record.sub_sequence_number or 0)
             payload = pybase64.b64decode(record.data)
-            if attempts.is_poison(self._position):
+            if self._poison and mark(self._position) in self._poison:
                 self._quarantine(payload)
             else:
                 attempts.begin(self._position)
                 self._at(faults.PAYLOAD, payload)
                 self._counter.count(payload, Source(self._shard_id, self._position), now, self._delta)
-                attempts.end(self._position)
+                attempts.end()
             if len(self._denials) >= _DENIALS_AT_ONCE:
                 self._deliver_denials()
         # Before any checkpoint of this batch, so that a denial is written at least once.

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.aws import AWS_ERRORS
-from kcl_flowlog.claims import LeaseRow, Verdict, has_claim, verdict, with_claim
+from kcl_flowlog.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
 from kcl_flowlog.ledger import Ledger, LedgerError, LeftCommit
 from kcl_flowlog.messages import Hello
 from kcl_flowlog.positions import Position
@@ -32,7 +32,7 @@ class Leases(Protocol):
     def row(self, shard_id: str) -> LeaseRow | None:
         """Return the row of a shard as of now, None where there is none."""
 
-    def add_claim(self, shard_id: str, row: LeaseRow, token: str) -> bool:
+    def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
         """Add a claim; say whether the row was still as it had been read."""
 
 
@@ -51,40 +51,38 @@ class Registrar:
         self._worker_id = worker_id
         self._sleep = sleep
 
-    def register(self, hello: Hello) -> bool:
-        """Register a processor's claim, and settle what earlier ones of its shard left; say whether it may commit.
+    def register(self, hello: Hello) -> Permit | None:
+        """Register a processor's claim, and settle what earlier ones of its shard left.
 
-        It may not where its lease is gone already, or a newer processor has its shard.
+        Return None where its lease is gone already, or a newer processor has its shard.
         """
         while True:
             try:
                 with self._open_ledger() as ledger:
-                    may_commit = self._try_to_register(ledger, hello)
+                    return self._try_to_register(ledger, hello)
+            except _RowChanged:
+                log.debug("The lease row of %s has changed meanwhile", hello.shard_id)
             except (*AWS_ERRORS, LedgerError) as error:
                 log.warning("The claim on %s can't be registered yet: %s", hello.shard_id, error)
-            else:
-                if may_commit is not None:
-                    return may_commit
             self._sleep(_PAUSE)
 
-    def _try_to_register(self, ledger: Ledger, hello: Hello) -> bool | None:
-        """Return None where the lease row changed in between."""
+    def _try_to_register(self, ledger: Ledger, hello: Hello) -> Permit | None:
         row = self._leases.row(hello.shard_id)
         # Only after the row was read: a newer claim that is registered since then has changed it.
         if not ledger.is_held_by(hello.shard_id, hello.token):
-            return False
+            return None
         if row is None or not has_claim(row, hello.token):
             begins_at = Position(hello.sequence_number, hello.sub_sequence_number)
             if row is None or (row.owner, row.checkpoint) != (self._worker_id, begins_at):
                 log.warning("The lease of %s has gone on without its processor: %s", hello.shard_id, row)
-                return False
-            if not self._leases.add_claim(hello.shard_id, row, hello.token):
                 return None
-            row = row._replace(claims=with_claim(row, hello.token))
+            if not self._leases.add_claim(hello.shard_id, row, hello.token, hello.suspect):
+                raise _RowChanged
+            row = row._replace(claims=with_claim(row, hello.token, hello.suspect))
         for left in ledger.left_commits():
             if left.shard_id == hello.shard_id:
                 _settle(ledger, left, row)
-        return True
+        return Permit(poison(row))
 
     def settle_left(self) -> None:
         """Settle those commits of this instance in doubt that the lease table can decide by now."""
@@ -98,6 +96,10 @@ class Registrar:
                     )
                     return
                 _settle(ledger, left, row)
+
+
+class _RowChanged(Exception):
+    """The lease row is not as it was read any more: look again."""
 
 
 def _settle(ledger: Ledger, left: LeftCommit, row: LeaseRow | None) -> None:

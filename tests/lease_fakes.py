@@ -18,10 +18,10 @@ class FakeLeases:
     def row(self, shard_id: str) -> LeaseRow | None:
         return self.rows.get(shard_id)
 
-    def add_claim(self, shard_id: str, row: LeaseRow, token: str) -> bool:
+    def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
         if self.rows.get(shard_id) != row:
             return False
-        self.rows[shard_id] = row._replace(claims=with_claim(row, token))
+        self.rows[shard_id] = row._replace(claims=with_claim(row, token, suspect))
         return True
 
     def assign(self, shard_id: str, owner: str, checkpoint: Position) -> None:
@@ -29,7 +29,7 @@ class FakeLeases:
         claims = self.rows[shard_id].claims if shard_id in self.rows else ""
         self.rows[shard_id] = LeaseRow(owner, checkpoint, claims)
 
-    def claim_elsewhere(self, shard_id: str, checkpoint: Position, token: str = "other") -> None:
+    def claim_elsewhere(self, shard_id: str, checkpoint: Position, token: str = "other", suspect: str = "") -> None:
         """Let another instance take a shard and begin from this checkpoint."""
         self.assign(shard_id, ELSEWHERE, checkpoint)
-        assert self.add_claim(shard_id, self.rows[shard_id], token)
+        assert self.add_claim(shard_id, self.rows[shard_id], token, suspect)

@@ -13,14 +13,14 @@ WORKED_LONG = (True, 60.0)
 @pytest.mark.parametrize(
     ("runs", "pauses"),
     [
-        pytest.param([FAILED] * 8, [1, 2, 4, 8, 16, 32, 60, 60], id="doubles up to a minute"),
-        pytest.param([FAILED, FAILED, WORKED_LONG, FAILED], [1, 2, 1, 2], id="starts anew after a long good run"),
-        pytest.param([FAILED, WORKED_SHORTLY, FAILED], [1, 2, 4], id="a short good run is one of the failures"),
-        pytest.param([FAILED, (False, 3600.0), FAILED], [1, 2, 4], id="a long run that never worked is one too"),
+        pytest.param([FAILED] * 9, [1, 1, 1, 2, 4, 8, 16, 32, 60], id="doubles up to a minute"),
+        pytest.param([FAILED] * 4 + [WORKED_LONG] + [FAILED] * 3, [1, 1, 1, 2, 1, 1, 1, 2], id="starts anew"),
+        pytest.param([FAILED] * 3 + [WORKED_SHORTLY, FAILED], [1, 1, 1, 2, 4], id="a short good run is a failure"),
+        pytest.param([FAILED] * 3 + [(False, 3600.0), FAILED], [1, 1, 1, 2, 4], id="a long one in vain is one too"),
     ],
 )
 def test_waits_double_until_a_run_has_worked_for_a_while(runs, pauses):
-    """Each wait is twice the last, at most a minute, and a minute of work makes it a second again."""
+    """After three, each wait is twice the last, at most a minute; a minute of work makes it a second again."""
     backoff = Backoff()
     assert [backoff.pause(*run) for run in runs] == pauses
 

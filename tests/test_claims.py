@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog.claims import LeaseRow, Verdict, has_claim, verdict, with_claim
+from kcl_flowlog.claims import DEATHS, LeaseRow, Verdict, has_claim, mark, poison, verdict, with_claim
 from kcl_flowlog.positions import Position
 
 WAIT = None
@@ -82,6 +82,44 @@ def test_old_claims_make_room() -> None:
     assert len(found.claims) < 450
     assert has_claim(found, f"{99:012}")
     assert not has_claim(found, f"{0:012}")
+
+
+R, S = mark(Position("150")), mark(Position("150", 1))
+
+# Claims, each where it began (the row has the checkpoint of the last) and the record that it suspects; what is poison.
+SUSPECTS = {
+    "no death": ([("100", "")] * 5, set()),
+    "too few": ([("100", "")] + [("100", R)] * (DEATHS - 1), set()),
+    "enough": ([("100", "")] + [("100", R)] * DEATHS, {R}),
+    "on several instances": ([("100", ""), ("100", R), ("100", ""), ("100", R), ("100", ""), ("100", R)], {R}),
+    "stopped before it was passed over for good": ([("100", R)] * DEATHS + [("100", "")], {R}),
+    "at different records": ([("100", R), ("100", S), ("100", R), ("100", S)], set()),
+    "two of them": ([("100", R)] * DEATHS + [("100", S)] * DEATHS, {R, S}),
+    "before the last checkpoint": ([("90", R)] * DEATHS + [("100", "")], set()),
+    "some of them before": ([("90", R)] * (DEATHS - 1) + [("100", R)], set()),
+}
+
+
+@pytest.mark.parametrize("case", SUSPECTS)
+def test_a_record_that_kills_is_told_by_the_claims(case: str) -> None:
+    """So many deaths with it in hand, on whatever instance, while the checkpoint stood still."""
+    claims, expected = SUSPECTS[case]
+    found = LeaseRow("owner", Position("1"))
+    for number, (began_at, suspect) in enumerate(claims):
+        found = found._replace(checkpoint=Position(began_at))
+        found = found._replace(claims=with_claim(found, f"token{number}", suspect))
+
+    assert poison(found) == expected
+
+
+def test_a_suspect_changes_nothing_about_commits() -> None:
+    """Where its claim begins is told all the same."""
+    found = row("200", OURS)
+    found = found._replace(claims=with_claim(found, "theirs", R))
+
+    assert has_claim(found, "theirs")
+    assert verdict(found, "ours", Position("200")) is Verdict.FOLD
+    assert verdict(found, "ours", Position("199")) is Verdict.DROP
 
 
 @dataclass

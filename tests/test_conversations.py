@@ -19,6 +19,7 @@ from conversation import (
     HANG_UP,
     KILL,
     ODD,
+    SHARD,
     Stage,
     acknowledge,
     asks,
@@ -34,7 +35,8 @@ from demo_fakes import eventually
 from lease_fakes import ELSEWHERE
 
 from kcl_flowlog import counters
-from kcl_flowlog.attempts import DEATHS
+from kcl_flowlog.claims import DEATHS, mark
+from kcl_flowlog.positions import Position
 
 ONE = (101, payload(GOOD))
 TWO = (102, payload(GOOD, GOOD))
@@ -387,6 +389,22 @@ def test_a_record_that_killed_three_times_is_passed_over(stage: Stage) -> None:
     ((_, letter),) = stage.ledger.dead_letters()
     assert (letter.reason, letter.sequence_number, letter.truncated) == ("payload_poison", "102", False)
     assert base64.b64decode(letter.body) == poison[1]
+
+
+def test_deaths_elsewhere_count(stage: Stage) -> None:
+    """A shard that wanders does not take its poison through the whole fleet: one death here is enough then."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    poison = (102, b"arsenic")
+    stage.play(*OPENING)
+    for number in range(DEATHS - 1):
+        stage.leases.claim_elsewhere(SHARD, Position("TRIM_HORIZON"), f"other{number}", mark(Position("102")))
+    stage.play(KILL, *OPENING, records(ONE, poison), ends(-signal.SIGKILL))
+
+    stage.play(
+        *OPENING, records(ONE, poison), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)
+    )
+
+    assert (stage.flows, stage.count(counters.MALFORMED, "payload_poison")) == (1, 1)
 
 
 def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:

@@ -74,15 +74,16 @@ def test_a_row_may_have_no_owner(table: LeaseTable, dynamodb: Any) -> None:
 
 def test_claims_are_added_one_after_the_other(table: LeaseTable, dynamodb: Any) -> None:
     """The KCL's own attributes stay as they are."""
-    for token in ("first", "second"):
+    for token, suspect in (("first", ""), ("second", "mark")):
         row = table.row(SHARD)
         assert row is not None
-        assert table.add_claim(SHARD, row, token)
+        assert table.add_claim(SHARD, row, token, suspect)
 
     row = table.row(SHARD)
     assert row is not None
     assert has_claim(row, "first")
     assert has_claim(row, "second")
+    assert row.claims.endswith("!mark")
     item = dynamodb.get_item(TableName="leases", Key={"leaseKey": {"S": SHARD}})["Item"]
     del item["flowlogClaims"]
     assert item == ROW

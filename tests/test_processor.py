@@ -24,8 +24,8 @@ class FakeMessenger:
     def __init__(self) -> None:
         self.beats: list[float] = []
 
-    def ask(self, message: object) -> bool:
-        return False
+    def ask(self, message: object) -> None:
+        """Say no."""
 
     def tell(self, message: object) -> None:
         if isinstance(message, Beat):
@@ -57,7 +57,6 @@ class Refused:
             checkpoint_interval=0.0,
             log_deny=False,
         )
-        (directory / "attempts").mkdir()
         self.processor = ShardProcessor(
             settings, ledger, self.messenger, clock=lambda: self.wall, monotonic=lambda: self.monotonic
         )

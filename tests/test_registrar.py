@@ -12,7 +12,7 @@ import pytest
 from lease_fakes import ELSEWHERE, HERE, START, FakeLeases
 
 from kcl_flowlog import counters
-from kcl_flowlog.claims import LeaseRow, has_claim
+from kcl_flowlog.claims import DEATHS, LeaseRow, Permit, has_claim, mark
 from kcl_flowlog.counters import Delta, Traffic
 from kcl_flowlog.ledger import Claim, Ledger
 from kcl_flowlog.messages import Hello
@@ -127,10 +127,10 @@ def test_a_newer_processor_that_comes_in_between_goes_first(world: World, monkey
     old = world.claim()
     add_claim = world.leases.add_claim
 
-    def overtaken(shard_id: str, row: LeaseRow, token: str) -> bool:
+    def overtaken(shard_id: str, row: LeaseRow, token: str, suspect: str) -> bool:
         monkeypatch.setattr(world.leases, "add_claim", add_claim)
         world.holder()
-        return add_claim(shard_id, row, token)
+        return add_claim(shard_id, row, token, suspect)
 
     monkeypatch.setattr(world.leases, "add_claim", overtaken)
     world.meanwhile.append(lambda: None)
@@ -210,6 +210,19 @@ def test_a_commit_waits_until_someone_comes(world: World) -> None:
 
     assert world.published == (1, 0)
     assert world.ledger.left_commits() == []
+
+
+def test_a_death_is_told_once(world: World) -> None:
+    """With the next claim, by which any instance knows; a claim that is registered again tells it no second time."""
+    suspect = mark(UPTO)
+    for place in range(DEATHS):
+        assert world.registrar.register(world.hello(world.claim())) == Permit(frozenset())
+        hello = world.hello(world.claim())
+        hello.suspect = suspect
+        permits = [world.registrar.register(hello) for _ in range(2)]
+        assert permits == [Permit(frozenset({suspect} if place + 1 == DEATHS else ()))] * 2
+
+    assert world.registrar.register(world.hello(world.claim())) == Permit(frozenset({suspect}))
 
 
 def test_two_commits_of_two_holders_are_told_apart(world: World) -> None:
