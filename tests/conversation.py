@@ -230,6 +230,13 @@ class Stage:
         self._child.send_signal(number)
 
     @property
+    def peak_memory(self) -> int:
+        """The most bytes of memory that the processor has held."""
+        assert self._child is not None
+        (line,) = (one for one in Path(f"/proc/{self._child.pid}/status").read_text().splitlines() if "VmHWM" in one)
+        return int(line.split()[1]) * 1024
+
+    @property
     def totals(self) -> Totals:
         return self.ledger.totals()
 

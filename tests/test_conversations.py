@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import ipaddress
 import os
+import random
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -418,6 +421,11 @@ def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:
     assert eventually(lambda: stage.postbox.deaths == 1)
 
 
+ACTIONS = ("ACCEPT", "REJECT")
+# Bytes that a processor may hold for the largest batch.
+MOST_MEMORY = 200_000_000
+
+
 def test_an_envelope_of_thousands_of_events_is_one_batch_like_any_other(stage: Stage) -> None:
     """A megabyte of Kinesis holds as many, and a batch holds ten of those."""
     batch = [(101 + number, payload(*[GOOD] * 5_000, log_stream=f"eni-a-{number}")) for number in range(5)]
@@ -425,6 +433,30 @@ def test_an_envelope_of_thousands_of_events_is_one_batch_like_any_other(stage: S
     stage.play(*OPENING, records(*batch), asks("105"), acknowledge("105"), done("processRecords"), HANG_UP, ends(0))
 
     assert stage.flows == 25_000
+
+
+def test_the_largest_batch_takes_bounded_memory(tmp_path: Path) -> None:
+    """Kinesis delivers up to ten megabytes at once, here of flows that compress as badly as real ones do."""
+    rng = random.Random(1)
+    batch: list[tuple[int, bytes]] = []
+    flows = 0
+    while sum(len(data) for _, data in batch) < 10_000_000:
+        lines = [
+            f"2 1 eni-a 10.0.1.10 {ipaddress.IPv4Address(rng.getrandbits(32))} {rng.randrange(1024, 65536)} 443 6"
+            f" {rng.randrange(1, 100)} {rng.randrange(100, 10**6)} 1700000000 1700000060 {rng.choice(ACTIONS)} OK"
+            for _ in range(40_000)
+        ]
+        batch.append((101 + len(batch), payload(*lines, log_stream=f"eni-a-{len(batch)}")))
+        flows += len(lines)
+    last = str(batch[-1][0])
+
+    with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny=False)) as stage:
+        stage.play(*OPENING, records(*batch), asks(last))
+        peak = stage.peak_memory
+        stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
+
+        assert stage.flows == flows
+        assert peak < MOST_MEMORY
 
 
 def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Stage) -> None:
