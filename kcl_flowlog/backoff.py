@@ -8,6 +8,8 @@ from __future__ import annotations
 from kcl_flowlog.errors import GaveUp
 
 _FIRST, _LONGEST = 1.0, 60.0
+# One that was initialised has done its work until a processor died: the shards should not wait for long.
+_LONGEST_AFTER_WORK = 4.0
 # So many failures are nothing unusual, as a record that kills is known after as many deaths: no pause grows before.
 _USUAL = 3
 # A run that worked for so long was no part of a series of failures.
@@ -16,7 +18,10 @@ _MOST_FAILURES = 10
 
 
 class Backoff:
-    """Waits are of a second, and double from the fourth on up to a minute; after a run that worked they start anew."""
+    """Waits are of a second, and double from the fourth on: up to a minute, or to a few seconds after a run that worked.
+
+    After one that worked for a while they start anew.
+    """
 
     def __init__(self) -> None:
         self._failures = 0
@@ -32,6 +37,7 @@ class Backoff:
         self._in_vain = 0 if worked else self._in_vain + 1
         if self._in_vain >= _MOST_FAILURES:
             raise GaveUp(f"The daemon failed {_MOST_FAILURES} times in a row without becoming ready.")
-        pause = min(_LONGEST, _FIRST * 2.0 ** max(0, self._failures + 1 - _USUAL))
+        longest = _LONGEST_AFTER_WORK if worked else _LONGEST
+        pause = min(longest, _FIRST * 2.0 ** max(0, self._failures + 1 - _USUAL))
         self._failures += 1
         return pause

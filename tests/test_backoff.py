@@ -16,6 +16,7 @@ WORKED_LONG = (True, 60.0)
         pytest.param([FAILED] * 9, [1, 1, 1, 2, 4, 8, 16, 32, 60], id="doubles up to a minute"),
         pytest.param([FAILED] * 4 + [WORKED_LONG] + [FAILED] * 3, [1, 1, 1, 2, 1, 1, 1, 2], id="starts anew"),
         pytest.param([FAILED] * 3 + [WORKED_SHORTLY, FAILED], [1, 1, 1, 2, 4], id="a short good run is a failure"),
+        pytest.param([WORKED_SHORTLY] * 6 + [FAILED], [1, 1, 1, 2, 4, 4, 16], id="after good ones waits stay short"),
         pytest.param([FAILED] * 3 + [(False, 3600.0), FAILED], [1, 1, 1, 2, 4], id="a long one in vain is one too"),
     ],
 )
@@ -48,4 +49,4 @@ def test_a_run_that_worked_breaks_the_row():
 def test_runs_that_work_are_never_given_up():
     """A daemon that works and is ended again and again is started again and again."""
     backoff = Backoff()
-    assert [backoff.pause(*WORKED_SHORTLY) for _ in range(50)][-1] == 60
+    assert [backoff.pause(*WORKED_SHORTLY) for _ in range(50)][-1] == 4
