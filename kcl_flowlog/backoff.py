@@ -18,7 +18,7 @@ _MOST_FAILURES = 10
 
 
 class Backoff:
-    """Waits are of a second, and double from the fourth on: up to a minute, or to a few seconds after a run that worked.
+    """Waits are of a second, and double from the fourth on: up to a minute, or a few seconds after a run that worked.
 
     After one that worked for a while they start anew.
     """
