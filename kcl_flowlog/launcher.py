@@ -176,7 +176,9 @@ class Launcher:
 
     def close(self) -> None:
         """Leave nothing behind, whatever happened before."""
-        self._supervisor.stop(lambda: True)
+        if self._supervisor.pid:
+            self._supervisor.stop(lambda: True)
+            self._leader_lock.release()
         self._postbox.stop()
         self._inventory.stop()
         self._sidecar.stop()

@@ -6,6 +6,7 @@ raises `ValueError`.
 
 from __future__ import annotations
 
+import http.client
 import urllib.request
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ def read(url: str, timeout: float = 5.0) -> Page | None:
     try:
         with _NO_PROXY.open(url, timeout=timeout) as answer:
             text = answer.read().decode()
-    except OSError:  # URLError, timeouts and resets are all of these
+    except (OSError, http.client.HTTPException):  # URLError, timeouts and resets; an answer cut off by a death
         return None
     return parse(text)
 

@@ -10,7 +10,8 @@ import time
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 from kcl_flowlog import counters
@@ -35,6 +36,10 @@ CLOCK_STEPS = (-3600, -20, 20, 3600)
 SLOW_CLIENTS = 60
 
 
+class NothingDone(Exception):
+    """A fault could not be done now; the reason is the text."""
+
+
 class Fault(NamedTuple):
     """A fault, and how often it is drawn beside the others."""
 
@@ -45,7 +50,7 @@ class Fault(NamedTuple):
 def _kill_processor(fleet: Fleet, member: Member, rng: random.Random) -> str:
     pids = member.processors()
     if not pids:
-        return "no processor there"
+        raise NothingDone("no processor there")
     signal_all([rng.choice(pids)], signal.SIGKILL)
     return ""
 
@@ -53,7 +58,7 @@ def _kill_processor(fleet: Fleet, member: Member, rng: random.Random) -> str:
 def _kill_daemon(fleet: Fleet, member: Member, rng: random.Random) -> str:
     pid = member.daemon()
     if not pid:
-        return "no daemon there"
+        raise NothingDone("no daemon there")
     os.kill(pid, signal.SIGKILL)
     return ""
 
@@ -73,7 +78,9 @@ def _die_in_gap(fleet: Fleet, member: Member, rng: random.Random) -> str:
     member.instance.order(f"{gap} kill-{victim}")
     happened = fleet.wait(lambda: not member.instance.fault.exists(), 30)
     member.instance.fault.unlink(missing_ok=True)
-    return f"{gap}, {victim}" + ("" if happened else " (it never got there)")
+    if not happened:
+        raise NothingDone(f"{gap}, {victim}: it never got there")
+    return f"{gap}, {victim}"
 
 
 def _restart(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -102,18 +109,18 @@ def _roll(fleet: Fleet, member: Member, rng: random.Random) -> str:
 def _damage_ledger(fleet: Fleet, member: Member, rng: random.Random) -> str:
     code = _stop(fleet, member)
     member.before.append(ledger_of(member))
+    kept = kept_aside(member)
     path = member.instance.state / "ledger.sqlite3"
     content = path.read_bytes()
     path.write_bytes(rng.randbytes(4096) + content[4096 : len(content) // 2])
     member.start()
-    aside = fleet.wait(lambda: any(member.instance.state.glob("ledger.sqlite3.broken-*Z")), 30)
-    assert aside, f"{member.name} does not keep its damaged ledger"
+    assert fleet.wait(lambda: kept_aside(member) > kept, 30), f"{member.name} does not keep its damaged ledger"
     return f"exit {code}, kept aside"
 
 
 def _fill_disk(fleet: Fleet, member: Member, rng: random.Random) -> str:
     if not member.disk.is_small:
-        return "no small disk, as only root can mount one"
+        raise NothingDone("no small disk, as only root can mount one")
     member.disk.fill()
     fleet.wait(lambda: False, SPELL)
     member.disk.clear()
@@ -133,14 +140,15 @@ def _scrape_slowly(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Keep connections that ask for half a page, and others that never read the page they asked for."""
     address = urllib.parse.urlsplit(member.instance.url)
     with ExitStack() as stack:
-        connected = 0
-        for number in range(SLOW_CLIENTS):
-            with suppress(OSError):
+        try:
+            for number in range(SLOW_CLIENTS):
                 client = stack.enter_context(socket.create_connection((address.hostname, address.port or 80), 5))
                 client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + (b"\r\n" if number % 2 else b""))
-                connected += 1
+        except OSError as error:
+            raise NothingDone(f"{member.name} is not there ({error})") from error
         fleet.wait(lambda: False, SPELL)
-    return f"{connected} clients, for {SPELL:g} s"
+        assert member.instance.page() is not None, f"{member.name} lets slow clients keep others out"
+    return f"{SLOW_CLIENTS} clients, for {SPELL:g} s"
 
 
 def _scale(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -167,9 +175,10 @@ def _scale_to_one(fleet: Fleet, member: Member, rng: random.Random) -> str:
     alone = time.time()
     flows = fleet.wait(lambda: fleet.flows_since(alone), ALONE_PATIENCE)
     took = time.time() - alone
+    assert flows, f"{member.name} alone does not read every shard within {ALONE_PATIENCE:g} s"
     for other in others:
         other.start()
-    return f"alone {'after' if flows else 'NOT within'} {took:.0f} s"
+    return f"alone after {took:.0f} s"
 
 
 def _zombie(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -189,21 +198,22 @@ def _hang(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Stop one processor for good: nobody but its launcher can see that."""
     pids = member.processors()
     if not pids:
-        return "no processor there"
-    pid = rng.choice(pids)
+        raise NothingDone("no processor there")
+    pid, before = rng.choice(pids), len(member.instance.log)
     signal_all([pid], signal.SIGSTOP)
     gone = fleet.wait(lambda: pid not in member.processors(), STUCK_AFTER + READY_PATIENCE)
     assert gone, f"{member.name} lets a processor hang"
+    assert "has not called back" in member.instance.log[before:], f"{member.name} did not notice"
     return "killed by its launcher"
 
 
 def _poison(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Put a record that kills each processor that has it in hand, whoever holds its shard."""
-    before = fleet.totals().payloads["malformed"]
+    before = fleet.malformed()["payload_poison"]
     for one in fleet.members:
         one.instance.order(f"payload kill-processor {POISON.decode().split()[0]}")
     fleet.put(Envelope(f"poison-{rng.random()}", POISON, Truth(payloads=Counter(malformed=1))))
-    passed_over = fleet.wait(lambda: fleet.totals().payloads["malformed"] > before, POISON_PATIENCE)
+    passed_over = fleet.wait(lambda: fleet.malformed()["payload_poison"] > before, POISON_PATIENCE)
     for one in fleet.members:
         one.instance.fault.unlink(missing_ok=True)
     assert passed_over, "A record that kills is not passed over"
@@ -225,9 +235,11 @@ def _fail_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
 
 def _gate(fleet: Fleet, mode: str, rng: random.Random) -> str:
     seconds = rng.choice(OUTAGES)
-    fleet.standins.gate.mode = mode
+    gate = fleet.standins.gate
+    gate.failed, gate.mode = 0, mode
     fleet.wait(lambda: False, seconds)
-    fleet.standins.gate.mode = OPEN
+    gate.mode = OPEN
+    assert gate.failed, f"The gate has let all through while {mode}"
     return f"for {seconds:g} s"
 
 
@@ -247,6 +259,11 @@ def _freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
     time.sleep(seconds)
     fleet.standins.thaw("kinesis")
     return f"for {seconds:g} s"
+
+
+def kept_aside(member: Member) -> set[Path]:
+    """Return the damaged ledgers that a member keeps."""
+    return set(member.instance.state.glob("ledger.sqlite3.broken-*Z"))
 
 
 def ledger_of(member: Member) -> Page:

@@ -134,8 +134,8 @@ class Fleet:
         """Do what an orchestrator does, and make sure that the producer lives."""
         for member in self.members:
             member.keep()
-        if self.producer.failure is not None:
-            raise AssertionError(f"The producer failed: {self.producer.failure!r}")
+        assert self.producer.failure is None, f"The producer failed: {self.producer.failure!r}"
+        assert self.scraper.is_alive, "The scraper has died"
 
     def wait(self, is_true: Callable[[], bool], seconds: float) -> bool:
         """Wait, and keep the members running meanwhile; say whether it came to be."""
@@ -207,6 +207,10 @@ class Fleet:
             member.wanted = False
             with contextlib.suppress(Exception):
                 member.instance.kill()
+
+    def remove_disks(self) -> None:
+        """Take the disks away, and with them the state directories."""
+        for member in self.members:
             member.disk.remove()
 
     def reshard(self, rng: random.Random) -> str:

@@ -26,9 +26,11 @@ _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "ser
 class Gate:
     """An HTTP server on `port`, as a context manager; `mode` may be set at any time."""
 
-    def __init__(self, behind: int) -> None:
+    def __init__(self, behind: int, rng: random.Random) -> None:
         self.mode = OPEN
-        self._rng = random.Random(behind)
+        # How many requests were not answered as DynamoDB would have.
+        self.failed = 0
+        self._rng = rng
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -75,10 +77,13 @@ class Gate:
         is_checkpoint = is_update and b'"checkpoint":{"Value"' in body
         is_claim = is_update and CLAIMS.encode() in body
         is_ours = is_checkpoint or is_claim
-        if self.mode == THROTTLED and is_ours:
-            return 400, _JSON, _THROTTLING
+        is_throttled = self.mode == THROTTLED and is_ours
         is_forgotten = self.mode == FORGETFUL and is_ours and self._rng.random() < 0.5
-        if self.mode == FAILING:
+        is_failed = self.mode == FAILING
+        self.failed += is_throttled or is_forgotten or is_failed
+        if is_throttled:
+            return 400, _JSON, _THROTTLING
+        if is_failed:
             return 500, _JSON, _FAILURE
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:

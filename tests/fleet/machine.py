@@ -5,17 +5,15 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-# Enough for a ledger with its log of writes.
-_DISK_SIZE = "16m"
-
 
 class Disk:
     """A disk of its own at `path`, where this user may mount one; else a directory like any other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, megabytes: int = 16) -> None:
+        """Enough for a ledger with its log of writes, if nothing else is said."""
         self.path = path
         path.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_SIZE}", "tmpfs", str(path)]
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
         self.is_small = subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
     @property

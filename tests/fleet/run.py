@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 
@@ -25,7 +26,7 @@ sys.path.insert(0, str(HERE.parent))
 from accounts import imbalances  # noqa: E402 - the tests are no package
 from demo_fakes import eventually  # noqa: E402
 
-from fleet.faults import FAULTS  # noqa: E402
+from fleet.faults import FAULTS, NothingDone  # noqa: E402
 from fleet.fleet import STOP_PATIENCE, Fleet, difference  # noqa: E402
 from fleet.standins import StandIns  # noqa: E402
 from kcl_flowlog.demo.truth import Sums  # noqa: E402
@@ -54,8 +55,10 @@ def run(asked: argparse.Namespace, directory: Path, clock: Clock) -> bool:
     rng = random.Random(asked.seed)
     clock.say(f"seed {asked.seed}, {asked.instances} instances, {asked.minutes:g} minutes")
     flowing: dict[str, list[float]] = defaultdict(list)
-    with StandIns(directory) as standins:
+    with ExitStack() as stack:
+        standins = stack.enter_context(StandIns(directory, random.Random(asked.seed)))
         fleet = Fleet(standins, directory, asked.instances, asked.rate, asked.seed)
+        stack.callback(fleet.remove_disks)
         try:
             fleet.scraper.start()
             for member in fleet.members:
@@ -68,12 +71,15 @@ def run(asked: argparse.Namespace, directory: Path, clock: Clock) -> bool:
             clock.say("records flow on every shard")
             ok = _faults(asked, fleet, rng, clock, flowing) and _verdict(fleet, clock)
             ok = _stops(fleet, clock) and ok
+        except AssertionError as error:
+            clock.say(f"FAILED: {error}")
+            ok = False
         finally:
             fleet.kill()
             fleet.scraper.stop()
             fleet.producer.stop()
-    eventually(lambda: not fleet.left_over(), 5)
-    left = fleet.left_over()
+        eventually(lambda: not fleet.left_over(), 5)
+        left = fleet.left_over()
     for command in left:
         clock.say(f"left over: {command}")
     _table(flowing, clock)
@@ -91,7 +97,12 @@ def _faults(
         name = queue.pop(0) if queue is not None else rng.choices(names, weights)[0]
         member = rng.choice(fleet.members)
         began = time.time()
-        said = FAULTS[name].do(fleet, member, rng)
+        try:
+            said = FAULTS[name].do(fleet, member, rng)
+        except NothingDone as reason:
+            clock.say(f"{name} {member.name}: nothing done, {reason}")
+            fleet.wait(lambda: False, 1)
+            continue
         over = time.time()
         clock.say(f"{name} {member.name}{': ' + said if said else ''}, took {over - began:.1f} s")
         if not fleet.wait(lambda since=over: fleet.flows_since(since), FLOW_PATIENCE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import threading
 import urllib.request
@@ -41,6 +42,11 @@ class Scraper:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still scrapes."""
+        return self._thread.is_alive()
+
     def seen(self) -> Truth:
         """Return the increases of the fleet so far."""
         truth = Truth()
@@ -55,7 +61,7 @@ class Scraper:
                 try:
                     with _NO_PROXY.open(url, timeout=5) as answer:
                         text = answer.read().decode()
-                except OSError:
+                except (OSError, http.client.HTTPException):
                     continue
                 self._take(name, text)
 

@@ -7,6 +7,7 @@ fetched into build/stand-ins the first time. A gate stands before DynamoDB, so t
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -38,12 +39,13 @@ def install() -> None:
                 f"The stand-ins need {tool}; on Debian: apt-get install nodejs npm maven default-jre-headless"
             )
     kinesis, dynamodb = FOLDER / "kinesis", FOLDER / "dynamodb"
-    if not (kinesis / "node_modules").exists():
+    if not (kinesis / "complete").exists():
         print("Fetching kinesis-local …", flush=True)
         kinesis.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(RECIPES / name, kinesis)
         _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], kinesis)
+        (kinesis / "complete").touch()
     if not (dynamodb / "complete").exists():
         print("Fetching DynamoDB Local …", flush=True)
         dynamodb.mkdir(parents=True, exist_ok=True)
@@ -61,13 +63,13 @@ def _run(argv: Sequence[str], folder: Path) -> None:
 class StandIns:
     """Everything that stands for AWS, as a context manager."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, rng: random.Random) -> None:
         self._directory = directory
         self._stack = ExitStack()
         self.ec2 = EmbeddedAWS()
         self.region = self.ec2.region
         self.kinesis_port, self._tls_port, self._dynamodb_port = free_ports(3)
-        self.gate = Gate(self._dynamodb_port)
+        self.gate = Gate(self._dynamodb_port, rng)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> StandIns:

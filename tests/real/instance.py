@@ -86,8 +86,8 @@ class Instance:
         return self._process.wait(60)
 
     def kill(self) -> None:
-        """Kill launcher, daemon and processors at one moment; nothing, where it was not started."""
-        if self._process is None:
+        """Kill launcher, daemon and processors at one moment; nothing, where the launcher does not run."""
+        if self._process is None or not self.is_running:
             return
         for pid in self.family():
             with contextlib.suppress(ProcessLookupError):
