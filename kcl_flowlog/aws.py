@@ -20,7 +20,7 @@ from kcl_flowlog.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-# Names of the ancestor's time, taken over where the modern ones are not set.
+# Names that flowlog-exporter reads, which this succeeds; taken over where the modern ones are not set.
 OLD_NAMES = {"AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
 _CREDENTIALS = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
@@ -42,7 +42,7 @@ _UNREACHABLE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPCli
 
 
 def with_old_names(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with the ancestor's variable names taken over."""
+    """Return the environment with the variable names of flowlog-exporter taken over."""
     taken = {new: environ[old] for old, new in OLD_NAMES.items() if environ.get(old) and not environ.get(new)}
     return {**environ, **taken}
 

@@ -37,7 +37,16 @@ class Backoff:
         self._in_vain = 0 if worked else self._in_vain + 1
         if self._in_vain >= _MOST_FAILURES:
             raise GaveUp(f"The daemon failed {_MOST_FAILURES} times in a row without becoming ready.")
-        longest = _LONGEST_AFTER_WORK if worked else _LONGEST
+        return self._next(_LONGEST_AFTER_WORK if worked else _LONGEST)
+
+    def pause_unstarted(self) -> float:
+        """Return the seconds to wait where no run could even begin.
+
+        This is never given up at: a full disk is no better for the next process.
+        """
+        return self._next(_LONGEST)
+
+    def _next(self, longest: float) -> float:
         pause = min(longest, _FIRST * 2.0 ** max(0, self._failures + 1 - _USUAL))
         self._failures += 1
         return pause

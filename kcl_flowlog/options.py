@@ -17,7 +17,7 @@ import click
 from kcl_flowlog import yamlfile
 from kcl_flowlog.config import Config, Kind, Setting, parse_seconds, settings
 
-# Options of the ancestor that are still understood; see `kcl_flowlog.cli`.
+# Options of flowlog-exporter, which this succeeds, that are still understood; see `kcl_flowlog.cli`.
 OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
 
 

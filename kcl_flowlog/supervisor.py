@@ -87,7 +87,7 @@ class Supervisor:
             self._run = self._start()
             self._started_at = now
         except CannotStart as error:
-            pause = self._backoff.pause(worked=False, lasted=0.0)
+            pause = self._backoff.pause_unstarted()
             self.restarts["not_started"] += 1
             log.error("The daemon can't be started (%s); trying again in %g s", error, pause)
             self._start_at = now + pause

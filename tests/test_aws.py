@@ -43,7 +43,7 @@ def no_other_settings(monkeypatch, tmp_path):
     ids=["old alone", "modern goes first", "an empty modern one is none", "an empty old one is none", "neither"],
 )
 def test_old_names_of_credentials_are_taken_over_where_the_modern_ones_are_not_set(environ, taken):
-    """What the ancestor read still works, and nothing else of the environment changes."""
+    """What flowlog-exporter read still works, and nothing else of the environment changes."""
     assert with_old_names(environ) == {**environ, **taken}
 
 

@@ -36,6 +36,13 @@ def test_the_tenth_run_in_a_row_that_never_worked_is_the_last():
         backoff.pause(*FAILED)
 
 
+def test_a_run_that_can_not_begin_is_never_the_last():
+    """A full disk is waited out, however long that takes."""
+    backoff = Backoff()
+
+    assert [backoff.pause_unstarted() for _ in range(20)][-1] == 60
+
+
 def test_a_run_that_worked_breaks_the_row():
     """Only runs in a row count: a working one, however short, is followed by nine more tries."""
     backoff = Backoff()

@@ -290,7 +290,7 @@ def test_the_exit_code_tells_whose_move_it_is(run, capsys, error, code, told):
 
 
 @pytest.mark.parametrize("flag", ["--log_deny", "--log-deny"])
-def test_the_ancestors_command_line_still_works(run, capsys, flag):
+def test_the_old_command_line_still_works(run, capsys, flag):
     """--log_deny is understood, and --shards accepted with a word that it is no longer needed."""
     code, (config,) = run("run", *STREAM, flag, "--shards", "4")
     assert (code, config.stream, config.log_deny) == (0, "flow-logs", True)
@@ -313,7 +313,7 @@ def test_without_a_command_the_help_is_shown():
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_hides_what_is_no_longer_needed(flag):
-    """The help of `run` shows the settings, and not the ancestor's --shards."""
+    """The help of `run` shows the settings, and not the old --shards."""
     shown = CliRunner().invoke(cli.cli, ["run", flag])
     assert shown.exit_code == 0
     assert "--stream NAME" in shown.output

@@ -54,6 +54,8 @@ def test_the_shipped_template_renders_to_what_the_launcher_decided():
         "shutdownGraceMillis": "30000",
         "logWarningForTaskAfterMillis": "30000",
         "disableWorkerMetrics": "true",
+        "isGracefulLeaseHandoffEnabled": "false",
+        "workerMetricsReporterFreqInMillis": "10000",
         "metricsLevel": "NONE",
     }
     assert properties.keys() <= KNOWN | OWN.keys()

@@ -124,7 +124,7 @@ def test_the_help_shows_every_variable():
 
 @pytest.mark.parametrize("flag", ["--log-deny", "--log_deny"])
 def test_the_old_spelling_of_log_deny_works(flag):
-    """The ancestor's flag does what today's does."""
+    """The old flag does what today's does."""
     assert parse([flag, "--stream", "flow-logs"]).log_deny is True
 
 
