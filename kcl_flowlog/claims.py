@@ -20,7 +20,7 @@ import hashlib
 from collections import Counter
 from typing import NamedTuple
 
-from kcl_flowlog.positions import Position
+from kcl_flowlog.positions import SHARD_END, Position
 
 DEATHS = 3
 """How many deaths with the same record in hand, and no checkpoint in between, make it poison."""
@@ -112,7 +112,8 @@ def verdict(row: LeaseRow | None, token: str, upto: Position) -> Verdict | None:
     later = claims[tokens.index(token) + 1 :]
     if later:
         return Verdict.FOLD if later[0].begins_at == mark(upto) else Verdict.DROP
-    if row.checkpoint == upto:
+    # Instead of the position of a shard's last record, the KCL writes its end.
+    if row.checkpoint == upto or row.checkpoint.sequence == SHARD_END:
         return Verdict.FOLD
     # Behind: the request may still be on its way. Beyond: someone went on who makes no claims.
     return None if is_behind else Verdict.UNDECIDED

@@ -136,10 +136,10 @@ class Delta:
         cells.buckets[bisect_left(bounds, seconds)] += times
         cells.sum += seconds * times
 
-    def bury(self, letter: DeadLetter) -> None:
-        """Keep a dead letter, or only count it where this commit already has its fill of them."""
+    def bury(self, letter: DeadLetter, for_sure: bool = False) -> None:
+        """Keep a dead letter, or only count it where this commit already has its fill of them, unless `for_sure`."""
         full = len(self.dead_letters) >= _MOST_DEAD_LETTERS or self._dead_letter_bytes >= _MOST_DEAD_LETTER_BYTES
-        if full:
+        if full and not for_sure:
             self.add(DEAD_LETTERS_DROPPED)
         else:
             self.add(DEAD_LETTERS)

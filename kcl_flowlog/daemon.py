@@ -18,7 +18,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from kcl_flowlog.config import parse_java_options
@@ -82,9 +83,12 @@ def command(java: Java, jars: Jars, options: str, debug: bool, properties: Path,
 
 
 class Daemon:
-    """One run of the daemon, from its start to its end."""
+    """One run of the daemon, from its start to its end; `before_kill` is called before processors are killed."""
 
-    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, argv: Sequence[str], environ: Mapping[str, str], before_kill: Callable[[], None] = lambda: None
+    ) -> None:
+        self._before_kill = before_kill
         self._process = subprocess.Popen(
             tethered(argv, signal.SIGKILL),
             env=dict(environ),
@@ -141,10 +145,11 @@ class Daemon:
         return True
 
     def _kill_group(self) -> None:
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
+        if not self._group_exists():
             return
+        self._before_kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _read_log(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - asked for above

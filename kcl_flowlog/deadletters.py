@@ -23,9 +23,16 @@ def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
     lines = b"".join(msgspec.json.encode(letter) + b"\n" for _, letter in letters)
     if path.exists() and path.stat().st_size + len(lines) > limit:
         path.replace(path.with_name(path.name + ".1"))
-    with path.open("ab") as file:
-        file.write(lines)
-        file.flush()
-        os.fsync(file.fileno())
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            # All of them come again, and half a line would spoil the first.
+            file.truncate(before)
+            raise
     ledger.forget_dead_letters(letters[-1][0])
     return len(letters)

@@ -136,6 +136,8 @@ _STATUSES = frozenset((OK, NODATA, SKIPDATA, NONE))
 # Longer numbers can't be true (a petabyte in one interval) and would one day overflow a total.
 _MOST_DIGITS = 15
 _MILLISECONDS = 100_000_000_000
+# The end of the year 9999, the last one that can be written as a date.
+_LAST_SECOND = 253_402_300_799
 _LONGEST_ID = 64
 
 
@@ -338,4 +340,7 @@ def _number(text: str) -> int:
 def _seconds(text: str) -> int:
     """Return Unix seconds; some senders write milliseconds."""
     number = _number(text)
-    return number // 1000 if number >= _MILLISECONDS else number
+    seconds = number // 1000 if number >= _MILLISECONDS else number
+    if seconds > _LAST_SECOND:
+        raise Malformed("bad_number")
+    return seconds

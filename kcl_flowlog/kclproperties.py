@@ -31,17 +31,18 @@ OWN = {
     "callProcessRecordsEvenForEmptyRecordList": "",
     "shutdownGraceMillis": "--shutdown-grace",
     "metricsLevel": "--kcl-metrics",
+    # The launcher reads the lease table as well, and knows only these.
+    "dynamoDBEndpoint": "AWS_ENDPOINT_URL_DYNAMODB",
+    "dynamoDbClient.endpointOverride": "AWS_ENDPOINT_URL_DYNAMODB",
+    "AwsCredentialsProviderDynamoDB": "the credentials of the environment",
 }
 
 KNOWN = frozenset(
     [
         "AwsCredentialsProvider",
         "AwsCredentialsProviderCloudWatch",
-        "AwsCredentialsProviderDynamoDB",
         "kinesisEndpoint",
-        "dynamoDBEndpoint",
         "kinesisClient.endpointOverride",
-        "dynamoDbClient.endpointOverride",
         "cloudWatchClient.endpointOverride",
         "tableName",
         "failoverTimeMillis",

@@ -46,7 +46,7 @@ from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable
-from kcl_flowlog.ledger import Ledger, LedgerError, set_aside_if_broken
+from kcl_flowlog.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
@@ -189,22 +189,25 @@ class Launcher:
         deadline = time.monotonic() + self._config.shutdown_grace + _STOP_MARGIN
         self._supervisor.stop(lambda: self._is_asked_to_stop(_TICK) or time.monotonic() > deadline)
         self._leader_lock.release()
+        patience = self._config.final_scrape_timeout
+        scrape_until = time.monotonic() + patience
         with self._put_off_if_refused():
             # Where the daemon had to be killed, or a checkpoint was refused, it may have happened all the same.
             self._ledger.begin_generation()
-            self._registrar.settle_left()
+            while not self._registrar.settle_left() and time.monotonic() < scrape_until - patience / 2:
+                if self._is_asked_to_stop(_SETTLE_INTERVAL):
+                    break
             self._write_dead_letters()
-        self._wait_for_final_scrape()
+        self._wait_for_final_scrape(scrape_until)
         log.info("Stopped")
 
-    def _wait_for_final_scrape(self) -> None:
+    def _wait_for_final_scrape(self, deadline: float) -> None:
         """Serve one more scrape, where anyone scrapes at all, so that nothing counted dies with us.
 
         Where that has shown 0 for a new series, serve another one with its value.
         """
         if not self._sidecar.scrapes_answered:
             return
-        deadline = time.monotonic() + self._config.final_scrape_timeout
         if self._is_scraped_before(deadline) and self._newborns.held:
             self._newborns.lift()
             self._is_scraped_before(deadline)
@@ -234,6 +237,7 @@ class Launcher:
 
     def _started_daemon(self) -> Daemon:
         config, state = self._config, self._state
+        self._postbox.forget()
         self._wards.forget()
         self._leader_lock.release()
         settings = ProcessorSettings(
@@ -262,7 +266,12 @@ class Launcher:
         )
         environ = daemon_environment(self._environ, self._region)
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(state.processor_settings)
-        return Daemon(argv, daemon.environment(environ, sys.executable))
+        return Daemon(argv, daemon.environment(environ, sys.executable), self._excuse_records)
+
+    def _excuse_records(self) -> None:
+        """Forget which records are in hand of processors that are about to be killed: they are not to blame."""
+        for shard in self._postbox.shards():
+            (self._state.attempts / shard.shard_id).unlink(missing_ok=True)
 
     def _properties(self) -> str:
         config = self._config
@@ -291,6 +300,8 @@ class Launcher:
     def _keep_house(self) -> None:
         if self._postbox.broken is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
+        if self._registrar.damage is not None:
+            raise FlowlogError(f"The ledger is damaged ({self._registrar.damage}); the next start keeps it aside.")
         with self._put_off_if_refused():
             self._do_chores(time.monotonic())
 
@@ -300,6 +311,8 @@ class Launcher:
         try:
             yield
         except (OSError, LedgerError) as error:
+            if is_damage(error):
+                raise FlowlogError(f"The ledger is damaged ({error}); the next start keeps it aside.") from error
             log.warning("The state directory can't be written (%s); trying again in %g s", error, _CHORES_PAUSE)
             self._housekept_at = self._settle_at = time.monotonic() + _CHORES_PAUSE
 

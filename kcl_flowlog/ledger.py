@@ -112,6 +112,12 @@ LedgerError = sqlite3.Error
 """What any step raises when the file is broken, the disk full, or the like."""
 
 
+def is_damage(error: Exception) -> bool:
+    """Say whether an error tells that the file is damaged, and not just that it can't be used now."""
+    # Of the two, sqlite3 raises the general one only for what the file holds.
+    return type(error) is sqlite3.DatabaseError
+
+
 def set_aside_if_broken(path: Path, suffix: str) -> Path | None:
     """Rename a ledger that is damaged or none at all; return its new path, None where nothing is wrong.
 

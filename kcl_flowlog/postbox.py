@@ -106,6 +106,11 @@ class Postbox:
         self._server.server_close()
         self._path.unlink(missing_ok=True)
 
+    def forget(self) -> None:
+        """Know of no processor any more: their daemon is gone, and they with it. Their hanging up is no death then."""
+        with self._lock:
+            self._shards.clear()
+
     def shards(self) -> list[Shard]:
         """Return the shards held now."""
         with self._lock:

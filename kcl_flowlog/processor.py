@@ -161,10 +161,11 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         if self._lost_at is not None:
             self._endure_lost_lease(self._lost_at)
         else:
+            checkpointer = Checkpoints(process_records_input.checkpointer)
             if records:
-                self._count(records, self._clock())
-            if self._is_due():
-                self._commit(Checkpoints(process_records_input.checkpointer))
+                self._count(records, self._clock(), checkpointer)
+            if self._is_due() and self._lost_at is None:
+                self._commit(checkpointer)
         self._tell_beat(records, process_records_input.millis_behind_latest)
 
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
@@ -195,7 +196,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     # Counting
 
-    def _count(self, records: list[protocol.Record], now: float) -> None:
+    def _count(self, records: list[protocol.Record], now: float, checkpointer: Checkpointer) -> None:
         started = time.perf_counter()
         self._refresh_inventory()
         attempts = self._attempts
@@ -204,7 +205,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._position = Position(record.sequence_number, record.sub_sequence_number or 0)
             payload = pybase64.b64decode(record.data)
             if self._poison and mark(self._position) in self._poison:
-                self._quarantine(payload)
+                self._quarantine(payload, checkpointer)
+                if self._lost_at is not None:
+                    return
             else:
                 attempts.begin(self._position)
                 self._at(faults.PAYLOAD, payload)
@@ -220,7 +223,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._messenger.tell(UnknownInterfaces(len(unknown)))
             unknown.clear()
 
-    def _quarantine(self, payload: bytes) -> None:
+    def _quarantine(self, payload: bytes, checkpointer: Checkpointer) -> None:
+        """Keep a record that kills, and commit at once: the deaths it has cost are behind the shard then."""
         assert self._position is not None  # noqa: S101
         self._counter.quarantine(payload, Source(self._shard_id, self._position), self._delta)
         self._log(
@@ -230,6 +234,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             sequence_number=self._position.sequence,
             bytes=len(payload),
         )
+        self._deliver_denials()
+        self._commit(checkpointer)
 
     def _refresh_inventory(self) -> None:
         index = self._inventory.changed()

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from kcl_flowlog.aws import AWS_ERRORS
 from kcl_flowlog.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
-from kcl_flowlog.ledger import Ledger, LedgerError, LeftCommit
+from kcl_flowlog.ledger import Ledger, LedgerError, LeftCommit, is_damage
 from kcl_flowlog.messages import Hello
 from kcl_flowlog.positions import Position
 
@@ -50,6 +50,8 @@ class Registrar:
         self._open_ledger = open_ledger
         self._worker_id = worker_id
         self._sleep = sleep
+        self.damage: Exception | None = None
+        """What told that the ledger is damaged, which only a new start can mend."""
 
     def register(self, hello: Hello) -> Permit | None:
         """Register a processor's claim, and settle what earlier ones of its shard left.
@@ -63,12 +65,17 @@ class Registrar:
             except _RowChanged:
                 log.debug("The lease row of %s has changed meanwhile", hello.shard_id)
             except (*AWS_ERRORS, LedgerError) as error:
+                if is_damage(error):
+                    self.damage = error
                 log.warning("The claim on %s can't be registered yet: %s", hello.shard_id, error)
             self._sleep(_PAUSE)
 
     def _try_to_register(self, ledger: Ledger, hello: Hello) -> Permit | None:
+        # A processor that is gone must not be waited with, even while the lease table can't be read.
+        if not ledger.is_held_by(hello.shard_id, hello.token):
+            return None
         row = self._leases.row(hello.shard_id)
-        # Only after the row was read: a newer claim that is registered since then has changed it.
+        # And again after the row was read: a newer claim that is registered since then has changed it.
         if not ledger.is_held_by(hello.shard_id, hello.token):
             return None
         if row is None or not has_claim(row, hello.token):
@@ -84,8 +91,11 @@ class Registrar:
                 _settle(ledger, left, row)
         return Permit(poison(row))
 
-    def settle_left(self) -> None:
-        """Settle those commits of this instance in doubt that the lease table can decide by now."""
+    def settle_left(self) -> bool:
+        """Settle those commits of this instance in doubt that the lease table can decide by now.
+
+        Return whether it could be asked.
+        """
         with self._open_ledger() as ledger:
             for left in ledger.left_commits():
                 try:
@@ -94,8 +104,9 @@ class Registrar:
                     log.warning(
                         "A commit of %s waits for the lease table, which can't be read: %s", left.shard_id, error
                     )
-                    return
+                    return False
                 _settle(ledger, left, row)
+        return True
 
 
 class _RowChanged(Exception):

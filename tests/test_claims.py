@@ -37,7 +37,7 @@ CASES = {
     "the next began where we did and went on": (row("300", OURS, THEIRS), Verdict.DROP),
     "the next but one began at our position": (row("200", OURS, THEIRS, ("third", "200")), Verdict.DROP),
     "someone went on without a claim": (row("300", OURS), Verdict.UNDECIDED),
-    "the shard ended without a claim": (row("SHARD_END", OURS), Verdict.UNDECIDED),
+    "nobody came, and ours was the shard's last": (row("SHARD_END", OURS), Verdict.FOLD),
     "our claim is gone, and nobody is as far": (row("150", THEIRS), Verdict.DROP),
     "our claim is gone, and someone is as far": (row("200", THEIRS), Verdict.UNDECIDED),
     "the row is gone": (None, Verdict.UNDECIDED),

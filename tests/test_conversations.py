@@ -385,13 +385,51 @@ def test_a_record_that_killed_three_times_is_passed_over(stage: Stage) -> None:
         stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), ends(-signal.SIGKILL))
     assert stage.flows == 0
 
-    stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), asks("103"), acknowledge("103"))
-    stage.play(done("processRecords"), HANG_UP, ends(0))
+    stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), asks("102"), acknowledge("102"))
+    stage.play(asks("103"), acknowledge("103"), done("processRecords"), HANG_UP, ends(0))
 
     assert stage.flows == 3
     ((_, letter),) = stage.ledger.dead_letters()
     assert (letter.reason, letter.sequence_number, letter.truncated) == ("payload_poison", "102", False)
     assert base64.b64decode(letter.body) == poison[1]
+
+
+def test_several_records_that_kill_are_passed_over_one_after_the_other(stage: Stage) -> None:
+    """Each is committed as soon as it is passed over, so that however many there are, each takes three deaths."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    batch = [ONE, (102, b"arsenic"), (103, payload(GOOD, GOOD)), (104, b"arsenic too")]
+    rest = [initialize("102"), done("initialize"), records(*batch[2:])]
+    for _ in range(DEATHS):
+        stage.play(*OPENING, records(*batch), ends(-signal.SIGKILL))
+    stage.play(*OPENING, records(*batch), asks("102"), acknowledge("102"), ends(-signal.SIGKILL))
+    for _ in range(DEATHS - 1):
+        stage.play(*rest, ends(-signal.SIGKILL))
+
+    stage.play(*rest, asks("104"), acknowledge("104"), done("processRecords"), HANG_UP, ends(0))
+
+    assert (stage.flows, stage.count(counters.MALFORMED, "payload_poison")) == (3, 2)
+
+
+def test_a_lease_that_is_lost_at_a_record_that_kills_is_given_up(stage: Stage) -> None:
+    """Nothing of the batch is counted after that."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    batch = records((101, b"arsenic"), (102, payload(GOOD)))
+    for _ in range(DEATHS):
+        stage.play(*OPENING, batch, ends(-signal.SIGKILL))
+    stage.play(*OPENING, batch, asks("101"), acknowledge("101", "ShutdownException"), done("processRecords"))
+    stage.play(say("leaseLost"), done("leaseLost"), HANG_UP, ends(0), elsewhere("TRIM_HORIZON"))
+
+    assert (stage.flows, stage.count(counters.MALFORMED, "payload_poison")) == (0, 0)
+
+
+def test_a_processor_that_is_forgotten_does_not_die(stage: Stage) -> None:
+    """What was left of the last daemon is no business of the next."""
+    stage.play(*OPENING)
+    stage.postbox.forget()
+    stage.play(KILL, *OPENING, HANG_UP, ends(0))
+
+    assert eventually(lambda: not stage.postbox.shards())
+    assert stage.postbox.deaths == 0
 
 
 def test_deaths_elsewhere_count(stage: Stage) -> None:

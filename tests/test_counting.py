@@ -9,16 +9,19 @@ import tracemalloc
 import msgspec
 import pytest
 from accounts import imbalances_of
-from builders import GOOD, INVENTORY, NODATA, SKIPDATA, counted, envelope, labelled, line
+from builders import GOOD, INVENTORY, NODATA, SKIPDATA, SOURCE, counted, envelope, labelled, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog import counters
+from kcl_flowlog.attribution import Attributor
 from kcl_flowlog.counters import RejectedPort, Traffic
+from kcl_flowlog.counting import PayloadCounter
 from kcl_flowlog.denials import denial_line
 from kcl_flowlog.duplicates import Window
 from kcl_flowlog.flowlog import DEFAULT_FORMAT
-from kcl_flowlog.subnets import FlowLog
+from kcl_flowlog.formats import Formats
+from kcl_flowlog.subnets import FlowLog, Index
 
 ACCEPTED = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
 GOOD_ENVELOPE = envelope(GOOD)
@@ -162,6 +165,17 @@ def test_dead_letters_of_one_commit_are_bounded() -> None:
     assert labelled(delta, counters.DEAD_LETTERS) == {"": 1000}
     assert labelled(delta, counters.DEAD_LETTERS_DROPPED) == {"": 500}
     assert len(delta.dead_letters) == 1000
+
+
+def test_a_quarantined_payload_is_kept_whatever_came_before() -> None:
+    """It is the only copy to find out from what kills."""
+    delta, _ = counted(*[envelope(*["bad"] * 500)] * 3)
+    counter = PayloadCounter(Formats(()), Attributor(Index(INVENTORY)), frozenset(), 1_000_000)
+
+    counter.quarantine(b"arsenic", SOURCE, delta)
+
+    assert delta.dead_letters[-1].reason == "payload_poison"
+    assert labelled(delta, counters.DEAD_LETTERS) == {"": 1001}
 
 
 def test_a_delay_is_from_the_end_of_the_flow() -> None:

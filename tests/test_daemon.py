@@ -182,6 +182,18 @@ def test_the_end_leaves_nothing_of_the_group(started, adopting, last_line):
     assert not is_there(processor)
 
 
+@pytest.mark.parametrize(("left", "calls"), [("sleep 600 &", 1), ("", 0)], ids=["one is left", "none is left"])
+def test_it_is_told_before_processors_are_killed(fake_java, adopting, left, calls):
+    """Whoever knows them may want to say something about them before; where none is left, there is nothing to say."""
+    called = []
+    running = Daemon([fake_java(left, "exit 1")], os.environ, lambda: called.append(True))
+    assert has_ended(running)
+
+    running.end(patience=0.1)
+
+    assert len(called) == calls
+
+
 def test_processors_get_a_moment_to_end_by_themselves(started, adopting, tmp_path):
     """A processor that is still writing when the daemon dies is not killed at once."""
     running = started(f"(sleep 0.3; echo done > {tmp_path}/written) &", "exit 1")

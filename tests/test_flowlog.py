@@ -88,6 +88,7 @@ BAD = {
     ACCEPTED.replace(" 20 4249", " ٢٠ 4249"): "bad_number",
     ACCEPTED.replace(" 20 4249", " 20 9999999999999999"): "bad_number",
     ACCEPTED.replace("1418530070", "now"): "bad_number",
+    ACCEPTED.replace("1418530070", "253402300800000"): "bad_number",
 }
 
 

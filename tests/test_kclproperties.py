@@ -122,6 +122,10 @@ def test_properties_are_given_as_pairs():
         ("=1", "--kcl-property: the KCL has no property '', and would ignore it."),
         ("streamName=x", "--kcl-property: kcl-flowlog sets streamName itself; use --stream."),
         ("workerId=x", "--kcl-property: kcl-flowlog sets workerId itself."),
+        (
+            "dynamoDBEndpoint=x",
+            "--kcl-property: kcl-flowlog sets dynamoDBEndpoint itself; use AWS_ENDPOINT_URL_DYNAMODB.",
+        ),
     ],
 )
 def test_a_property_that_can_not_be_given_is_told(pair, sentence):

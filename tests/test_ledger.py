@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from kcl_flowlog.claims import Verdict
 from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
 from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import ConfigError, StaleProcessor
-from kcl_flowlog.ledger import Claim, Ledger, set_aside_if_broken
+from kcl_flowlog.ledger import Claim, Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.positions import Position
 
 SHARD = "shardId-000000000000"
@@ -334,6 +335,53 @@ def test_dead_letters_come_with_their_commit_and_move_to_the_file(ledger: Ledger
     assert ledger.dead_letters() == []
     assert file.with_name("dead-letters.jsonl.1").read_text().count("\n") == 2
     assert file.read_text().count('"reason":"bad_number"') == 1
+
+
+def test_dead_letters_that_do_not_fit_the_disk_come_again_whole(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No half line is left, and none is there twice."""
+    file = tmp_path / "dead-letters.jsonl"
+    mine = claim(ledger)
+    made = delta()
+    made.bury(DeadLetter(SHARD, "5", 0, "bad_number", "line", "x"))
+    ledger.prepare(mine, Position("5"), made.snapshot())
+    ledger.fold(mine)
+    file.write_text("earlier\n")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", fail)
+        with pytest.raises(OSError, match="No space"):
+            write_dead_letters(ledger, file, 10_000)
+    assert file.read_text() == "earlier\n"
+
+    assert write_dead_letters(ledger, file, 10_000) == 1
+    assert file.read_text().count("\n") == 2
+
+
+def test_damage_is_told_from_what_passes(path: Path) -> None:
+    """A page overwritten while the ledger is in use shows as damage in the next step that needs it; a lock does not."""
+    with Ledger(path) as ledger:
+        mine = claim(ledger)
+        ledger.prepare(mine, Position("5"), delta().snapshot())
+        ledger.fold(mine)
+        (page,) = ledger._connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'traffic'").fetchone()
+        (size,) = ledger._connection.execute("PRAGMA page_size").fetchone()
+        ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(content)
+
+    with Ledger(path) as ledger:
+        mine = claim(ledger)
+        ledger.prepare(mine, Position("6"), delta().snapshot())
+        with pytest.raises(LedgerError) as told:
+            ledger.fold(mine)
+    assert is_damage(told.value)
+    assert not is_damage(sqlite3.OperationalError("database or disk is full"))
 
 
 def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:

@@ -122,6 +122,40 @@ def test_a_processor_of_a_daemon_that_is_gone_is_not_registered(world: World) ->
     assert not world.registrar.register(world.hello(old))
 
 
+def test_one_that_is_gone_is_not_waited_with_while_the_lease_table_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its thread would wait for as long, and find a new daemon then."""
+    old = world.claim()
+
+    def fail(shard_id: str) -> LeaseRow | None:
+        raise THROTTLED
+
+    monkeypatch.setattr(world.leases, "row", fail)
+    world.meanwhile = [world.ledger.begin_generation]
+
+    assert not world.registrar.register(world.hello(old))
+    assert world.meanwhile == []
+
+
+def test_damage_is_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a new start can mend it; what passes is no damage."""
+    row = world.leases.row
+    errors = [sqlite3.OperationalError("database or disk is full"), sqlite3.DatabaseError("malformed")]
+    noted = []
+
+    def fail(shard_id: str) -> LeaseRow | None:
+        if not errors:
+            return row(shard_id)
+        raise errors.pop(0)
+
+    monkeypatch.setattr(world.leases, "row", fail)
+    world.meanwhile = [lambda: noted.append(world.registrar.damage)] * 2
+
+    assert world.registrar.register(world.hello(world.claim()))
+    assert [str(one) for one in noted] == ["None", "malformed"]
+
+
 def test_a_newer_processor_that_comes_in_between_goes_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look at the row and the write, the shard is claimed anew and registered: the old one finds out."""
     old = world.claim()
@@ -193,8 +227,7 @@ def test_others_that_went_on_tell_where_from(world: World, theirs: Position, pub
     world.leases.claim_elsewhere(SHARD, theirs)
     world.leases.assign(SHARD, ELSEWHERE, Position("900"))
 
-    world.registrar.settle_left()
-
+    assert world.registrar.settle_left()
     assert world.published == published
     assert world.ledger.left_commits() == []
 
@@ -261,7 +294,7 @@ def test_a_lease_table_that_can_not_be_read_is_left_for_later(
         raise THROTTLED
 
     monkeypatch.setattr(world.leases, "row", fail)
-    world.registrar.settle_left()
 
+    assert not world.registrar.settle_left()
     assert len(world.ledger.left_commits()) == 1
     assert "ThrottlingException" in caplog.text
