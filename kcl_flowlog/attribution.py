@@ -27,7 +27,7 @@ PEERS = {
     "cross_zone": "A subnet of the inventory in another availability zone.",
     "private": "A private address outside the inventory: RFC 1918, RFC 6598, unique local or link-local.",
     "internet": "A public address.",
-    "unknown": "The other end is not known, or is no host (multicast, broadcast, loopback, reserved).",
+    "unknown": "The other end is not known, or is not a host (multicast, broadcast, loopback, reserved).",
 }
 
 # What is neither a subnet's nor public. IANA's special-purpose address registries name the blocks.

@@ -101,7 +101,7 @@ MALFORMED_REASONS: Final = {
         "Perhaps a kind that AWS has added: look for a newer version of kcl-flowlog.",
     ),
     "not_text": Word("The log event has no text message.", _DAMAGE_ADVICE),
-    "message_not_json": Word("The message starts as JSON, and is none.", "Something else writes to the log group."),
+    "message_not_json": Word("The message starts like JSON, and is not valid.", "Something else writes to the log group."),
     "message_not_flow_log": Word(
         "The message is JSON, but not of a flow log.",
         "Something else writes to the log group, or its transformer is not parseVPC.",
@@ -114,11 +114,11 @@ MALFORMED_REASONS: Final = {
         "The line fits several formats of its log group, which do not say the same.",
         "Give the flow logs formats that differ in length, or a log group each.",
     ),
-    "bad_number": Word("A number of the line is not one.", _FIELD_ADVICE),
+    "bad_number": Word("A field of the line that should hold a number, or a time, does not.", _FIELD_ADVICE),
     "bad_address": Word("An address of the line is neither IPv4 nor IPv6.", _FIELD_ADVICE),
     "bad_protocol": Word("The protocol is not an IANA number from 0 to 255.", _FIELD_ADVICE),
     "bad_action": Word("The action is neither ACCEPT nor REJECT.", _FIELD_ADVICE),
     "bad_status": Word("The log status is none of OK, NODATA, SKIPDATA.", _FIELD_ADVICE),
     "bad_direction": Word("The flow direction is neither ingress nor egress.", _FIELD_ADVICE),
-    "bad_subnet": Word("The subnet id of the line is not one.", _FIELD_ADVICE),
+    "bad_subnet": Word("The subnet-id field does not hold the id of a subnet.", _FIELD_ADVICE),
 }
