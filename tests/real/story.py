@@ -43,18 +43,19 @@ class Story:
         """Put envelopes, with what they count as."""
         self.truths += [envelope.truth for envelope in put(self._kinesis, self.world.stream, envelopes)]
 
-    def keep_putting(self) -> Producer:
-        """Put traffic from a thread, until its `stop`; then `add` what it put."""
+    @contextmanager
+    def putting(self) -> Iterator[None]:
+        """Put traffic from a thread, for as long as the block lasts."""
         producer = Producer(
             self.world, self.traffic, partial(put, self._kinesis, self.world.stream), rate=300.0, pace=0.3
         )
         producer.start()
-        return producer
-
-    def add(self, producer: Producer) -> None:
-        producer.stop()
+        try:
+            yield
+        finally:
+            producer.stop()
+            self.truths.append(producer.truth())
         assert producer.failure is None
-        self.truths.append(producer.truth())
 
     def counts_all(self) -> Page:
         """Wait until the metrics show what was put, look again a little later, and compare every figure."""

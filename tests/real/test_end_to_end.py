@@ -39,65 +39,65 @@ def test_what_is_put_into_the_stream_is_counted_to_the_last_digit(story: Story) 
 
 def test_a_stop_in_mid_stream_loses_nothing(story: Story) -> None:
     """SIGTERM under load ends with exit code 0 and no process left; the next start counts on from the checkpoint."""
-    producer = story.keep_putting()
-    time.sleep(3)
-    family = story.instance.family()
+    with story.putting():
+        time.sleep(3)
+        family = story.instance.family()
 
-    code = story.instance.stop()
+        code = story.instance.stop()
 
-    assert code == 0
-    assert [] == [pid for pid in family if Path(f"/proc/{pid}").exists()]
-    time.sleep(1)
-    story.instance.start()
-    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
-    time.sleep(2)
-    story.add(producer)
+        assert code == 0
+        assert [] == [pid for pid in family if Path(f"/proc/{pid}").exists()]
+        time.sleep(1)
+        story.instance.start()
+        story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+        time.sleep(2)
+
     story.counts_all()
 
 
 def test_a_kill_of_everything_at_once_loses_nothing(story: Story) -> None:
     """SIGKILL of launcher, daemon and processors together under load costs no record and doubles none."""
-    producer = story.keep_putting()
-    time.sleep(3)
+    with story.putting():
+        time.sleep(3)
 
-    story.instance.kill()
+        story.instance.kill()
 
-    story.instance.start()
-    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
-    time.sleep(2)
-    story.add(producer)
+        story.instance.start()
+        story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+        time.sleep(2)
+
     story.counts_all()
 
 
 def test_a_killed_launcher_takes_its_daemon_along(story: Story) -> None:
     """SIGKILL of the launcher alone leaves no daemon and no processor that could count beside the next one."""
-    producer = story.keep_putting()
-    time.sleep(2)
-    _, *others = story.instance.family()
+    with story.putting():
+        time.sleep(2)
+        _, *others = story.instance.family()
 
-    story.instance.kill_launcher()
+        story.instance.kill_launcher()
 
-    deadline = time.monotonic() + 20
-    while any(_is_alive(pid) for pid in others) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [] == [pid for pid in others if _is_alive(pid)]
-    story.instance.start()
-    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
-    story.add(producer)
+        deadline = time.monotonic() + 20
+        while any(_is_alive(pid) for pid in others) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert [] == [pid for pid in others if _is_alive(pid)]
+        story.instance.start()
+        story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+
     story.counts_all()
 
 
 def test_a_killed_processor_brings_a_new_daemon(story: Story) -> None:
     """SIGKILL of one processor ends its daemon; the launcher starts another, and the figures stay exact."""
-    producer = story.keep_putting()
-    time.sleep(2)
+    with story.putting():
+        time.sleep(2)
 
-    os.kill(story.instance.family()[-1], signal.SIGKILL)
+        os.kill(story.instance.family()[-1], signal.SIGKILL)
 
-    story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
-    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
-    time.sleep(2)
-    story.add(producer)
+        story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
+        story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+        time.sleep(2)
+
     story.counts_all()
 
 

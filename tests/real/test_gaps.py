@@ -29,17 +29,17 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 @pytest.mark.parametrize("gap", GAPS)
 def test_a_death_in_a_gap_costs_no_record(story: Story, gap: str, victim: str) -> None:
     """Killed under load at that very point, it goes on from there: equal to the last digit."""
-    producer = story.keep_putting()
-    story.instance.order(f"{gap} kill-{victim}")
+    with story.putting():
+        story.instance.order(f"{gap} kill-{victim}")
 
-    assert eventually(lambda: not story.instance.fault.exists(), 30)
+        assert eventually(lambda: not story.instance.fault.exists(), 30)
 
-    if victim == "all":
-        assert eventually(lambda: not story.instance.is_running, 30)
-        story.instance.kill()
-        story.instance.start()
-    else:
-        story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
-    story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
-    story.add(producer)
+        if victim == "all":
+            assert eventually(lambda: not story.instance.is_running, 30)
+            story.instance.kill()
+            story.instance.start()
+        else:
+            story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
+        story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+
     story.counts_all()
