@@ -101,7 +101,9 @@ MALFORMED_REASONS: Final = {
         "Perhaps a kind that AWS has added: look for a newer version of kcl-flowlog.",
     ),
     "not_text": Word("The log event has no text message.", _DAMAGE_ADVICE),
-    "message_not_json": Word("The message starts like JSON, and is not valid.", "Something else writes to the log group."),
+    "message_not_json": Word(
+        "The message starts like JSON, and is not valid.", "Something else writes to the log group."
+    ),
     "message_not_flow_log": Word(
         "The message is JSON, but not of a flow log.",
         "Something else writes to the log group, or its transformer is not parseVPC.",
