@@ -14,6 +14,7 @@ import ctypes
 import logging
 import platform
 import queue
+import shutil
 import signal
 import sys
 import time
@@ -87,7 +88,9 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
         jars = java.find_jars()
         extra = kclproperties.parse_extra(config.kcl_property)
         state = stack.enter_context(StateDir(config.state_dir_path))
-        orphans.sweep(state.processor_settings)
+        if orphans.sweep(state.processor_settings):
+            # The records that they had in hand are not to blame for that.
+            shutil.rmtree(state.attempts, ignore_errors=True)
         _set_broken_ledger_aside(state)
         aws = Aws(region, environ)
         aws.check_stream(config.stream)
