@@ -255,9 +255,12 @@ def _freeze_ec2(fleet: Fleet, member: Member, rng: random.Random) -> str:
 
 def _freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
     seconds = rng.choice(OUTAGES)
-    fleet.standins.freeze("kinesis")
-    time.sleep(seconds)
-    fleet.standins.thaw("kinesis")
+    # Of a request that is cut off, nobody would know whether it was stored.
+    with fleet.putting:
+        fleet.standins.freeze("kinesis")
+        fleet.wait(lambda: False, seconds)
+        fleet.standins.thaw("kinesis")
+        fleet.open_shards()
     return f"for {seconds:g} s"
 
 

@@ -9,11 +9,11 @@ import re
 import shutil
 import signal
 import tempfile
+import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from real.instance import Instance
@@ -125,7 +125,8 @@ class Fleet:
             SCRAPE_INTERVAL,
         )
         traffic = Traffic(self.world, random.Random(seed))
-        self._put = partial(put, self.kinesis, self.world.stream)
+        # Held while Kinesis must not be put to.
+        self.putting = threading.Lock()
         self.producer = Producer(self.world, traffic, self._put, rate=rate, pace=0.5)
         # Of what was put beside the producer.
         self._beside: list[Truth] = []
@@ -151,6 +152,10 @@ class Fleet:
         """Return the pages of all members that answer."""
         found = (member.instance.page() for member in self.members if member.instance.is_running)
         return [page for page in found if page is not None]
+
+    def _put(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        with self.putting:
+            return put(self.kinesis, self.world.stream, envelopes)
 
     def put(self, envelope: Envelope) -> None:
         """Put one envelope beside what the producer puts."""
@@ -189,9 +194,12 @@ class Fleet:
         logs = "".join(member.instance.log for member in self.members)
         return [Sums(*map(int, numbers)) for numbers in _UNDECIDED.findall(logs)]
 
-    def left_over(self) -> list[str]:
-        """Return the commands of processes of this run that still are there, and sockets and temporary directories."""
-        found = [str(path) for member in self.members for path in member.directory.rglob("*.sock")]
+    def left_over(self, is_stopped: bool) -> list[str]:
+        """Return the commands of processes of this run that still are there, and temporary directories.
+
+        After a stop in order no socket may be there either.
+        """
+        found = [str(path) for member in self.members for path in member.directory.rglob("*.sock")] * is_stopped
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdigit() and f"FLEET_RUN={self._run_id}".encode() in (entry / "environ").read_bytes():

@@ -78,8 +78,8 @@ def run(asked: argparse.Namespace, directory: Path, clock: Clock) -> bool:
             fleet.kill()
             fleet.scraper.stop()
             fleet.producer.stop()
-        eventually(lambda: not fleet.left_over(), 5)
-        left = fleet.left_over()
+        eventually(lambda: not fleet.left_over(ok), 5)
+        left = fleet.left_over(ok)
     for command in left:
         clock.say(f"left over: {command}")
     _table(flowing, clock)
