@@ -260,7 +260,7 @@ def _freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
         fleet.standins.freeze("kinesis")
         fleet.wait(lambda: False, seconds)
         fleet.standins.thaw("kinesis")
-        fleet.open_shards()
+        fleet.reconnect()
     return f"for {seconds:g} s"
 
 

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from botocore.exceptions import HTTPClientError
 from real.instance import Instance
 
 from kcl_flowlog.demo import world as worlds
@@ -156,6 +157,15 @@ class Fleet:
     def _put(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
         with self.putting:
             return put(self.kinesis, self.world.stream, envelopes)
+
+    def reconnect(self) -> None:
+        """Leave the connections to Kinesis for new ones, and wait until it answers: it has closed those meanwhile."""
+        self.kinesis = self.standins.client("kinesis")
+        while True:
+            with contextlib.suppress(HTTPClientError):
+                self.kinesis.list_streams()
+                return
+            time.sleep(0.2)
 
     def put(self, envelope: Envelope) -> None:
         """Put one envelope beside what the producer puts."""
