@@ -107,7 +107,7 @@ class PayloadCounter:
     def quarantine(self, payload: bytes, source: Source, delta: Delta) -> None:
         """Pass over a payload that kills whoever counts it; all of it is kept, to be looked at."""
         delta.add(counters.PAYLOADS, outcomes.MALFORMED)
-        _bury_payload(payload, "payload_poison", source, delta, LARGEST_RECORD, for_sure=True)
+        _bury_payload(payload, "payload_poison", source, delta, whole=True)
 
     def count_events(
         self, stream: LogStream, events: Iterable[LogEvent | bytes], source: Source, now: float, delta: Delta
@@ -260,12 +260,12 @@ def _payload_outcome(opened: Opened, kinds: set[str]) -> str:
     return outcomes.DUPLICATE if outcomes.DUPLICATE in kinds else outcomes.CONTROL
 
 
-def _bury_payload(
-    payload: bytes, reason: str, source: Source, delta: Delta, most: int = _LETTER_BYTES, for_sure: bool = False
-) -> None:
+def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta, whole: bool = False) -> None:
+    """Count a bad payload and keep its first bytes; or `whole`, and whatever else this commit keeps."""
+    most = LARGEST_RECORD if whole else _LETTER_BYTES
     delta.add(counters.MALFORMED, reason)
     body = base64.b64encode(payload[:most]).decode("ascii")
-    delta.bury(_dead("payload", body, len(payload) > most, reason, source, NOWHERE), for_sure)
+    delta.bury(_dead("payload", body, len(payload) > most, reason, source, NOWHERE), for_sure=whole)
 
 
 def _dead(kind: str, body: str, truncated: bool, reason: str, source: Source, stream: LogStream) -> DeadLetter:

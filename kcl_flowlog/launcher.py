@@ -303,14 +303,17 @@ class Launcher:
     def _keep_house(self) -> None:
         if self._postbox.broken is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
-        if self._registrar.damage is not None:
-            raise FlowlogError(f"The ledger is damaged ({self._registrar.damage}); the next start keeps it aside.")
         with self._put_off_if_refused():
+            if self._registrar.damage is not None:
+                raise self._registrar.damage
             self._do_chores(time.monotonic())
 
     @contextmanager
     def _put_off_if_refused(self) -> Iterator[None]:
-        """Do later what a full disk refuses; none of it is lost, as it is all in the ledger."""
+        """Do later what a full disk refuses; none of it is lost, as it is all in the ledger.
+
+        Raises `FlowlogError` where the ledger is damaged, which waiting does not mend.
+        """
         try:
             yield
         except (OSError, LedgerError) as error:

@@ -142,8 +142,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         claim = self._ledger.claim(self._shard_id, self._settings.generation)
         self._committer = Committer(self._ledger, claim, self._sleep, at=self._at)
         self._attempts = Attempts(Path(self._settings.attempts) / self._shard_id)
-        suspect = mark(self._attempts.suspect) if self._attempts.suspect is not None else ""
-        poison = self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at, suspect))
+        suspect = self._attempts.suspect
+        died_of = mark(suspect) if suspect is not None else ""
+        poison = self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at, died_of))
         if poison is None:
             self._lost_at = self._monotonic()
         else:
@@ -164,7 +165,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             checkpointer = Checkpoints(process_records_input.checkpointer)
             if records:
                 self._count(records, self._clock(), checkpointer)
-            if self._is_due() and self._lost_at is None:
+            if self._is_due():
                 self._commit(checkpointer)
         self._tell_beat(records, process_records_input.millis_behind_latest)
 

@@ -211,7 +211,7 @@ def _poison(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Put a record that kills each processor that has it in hand, whoever holds its shard."""
     before = fleet.malformed()["payload_poison"]
     for one in fleet.members:
-        one.instance.order(f"payload kill-processor {POISON.decode().split()[0]}")
+        one.instance.order(f"payload kill-processor {POISON.decode()}")
     fleet.put(Envelope(f"poison-{rng.random()}", POISON, Truth(payloads=Counter(malformed=1))))
     passed_over = fleet.wait(lambda: fleet.malformed()["payload_poison"] > before, POISON_PATIENCE)
     for one in fleet.members:

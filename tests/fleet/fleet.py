@@ -209,7 +209,9 @@ class Fleet:
 
         After a stop in order no socket may be there either.
         """
-        found = [str(path) for member in self.members for path in member.directory.rglob("*.sock")] * is_stopped
+        found = []
+        if is_stopped:
+            found += [str(path) for member in self.members for path in member.directory.rglob("*.sock")]
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdigit() and f"FLEET_RUN={self._run_id}".encode() in (entry / "environ").read_bytes():
