@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kcl_flowlog import yamlfile
+from kcl_flowlog import yaml_file
 from kcl_flowlog.config import Config, Kind, Setting, parse_seconds, settings
 
 # Options of flowlog-exporter, which this succeeds, that are still understood; see `kcl_flowlog.cli`.
@@ -119,7 +119,7 @@ def _use_file(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 def read_file(path: Path) -> dict[str, Any]:
     """Return the settings in a configuration file by their field names. Raises `ConfigError`."""
     known = {setting.key: (field.name, setting.kind) for field, setting in settings()}
-    section = yamlfile.read(path).allow(known)
+    section = yaml_file.read(path).allow(known)
     values: dict[str, Any] = {}
     for key in section:
         name, kind = known[key]
@@ -128,7 +128,7 @@ def read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _several(value: yamlfile.Value) -> list[str]:
+def _several(value: yaml_file.Value) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 

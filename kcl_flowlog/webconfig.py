@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from kcl_flowlog import yamlfile
+from kcl_flowlog import yaml_file
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.yamlfile import Section
+from kcl_flowlog.yaml_file import Section
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class WebConfig:
 
 def load(path: Path) -> WebConfig:
     """Read the file; paths in it are relative to its directory. Certificates are not looked at yet."""
-    top = yamlfile.read(path).allow(("tls_server_config", "http_server_config", "basic_auth_users"))
+    top = yaml_file.read(path).allow(("tls_server_config", "http_server_config", "basic_auth_users"))
     # `http2` is for servers that speak it; ours is as good without.
     http = top.section("http_server_config").allow(("headers", "http2"))
     return WebConfig(

@@ -15,7 +15,7 @@ from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.truth import NOTHING, Key, Sums, Truth
 from kcl_flowlog.demo.verdict import HEADER, LEFT, Row
 from kcl_flowlog.demo.world import Subnet, World
-from kcl_flowlog.texttable import plain
+from kcl_flowlog.text_table import plain
 
 if TYPE_CHECKING:
     from rich.table import Table

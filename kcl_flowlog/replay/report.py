@@ -16,7 +16,7 @@ from kcl_flowlog.exporter import FlowlogCollector, State
 from kcl_flowlog.exposition import TEXT, renderer
 from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.subnets import Inventory
-from kcl_flowlog.texttable import plain
+from kcl_flowlog.text_table import plain
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
 _WORDS = ("log events", "payloads", "malformed")
