@@ -18,14 +18,14 @@ from collections.abc import Callable
 
 from isal import igzip
 
-from kcl_flowlog.attribution import Attributor
-from kcl_flowlog.counters import Delta
-from kcl_flowlog.counting import PayloadCounter, Source
-from kcl_flowlog.duplicates import Window
-from kcl_flowlog.flowlog import Format
-from kcl_flowlog.formats import Formats
-from kcl_flowlog.positions import Position
-from kcl_flowlog.subnets import Index, Interface, Inventory, Subnet
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import Window
+from kcl_flowlog.counting.flow_record import Format
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.payload import PayloadCounter, Source
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
 
 EVENTS = 500
 ENVELOPES = 60

@@ -12,7 +12,7 @@ import mmap
 import os
 from pathlib import Path
 
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting.positions import Position
 
 _FLAG = 255
 _SIZE = 256

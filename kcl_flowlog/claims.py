@@ -20,7 +20,7 @@ import hashlib
 from collections import Counter
 from typing import NamedTuple
 
-from kcl_flowlog.positions import SHARD_END, Position
+from kcl_flowlog.counting.positions import SHARD_END, Position
 
 DEATHS = 3
 """How many deaths with the same record in hand, and no checkpoint in between, make it poison."""

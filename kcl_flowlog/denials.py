@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from kcl_flowlog.counting import Denial
-from kcl_flowlog.flowlog import NONE
+from kcl_flowlog.counting.flow_record import NONE
+from kcl_flowlog.counting.payload import Denial
 
 
 class _Line(msgspec.Struct, omit_defaults=True):

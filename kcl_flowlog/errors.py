@@ -19,7 +19,7 @@ class ConfigError(FlowlogError):
 class Malformed(FlowlogError):
     """Bad data: the caller counts it under `reason` and goes on with the next.
 
-    `reason` is a snake_case word of `kcl_flowlog.outcomes`, fit for a label.
+    `reason` is a snake_case word of `kcl_flowlog.counting.outcomes`, fit for a label.
     """
 
     def __init__(self, reason: str) -> None:

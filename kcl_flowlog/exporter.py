@@ -25,13 +25,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from kcl_flowlog import counters, outcomes
 from kcl_flowlog.commit import CHECKPOINT_OUTCOMES
-from kcl_flowlog.counters import BOUNDS
+from kcl_flowlog.counting import counts, outcomes
+from kcl_flowlog.counting.delta import BOUNDS
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.ledger import Totals, TrafficTotal
 from kcl_flowlog.metrics import METRICS
 from kcl_flowlog.newborns import Newborns
-from kcl_flowlog.subnets import Inventory
 
 OTHER_SUBNET = "other"
 """The subnet_id under which subnets past `--max-subnets` are summed."""
@@ -170,15 +170,15 @@ def _inventory(state: State) -> Iterator[Metric]:
 
 # Counts that have a label show each of its values from the start, at 0.
 _LABELLED_COUNTS = {
-    "flowlog_events": (counters.EVENTS, tuple(outcomes.EVENT_OUTCOMES)),
-    "flowlog_payloads": (counters.PAYLOADS, tuple(outcomes.PAYLOAD_OUTCOMES)),
-    "flowlog_malformed": (counters.MALFORMED, tuple(outcomes.MALFORMED_REASONS)),
-    "flowlog_checkpoints": (counters.CHECKPOINTS, CHECKPOINT_OUTCOMES),
+    "flowlog_events": (counts.EVENTS, tuple(outcomes.EVENT_OUTCOMES)),
+    "flowlog_payloads": (counts.PAYLOADS, tuple(outcomes.PAYLOAD_OUTCOMES)),
+    "flowlog_malformed": (counts.MALFORMED, tuple(outcomes.MALFORMED_REASONS)),
+    "flowlog_checkpoints": (counts.CHECKPOINTS, CHECKPOINT_OUTCOMES),
 }
 _PLAIN_COUNTS = {
-    "flowlog_undecided_commits": counters.UNDECIDED_COMMITS,
-    "flowlog_dead_letters": counters.DEAD_LETTERS,
-    "flowlog_dead_letters_dropped": counters.DEAD_LETTERS_DROPPED,
+    "flowlog_undecided_commits": counts.UNDECIDED_COMMITS,
+    "flowlog_dead_letters": counts.DEAD_LETTERS,
+    "flowlog_dead_letters_dropped": counts.DEAD_LETTERS_DROPPED,
 }
 
 
@@ -192,8 +192,8 @@ def _counts(totals: Totals) -> Iterator[Metric]:
 
 def _histograms(totals: Totals) -> Iterator[Metric]:
     for histogram, name in (
-        (counters.EVENT_DELAY, "flowlog_event_delay_seconds"),
-        (counters.BATCH_DURATION, "flowlog_batch_duration_seconds"),
+        (counts.EVENT_DELAY, "flowlog_event_delay_seconds"),
+        (counts.BATCH_DURATION, "flowlog_batch_duration_seconds"),
     ):
         bounds = [*map(str, BOUNDS[histogram]), "+Inf"]
         found = totals.histograms.get(histogram)

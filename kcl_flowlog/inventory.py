@@ -22,12 +22,13 @@ from typing import Any
 
 import msgspec
 
-from kcl_flowlog import ec2reader, overlaps, subnets
+from kcl_flowlog import ec2reader, overlaps
 from kcl_flowlog.aws import AWS_ERRORS, is_denied
+from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.subnets import Inventory, Source
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.origins import Origin
 from kcl_flowlog.overlaps import Overlap
-from kcl_flowlog.subnets import Inventory, Source
 
 log = logging.getLogger(__name__)
 

@@ -37,13 +37,13 @@ from kcl_flowlog.config import (
     parse_ports,
     parse_traffic_labels,
 )
+from kcl_flowlog.counting.flow_record import nearest_field
+from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.daemon import Daemon
 from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import CannotStart, FlowlogError
 from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import renderer
-from kcl_flowlog.flowlog import nearest_field
-from kcl_flowlog.formats import parse_option
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable

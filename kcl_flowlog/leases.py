@@ -12,7 +12,7 @@ from typing import Any
 
 from kcl_flowlog.aws import is_failed_condition
 from kcl_flowlog.claims import LeaseRow, with_claim
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting.positions import Position
 
 CLAIMS = "flowlogClaims"
 """The attribute that holds the claims."""

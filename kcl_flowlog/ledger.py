@@ -35,12 +35,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from kcl_flowlog import counters
 from kcl_flowlog.claims import Verdict
-from kcl_flowlog.counters import DeadLetter, Histogram, RejectedPort, Snapshot, Traffic
-from kcl_flowlog.duplicates import FINGERPRINT_BYTES, WINDOW
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.delta import DeadLetter, Histogram, RejectedPort, Snapshot, Traffic
+from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, WINDOW
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import ConfigError, StaleProcessor
-from kcl_flowlog.positions import Position
 
 # SQLite adds 64-bit integers; a total stops there instead of turning into a rounded number.
 _MOST = 2**63 - 1
@@ -314,7 +314,7 @@ class Ledger:
             if verdict is not Verdict.DROP:
                 self._add(db, left.shard_id, delta)
             if verdict is Verdict.UNDECIDED:
-                self._count(db, counters.UNDECIDED_COMMITS, "", 1)
+                self._count(db, counts.UNDECIDED_COMMITS, "", 1)
             return Settlement(*(sum(numbers[place] for _, numbers in delta.traffic) for place in range(3)))
 
     # What a processor does
@@ -347,13 +347,13 @@ class Ledger:
             if delta is None:
                 raise StaleProcessor(f"The ledger holds nothing prepared for {claim.shard_id}.")
             self._add(db, claim.shard_id, delta)
-            self._count(db, counters.CHECKPOINTS, "ok", 1)
+            self._count(db, counts.CHECKPOINTS, "ok", 1)
 
     def note_refusal(self, claim: Claim, outcome: str) -> None:
         """Count a checkpoint that was refused; what is prepared stays so."""
         with self._transaction() as db:
             self._check(db, claim)
-            self._count(db, counters.CHECKPOINTS, outcome, 1)
+            self._count(db, counts.CHECKPOINTS, outcome, 1)
 
     def abandon(self, claim: Claim) -> None:
         """Note that what this holder has prepared, if anything, it won't come back to."""

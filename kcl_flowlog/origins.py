@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from kcl_flowlog.aws import Aws, check_region, role_account
 from kcl_flowlog.config import Config
-from kcl_flowlog.subnets import Source
+from kcl_flowlog.counting.subnets import Source
 
 
 class Origin(NamedTuple):

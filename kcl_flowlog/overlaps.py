@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kcl_flowlog.subnets import FlowLog, Inventory
-from kcl_flowlog.transit import is_resource
+from kcl_flowlog.counting.subnets import FlowLog, Inventory
+from kcl_flowlog.counting.transit_gateway import is_resource
 
 
 class Overlap(NamedTuple):

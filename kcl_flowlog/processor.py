@@ -29,22 +29,23 @@ from amazon_kclpy import kcl
 from amazon_kclpy import messages as protocol
 from amazon_kclpy.v3 import processor as v3
 
-from kcl_flowlog import counters, faults, subnets
+from kcl_flowlog import faults
 from kcl_flowlog.attempts import Attempts
-from kcl_flowlog.attribution import Attributor
 from kcl_flowlog.claims import mark
 from kcl_flowlog.commit import Checkpointer, CheckpointRefused, Committer, Outcome
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
-from kcl_flowlog.counters import Delta
-from kcl_flowlog.counting import Denial, PayloadCounter, Source
+from kcl_flowlog.counting import counts, subnets
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import Window
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.payload import Denial, PayloadCounter, Source
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnets import Index
 from kcl_flowlog.denials import denial_line
-from kcl_flowlog.duplicates import Window
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.formats import Formats
 from kcl_flowlog.ledger import Ledger
 from kcl_flowlog.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
-from kcl_flowlog.positions import Position
-from kcl_flowlog.subnets import Index
 
 # A delta of more entries than this is committed before its time, to bound memory.
 _LARGE_DELTA = 20_000
@@ -218,7 +219,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
                 self._deliver_denials()
         # Before any checkpoint of this batch, so that a denial is written at least once.
         self._deliver_denials()
-        self._delta.observe(counters.BATCH_DURATION, time.perf_counter() - started)
+        self._delta.observe(counts.BATCH_DURATION, time.perf_counter() - started)
         unknown = self._attributor.unknown_interfaces
         if unknown:
             self._messenger.tell(UnknownInterfaces(len(unknown)))

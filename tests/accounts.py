@@ -6,9 +6,16 @@ from collections.abc import Mapping
 
 from builders import labelled
 
-from kcl_flowlog import counters
-from kcl_flowlog.counters import Delta
-from kcl_flowlog.outcomes import COUNTED, EVENT_OUTCOMES, MALFORMED, MALFORMED_REASONS, PARTIAL, PAYLOAD_OUTCOMES
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.outcomes import (
+    COUNTED,
+    EVENT_OUTCOMES,
+    MALFORMED,
+    MALFORMED_REASONS,
+    PARTIAL,
+    PAYLOAD_OUTCOMES,
+)
 
 PAYLOAD_PREFIX = "payload_"
 
@@ -42,6 +49,6 @@ def imbalances(
 
 def imbalances_of(delta: Delta, events_in: int | None = None, payloads_in: int | None = None) -> list[str]:
     """Return what does not add up in a delta."""
-    named = [labelled(delta, count) for count in (counters.EVENTS, counters.PAYLOADS, counters.MALFORMED)]
+    named = [labelled(delta, count) for count in (counts.EVENTS, counts.PAYLOADS, counts.MALFORMED)]
     flows = sum(cell[0] for cell in delta.traffic.values())
     return imbalances(*named, flows, events_in, payloads_in)

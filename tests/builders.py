@@ -6,13 +6,13 @@ import gzip
 import json
 from typing import Any
 
-from kcl_flowlog.attribution import Attributor
-from kcl_flowlog.counters import Delta
-from kcl_flowlog.counting import Denial, PayloadCounter, Source
-from kcl_flowlog.duplicates import Window
-from kcl_flowlog.formats import Formats
-from kcl_flowlog.positions import Position
-from kcl_flowlog.subnets import Index, Interface, Inventory, Subnet
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import Window
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.payload import Denial, PayloadCounter, Source
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
 
 SOURCE = Source("shardId-000000000000", Position("1"))
 NOW = 1_700_000_100.0

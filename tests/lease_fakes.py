@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kcl_flowlog.claims import LeaseRow, with_claim
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting.positions import Position
 
 HERE, ELSEWHERE = "here", "elsewhere"
 START = Position("TRIM_HORIZON")

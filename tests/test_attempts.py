@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.attempts import Attempts
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting.positions import Position
 
 A, B = Position("49" * 28, 0), Position("49" * 28, 7)
 

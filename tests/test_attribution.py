@@ -7,12 +7,12 @@ import ipaddress
 import pytest
 from builders import INVENTORY, line
 
-from kcl_flowlog.attribution import Attributor, Place
+from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.flow_record import FlowRecord, Format
+from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
+from kcl_flowlog.counting.own_addresses import MOST_REMEMBERED, OwnAddresses
+from kcl_flowlog.counting.subnets import Index, Inventory, Prefixes, Source, Subnet, dump, load, pack
 from kcl_flowlog.errors import Malformed
-from kcl_flowlog.flowlog import FlowRecord, Format
-from kcl_flowlog.ownaddresses import MOST_REMEMBERED, OwnAddresses
-from kcl_flowlog.streams import NOWHERE, LogStream
-from kcl_flowlog.subnets import Index, Inventory, Prefixes, Source, Subnet, dump, load, pack
 
 PLAIN = Format()
 RICH = Format("${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_flowlog.claims import DEATHS, LeaseRow, Verdict, has_claim, mark, poison, verdict, with_claim
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting.positions import Position
 
 WAIT = None
 

@@ -37,9 +37,9 @@ from conversation import (
 from demo_fakes import eventually
 from lease_fakes import ELSEWHERE
 
-from kcl_flowlog import counters
 from kcl_flowlog.claims import DEATHS, mark
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.positions import Position
 
 ONE = (101, payload(GOOD))
 TWO = (102, payload(GOOD, GOOD))
@@ -247,9 +247,9 @@ def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
         "payload_encoding": 1,
         "payload_too_large": 1,
         "bad_number": 1,
-    } == {label: number for (name, label), number in counts.items() if name == counters.MALFORMED}
+    } == {label: number for (name, label), number in counts.items() if name == counts.MALFORMED}
     assert {"counted": 3, "malformed": 1} == {
-        label: number for (name, label), number in counts.items() if name == counters.EVENTS
+        label: number for (name, label), number in counts.items() if name == counts.EVENTS
     }
     letters = [letter for _, letter in stage.ledger.dead_letters()]
     assert [("103", "payload"), ("104", "payload"), ("105", "line")] == [
@@ -407,7 +407,7 @@ def test_several_records_that_kill_are_passed_over_one_after_the_other(stage: St
 
     stage.play(*rest, asks("104"), acknowledge("104"), done("processRecords"), HANG_UP, ends(0))
 
-    assert (stage.flows, stage.count(counters.MALFORMED, "payload_poison")) == (3, 2)
+    assert (stage.flows, stage.count(counts.MALFORMED, "payload_poison")) == (3, 2)
 
 
 def test_a_lease_that_is_lost_at_a_record_that_kills_is_given_up(stage: Stage) -> None:
@@ -419,7 +419,7 @@ def test_a_lease_that_is_lost_at_a_record_that_kills_is_given_up(stage: Stage) -
     stage.play(*OPENING, batch, asks("101"), acknowledge("101", "ShutdownException"), done("processRecords"))
     stage.play(say("leaseLost"), done("leaseLost"), HANG_UP, ends(0), elsewhere("TRIM_HORIZON"))
 
-    assert (stage.flows, stage.count(counters.MALFORMED, "payload_poison")) == (0, 0)
+    assert (stage.flows, stage.count(counts.MALFORMED, "payload_poison")) == (0, 0)
 
 
 def test_a_processor_that_is_forgotten_does_not_die(stage: Stage) -> None:
@@ -445,7 +445,7 @@ def test_deaths_elsewhere_count(stage: Stage) -> None:
         *OPENING, records(ONE, poison), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)
     )
 
-    assert (stage.flows, stage.count(counters.MALFORMED, "payload_poison")) == (1, 1)
+    assert (stage.flows, stage.count(counts.MALFORMED, "payload_poison")) == (1, 1)
 
 
 def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:
@@ -536,4 +536,4 @@ def test_what_waits_is_counted_with_its_commit(
     stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
 
     assert len(denials) == 1
-    assert (stage.flows, stage.count(counters.EVENTS, "unattributed")) == (flows, unattributed)
+    assert (stage.flows, stage.count(counts.EVENTS, "unattributed")) == (flows, unattributed)

@@ -13,15 +13,15 @@ from builders import GOOD, INVENTORY, NODATA, SKIPDATA, SOURCE, counted, envelop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcl_flowlog import counters
-from kcl_flowlog.attribution import Attributor
-from kcl_flowlog.counters import RejectedPort, Traffic
-from kcl_flowlog.counting import PayloadCounter
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import RejectedPort, Traffic
+from kcl_flowlog.counting.duplicates import Window
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.payload import PayloadCounter
+from kcl_flowlog.counting.subnets import FlowLog, Index
 from kcl_flowlog.denials import denial_line
-from kcl_flowlog.duplicates import Window
-from kcl_flowlog.flowlog import DEFAULT_FORMAT
-from kcl_flowlog.formats import Formats
-from kcl_flowlog.subnets import FlowLog, Index
 
 ACCEPTED = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
 GOOD_ENVELOPE = envelope(GOOD)
@@ -35,7 +35,7 @@ def test_flows_packets_and_bytes_add_up() -> None:
 
     assert delta.traffic[ACCEPTED] == [2, 20, 2000]
     assert delta.rejected_ports == {RejectedPort("subnet-a", "ingress", "tcp", "22"): 1}
-    assert labelled(delta, counters.EVENTS) == {"counted": 3}
+    assert labelled(delta, counts.EVENTS) == {"counted": 3}
     assert len(denials) == 1
 
 
@@ -65,14 +65,14 @@ def test_idle_and_skipped_intervals_cost_nothing_beside_them() -> None:
     """NODATA and SKIPDATA are outcomes of their own between good lines."""
     delta, _ = counted(envelope(GOOD, NODATA, GOOD, SKIPDATA, GOOD))
 
-    assert labelled(delta, counters.EVENTS) == {"counted": 3, "nodata": 1, "skipdata": 1}
+    assert labelled(delta, counts.EVENTS) == {"counted": 3, "nodata": 1, "skipdata": 1}
 
 
 def test_a_subnet_that_stays_unknown_is_counted_as_such() -> None:
     """An unattributed record is no traffic of anybody's, but it is not dropped in silence."""
     delta, denials = counted(envelope(line("1.1.1.1", "2.2.2.2", "eni-0", action="REJECT"), logStream="eni-0-all"))
 
-    assert labelled(delta, counters.EVENTS) == {"unattributed": 1}
+    assert labelled(delta, counts.EVENTS) == {"unattributed": 1}
     assert delta.traffic == {}
     assert json.loads(bytes(denial_line(denials[0], 0.0))) == {
         "time": "1970-01-01T00:00:00.000Z",
@@ -116,8 +116,8 @@ def test_a_payload_that_is_no_envelope(claim: str) -> None:
 
     delta, _ = counted(envelope(GOOD), payload, envelope(GOOD))
 
-    assert labelled(delta, counters.PAYLOADS) == {"data": 2, outcome: 1}
-    assert labelled(delta, counters.MALFORMED) == ({reason: 1} if reason else {})
+    assert labelled(delta, counts.PAYLOADS) == {"data": 2, outcome: 1}
+    assert labelled(delta, counts.MALFORMED) == ({reason: 1} if reason else {})
     assert [letter.reason for letter in delta.dead_letters] == ([reason] if reason else [])
     assert delta.traffic[ACCEPTED] == [2, 20, 2000]
 
@@ -132,7 +132,7 @@ def test_a_bomb_is_not_inflated() -> None:
     finally:
         tracemalloc.stop()
 
-    assert labelled(delta, counters.MALFORMED) == {"payload_too_large": 1}
+    assert labelled(delta, counts.MALFORMED) == {"payload_too_large": 1}
     assert peak < 20_000_000
 
 
@@ -142,8 +142,8 @@ def test_an_odd_event_costs_only_itself() -> None:
 
     delta, _ = counted(envelope(logEvents=events))
 
-    assert labelled(delta, counters.EVENTS) == {"counted": 2, "malformed": 4}
-    assert labelled(delta, counters.MALFORMED) == {"not_text": 4}
+    assert labelled(delta, counts.EVENTS) == {"counted": 2, "malformed": 4}
+    assert labelled(delta, counts.MALFORMED) == {"not_text": 4}
 
 
 def test_a_bad_address_costs_only_its_line() -> None:
@@ -152,7 +152,7 @@ def test_a_bad_address_costs_only_its_line() -> None:
 
     delta, _ = counted(envelope(GOOD, bad))
 
-    assert labelled(delta, counters.EVENTS) == {"counted": 1, "malformed": 1}
+    assert labelled(delta, counts.EVENTS) == {"counted": 1, "malformed": 1}
     assert [(letter.reason, letter.kind, letter.body) for letter in delta.dead_letters] == [
         ("bad_address", "line", bad)
     ]
@@ -162,8 +162,8 @@ def test_dead_letters_of_one_commit_are_bounded() -> None:
     """Past the most, bad lines are only counted, and how many is counted too."""
     delta, _ = counted(*[envelope(*["bad"] * 500)] * 3)
 
-    assert labelled(delta, counters.DEAD_LETTERS) == {"": 1000}
-    assert labelled(delta, counters.DEAD_LETTERS_DROPPED) == {"": 500}
+    assert labelled(delta, counts.DEAD_LETTERS) == {"": 1000}
+    assert labelled(delta, counts.DEAD_LETTERS_DROPPED) == {"": 500}
     assert len(delta.dead_letters) == 1000
 
 
@@ -175,14 +175,14 @@ def test_a_quarantined_payload_is_kept_whatever_came_before() -> None:
     counter.quarantine(b"arsenic", SOURCE, delta)
 
     assert delta.dead_letters[-1].reason == "payload_poison"
-    assert labelled(delta, counters.DEAD_LETTERS) == {"": 1001}
+    assert labelled(delta, counts.DEAD_LETTERS) == {"": 1001}
 
 
 def test_a_delay_is_from_the_end_of_the_flow() -> None:
     """A flow that ended 40 s before it was processed is in the bucket up to a minute."""
     delta, _ = counted(envelope(GOOD))
 
-    histogram = delta.histograms[counters.EVENT_DELAY]
+    histogram = delta.histograms[counts.EVENT_DELAY]
     assert (histogram.buckets[1], histogram.sum) == (1, 40.0)
 
 
@@ -197,7 +197,7 @@ def test_records_wait_until_their_interface_is_known_well_enough() -> None:
 
     delta, _ = counted(first, GOOD_ENVELOPE, second, inventory=inventory)
 
-    assert labelled(delta, counters.EVENTS) == {"counted": 4}
+    assert labelled(delta, counts.EVENTS) == {"counted": 4}
     assert [] == imbalances_of(delta, 4, 3)
     directions = {key.direction: cell[0] for key, cell in delta.traffic.items() if key.peer == "same_zone"}
     assert directions == {"egress": 1, "ingress": 1}
@@ -220,7 +220,7 @@ def test_what_waits_in_vain_is_unattributed_in_the_end() -> None:
 
     delta, denials = counted(envelope(*UNLISTED, denied, logStream="eni-new-all"))
 
-    assert labelled(delta, counters.EVENTS) == {"unattributed": 3}
+    assert labelled(delta, counts.EVENTS) == {"unattributed": 3}
     assert [denial.place for denial in denials] == [None]
 
 
@@ -231,7 +231,7 @@ def test_only_so_many_wait() -> None:
 
     delta, _ = counted(many[0], many[0], many[1], inventory=inventory)
 
-    assert labelled(delta, counters.EVENTS) == {"unattributed": 2000, "counted": 10_001}
+    assert labelled(delta, counts.EVENTS) == {"unattributed": 2000, "counted": 10_001}
 
 
 # Good lines of interfaces that the inventory lists, so that none is learned from the others.
@@ -283,7 +283,7 @@ def test_the_books_balance_and_good_lines_count_as_if_they_were_alone(envelopes:
 
     assert [] == imbalances_of(delta, sum(map(len, envelopes)), len(envelopes))
     good_lines = sum(one in GOOD_LINES for messages in envelopes for one in messages)
-    assert labelled(good, counters.EVENTS) == ({"counted": good_lines} if good_lines else {})
+    assert labelled(good, counts.EVENTS) == ({"counted": good_lines} if good_lines else {})
     sums = {
         key: [a + b for a, b in zip(good.traffic.get(key, [0] * 3), others.traffic.get(key, [0] * 3), strict=True)]
         for key in good.traffic.keys() | others.traffic.keys()
@@ -304,7 +304,7 @@ def test_what_comes_twice_is_a_duplicate_whatever_it_holds(envelopes: list[list[
 
     assert [] == imbalances_of(delta, sum(map(len, envelopes)) + sum(len(envelopes[n]) for n in again))
     assert delta.traffic == once.traffic
-    assert labelled(delta, counters.EVENTS).get("duplicate", 0) == sum(len(envelopes[n]) for n in again)
+    assert labelled(delta, counts.EVENTS).get("duplicate", 0) == sum(len(envelopes[n]) for n in again)
 
 
 @settings(deadline=None)

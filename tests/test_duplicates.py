@@ -11,12 +11,12 @@ from builders import GOOD, NODATA, counted, envelope, labelled, line
 from conversation import GOOD as LINE
 from conversation import KILL, Stage, acknowledge, asks, done, initialize, payload, records
 
-from kcl_flowlog import counters
-from kcl_flowlog.counters import Delta
-from kcl_flowlog.duplicates import FINGERPRINT_BYTES, Window, fingerprint
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, Window, fingerprint
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.ledger import FINGERPRINT_TTL, Ledger
-from kcl_flowlog.positions import Position
-from kcl_flowlog.streams import LogStream
 
 STREAM = LogStream("1", "group", "eni-a-all")
 
@@ -80,8 +80,8 @@ def test_a_payload_after_another(claim: str) -> None:
 
     delta, _ = counted(FIRST, second, window=Window())
 
-    assert events == labelled(delta, counters.EVENTS)
-    assert payloads == labelled(delta, counters.PAYLOADS)
+    assert events == labelled(delta, counts.EVENTS)
+    assert payloads == labelled(delta, counts.PAYLOADS)
 
 
 def test_events_without_ids_are_never_duplicates() -> None:
@@ -90,7 +90,7 @@ def test_events_without_ids_are_never_duplicates() -> None:
 
     delta, _ = counted(without, without, window=Window())
 
-    assert {"counted": 2} == labelled(delta, counters.EVENTS)
+    assert {"counted": 2} == labelled(delta, counts.EVENTS)
 
 
 def test_a_duplicate_is_not_denied_again() -> None:
@@ -106,7 +106,7 @@ def test_without_deduplication_everything_counts() -> None:
     """--no-deduplicate has no window."""
     delta, _ = counted(FIRST, FIRST)
 
-    assert {"counted": 4} == labelled(delta, counters.EVENTS)
+    assert {"counted": 4} == labelled(delta, counts.EVENTS)
     assert delta.fingerprints == []
 
 
@@ -196,7 +196,7 @@ def test_conversation(stage: Stage, claim: str) -> None:
 
 def fold(ledger: Ledger, shard_id: str, fingerprints: list[bytes]) -> None:
     delta = Delta()
-    delta.add(counters.EVENTS, "counted")
+    delta.add(counts.EVENTS, "counted")
     delta.fingerprints = fingerprints
     held = ledger.claim(shard_id, ledger.begin_generation())
     ledger.prepare(held, Position("2"), delta.snapshot())

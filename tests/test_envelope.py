@@ -11,8 +11,8 @@ from builders import GOOD, NODATA, counted, envelope, labelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcl_flowlog import counters
-from kcl_flowlog.envelope import Envelope, LogEvent, open_payload
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.envelope import Envelope, LogEvent, open_payload
 from kcl_flowlog.errors import Malformed
 
 ONE = envelope(GOOD)
@@ -94,9 +94,9 @@ def test_form(claim: str) -> None:
 
     delta, _ = counted(payload)
 
-    assert {outcome: 1} == labelled(delta, counters.PAYLOADS)
-    assert events == labelled(delta, counters.EVENTS)
-    assert ({} if reason is None else {reason: 1}) == labelled(delta, counters.MALFORMED)
+    assert {outcome: 1} == labelled(delta, counts.PAYLOADS)
+    assert events == labelled(delta, counts.EVENTS)
+    assert ({} if reason is None else {reason: 1}) == labelled(delta, counts.MALFORMED)
     assert ([] if reason is None else [reason]) == [letter.reason for letter in delta.dead_letters]
 
 
@@ -109,9 +109,9 @@ def test_the_dead_letter_of_a_partial_payload_holds_only_the_rest(claim: str) ->
 
     again, _ = counted(base64.b64decode(letter.body))
 
-    assert {} == labelled(again, counters.EVENTS)
+    assert {} == labelled(again, counts.EVENTS)
     if reason != "payload_too_large":  # the rest alone is not
-        assert {reason: 1} == labelled(again, counters.MALFORMED)
+        assert {reason: 1} == labelled(again, counts.MALFORMED)
 
 
 def test_keys_in_any_order_and_unknown_ones() -> None:
@@ -156,7 +156,7 @@ def test_what_stands_together_counts_as_what_stands_apart(payloads: list[bytes],
     delta, _ = counted(gzip.compress(together))
 
     assert apart.traffic == delta.traffic
-    assert labelled(apart, counters.EVENTS) == labelled(delta, counters.EVENTS)
+    assert labelled(apart, counts.EVENTS) == labelled(delta, counts.EVENTS)
     assert len(delta.dead_letters) == bool(tail)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from kcl_flowlog.counters import BATCH_DURATION, BOUNDS, EVENT_DELAY, Histogram, RejectedPort, Traffic
+from kcl_flowlog.counting.delta import BATCH_DURATION, BOUNDS, EVENT_DELAY, Histogram, RejectedPort, Traffic
+from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import OPENMETRICS, TEXT, renderer
 from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.metrics import METRICS
 from kcl_flowlog.newborns import Newborns
-from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 GOLDEN = Path(__file__).parent / "data" / "metrics.prom"
 NOW = 1_800_000_000.0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS, FlowRecord, Format, nearest_field
 from kcl_flowlog.errors import ConfigError, Malformed
-from kcl_flowlog.flowlog import DEFAULT_FORMAT, FIELDS, FlowRecord, Format, nearest_field
 
 ACCEPTED = (
     "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"

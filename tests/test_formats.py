@@ -9,12 +9,12 @@ from builders import INVENTORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog import transformed
+from kcl_flowlog.counting import parsevpc
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS, NONE, FlowRecord, Format
+from kcl_flowlog.counting.formats import Formats, LineReader, parse_option
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
 from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
-from kcl_flowlog.flowlog import DEFAULT_FORMAT, FIELDS, NONE, FlowRecord, Format
-from kcl_flowlog.formats import Formats, LineReader, parse_option
-from kcl_flowlog.streams import LogStream
-from kcl_flowlog.subnets import FlowLog, Index, Inventory
 
 OWNER = "123456789010"
 SHORT = "${srcaddr} ${dstaddr} ${bytes} ${action}"
@@ -230,7 +230,7 @@ def as_json(line: str, names: list[str]) -> str:
 
 def test_a_transformed_event_says_what_its_line_said() -> None:
     """CloudWatch's parseVPC turns a line into JSON; nothing of it is lost."""
-    assert Format().parse(DEFAULT_LINE) == transformed.parse(as_json(DEFAULT_LINE, list(Format().fields)))
+    assert Format().parse(DEFAULT_LINE) == parsevpc.parse(as_json(DEFAULT_LINE, list(Format().fields)))
 
 
 def test_a_transformed_event_of_later_fields() -> None:
@@ -238,7 +238,7 @@ def test_a_transformed_event_of_later_fields() -> None:
     text = SHORT + " ${flow-direction} ${subnet-id} ${pkt-srcaddr} ${pkt-dstaddr}"
     line = SHORT_LINE + " egress subnet-a 10.0.1.10 9.9.9.9"
 
-    assert Format(text).parse(line) == transformed.parse(as_json(line, list(Format(text).fields)))
+    assert Format(text).parse(line) == parsevpc.parse(as_json(line, list(Format(text).fields)))
 
 
 @pytest.mark.parametrize(
@@ -263,6 +263,6 @@ def test_json_of_another_kind(message: str, reason: str) -> None:
 
 def test_nulls_are_as_good_as_dashes() -> None:
     """A field that AWS did not have is null, missing or `-`."""
-    record = transformed.parse('{"srcAddr": null, "dstAddr": "-", "bytes": null, "logStatus": null}')
+    record = parsevpc.parse('{"srcAddr": null, "dstAddr": "-", "bytes": null, "logStatus": null}')
 
     assert ("NODATA", 0) == (record.status, record.bytes)

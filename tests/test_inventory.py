@@ -6,12 +6,12 @@ import botocore.exceptions
 import pytest
 from demo_fakes import eventually
 
-from kcl_flowlog import subnets
+from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.ec2reader import read
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import InventoryKeeper, merged
 from kcl_flowlog.origins import Origin
-from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 SUBNETS, INTERFACES, FLOW_LOGS = "describe_subnets", "describe_network_interfaces", "describe_flow_logs"
 HERE = Source("eu-west-1", "111111111111", "eu-west-1")

@@ -11,8 +11,8 @@ from moto import mock_aws
 
 from kcl_flowlog.aws import AWS_ERRORS
 from kcl_flowlog.claims import LeaseRow, has_claim
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.leases import LeaseTable
-from kcl_flowlog.positions import Position
 
 SHARD = "shardId-000000000000"
 # As the KCL writes it.

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog import counters
 from kcl_flowlog.claims import Verdict
-from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.delta import DeadLetter, Delta, RejectedPort, Traffic
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import ConfigError, StaleProcessor
 from kcl_flowlog.ledger import Claim, Ledger, LedgerError, is_damage, set_aside_if_broken
-from kcl_flowlog.positions import Position
 
 SHARD = "shardId-000000000000"
 SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
@@ -56,7 +56,7 @@ def delta(flows: int = 1, packets: int = 10, octets: int = 100) -> Delta:
     made = Delta()
     for _ in range(flows):
         made.add_flow(SERIES, packets, octets)
-    made.add(counters.EVENTS, "counted", flows)
+    made.add(counts.EVENTS, "counted", flows)
     return made
 
 
@@ -86,7 +86,7 @@ def test_deltas_add_up(ledger: Ledger) -> None:
     for upto in ("5", "6"):
         made = delta(2)
         made.rejected_ports[RejectedPort("subnet-a", "ingress", "tcp", "22")] += 3
-        made.observe(counters.EVENT_DELAY, 45.0, times=2)
+        made.observe(counts.EVENT_DELAY, 45.0, times=2)
         ledger.prepare(mine, Position(upto), made.snapshot())
         ledger.fold(mine)
 
@@ -307,7 +307,7 @@ def test_idle_subnets_that_are_gone_are_forgotten(path: Path) -> None:
         made = Delta()
         for subnet_id in ("subnet-gone", "subnet-quiet"):
             made.add_flow(SERIES._replace(subnet_id=subnet_id), 1, 1)
-        made.add(counters.EVENTS, "counted", 2)
+        made.add(counts.EVENTS, "counted", 2)
         ledger.prepare(mine, Position("5"), made.snapshot())
         ledger.fold(mine)
 

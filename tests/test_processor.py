@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from kcl_flowlog import subnets
 from kcl_flowlog.config import ProcessorSettings
+from kcl_flowlog.counting import subnets
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.ledger import Ledger
 from kcl_flowlog.messages import Beat

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import pytest
 from builders import INVENTORY, counted, envelope, labelled
 
-from kcl_flowlog import counters
-from kcl_flowlog.flowlog import DEFAULT_FORMAT, FIELDS
-from kcl_flowlog.subnets import FlowLog, Interface, Inventory, Source, Subnet
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS
+from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 # A value for every field, as the AWS guide shows them: eni-a of subnet-a sends to the internet.
 VALUES = {
@@ -316,7 +316,7 @@ def test_what_a_record_comes_to(claim: str) -> None:
 
     delta, _ = counted(envelope(*lines, **fields), inventory=inventory, formats=formats)
 
-    events = labelled(delta, counters.EVENTS)
+    events = labelled(delta, counts.EVENTS)
     assert len(lines) == sum(events.values())
     if isinstance(expected, str):
         assert {expected: 1} == events

@@ -11,12 +11,12 @@ import botocore.exceptions
 import pytest
 from lease_fakes import ELSEWHERE, HERE, START, FakeLeases
 
-from kcl_flowlog import counters
 from kcl_flowlog.claims import DEATHS, LeaseRow, Permit, has_claim, mark
-from kcl_flowlog.counters import Delta, Traffic
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.delta import Delta, Traffic
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.ledger import Claim, Ledger
 from kcl_flowlog.messages import Hello
-from kcl_flowlog.positions import Position
 from kcl_flowlog.registrar import Registrar
 
 SHARD = "shardId-000000000000"
@@ -54,7 +54,7 @@ class World:
         """Prepare a commit of one flow, and lose sight of it."""
         delta = Delta()
         delta.add_flow(SERIES, 10, 100)
-        delta.add(counters.EVENTS, "counted")
+        delta.add(counts.EVENTS, "counted")
         self.ledger.prepare(claim, UPTO, delta.snapshot())
         self.ledger.abandon(claim)
 
@@ -66,7 +66,7 @@ class World:
     def published(self) -> tuple[int, int]:
         """Flows, and undecided commits."""
         totals = self.ledger.totals()
-        return sum(one.flows for one in totals.traffic), totals.counts.get((counters.UNDECIDED_COMMITS, ""), 0)
+        return sum(one.flows for one in totals.traffic), totals.counts.get((counts.UNDECIDED_COMMITS, ""), 0)
 
 
 @pytest.fixture

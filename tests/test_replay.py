@@ -20,14 +20,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from kcl_flowlog import cli, counters, subnets
-from kcl_flowlog.attribution import Attributor
-from kcl_flowlog.counters import DeadLetter
-from kcl_flowlog.flowlog import DEFAULT_FORMAT
+from kcl_flowlog import cli
+from kcl_flowlog.counting import counts, subnets
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import DeadLetter
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT
+from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
 from kcl_flowlog.replay import command, inputs
 from kcl_flowlog.replay.books import Books
 from kcl_flowlog.replay.report import Report, report, table
-from kcl_flowlog.subnets import FlowLog, Index, Inventory
 
 REJECTED = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22, packets=1, bytes=40)
 LINES = "\n".join([GOOD, NODATA, "bad", REJECTED, SKIPDATA]) + "\n"
@@ -290,8 +291,8 @@ def test_a_replay_of_the_dead_letters_reproduces_their_counts(payloads: list[lis
 
     made = replayed(letters(*delta.dead_letters))
 
-    assert made.malformed == labelled(delta, counters.MALFORMED)
-    assert found(made.outcomes) == {k: v for k, v in labelled(delta, counters.EVENTS).items() if k == "malformed"}
+    assert made.malformed == labelled(delta, counts.MALFORMED)
+    assert found(made.outcomes) == {k: v for k, v in labelled(delta, counts.EVENTS).items() if k == "malformed"}
     assert made.subnets == {}
 
 

@@ -2,5 +2,5 @@
 
 `inputs` tells what is in a file, `parquet` reads one kind of it, `books`
 counts, `report` shows what came of it. None of them knows a stream, a ledger
-or a daemon; what counts is `kcl_flowlog.counting`, as in a processor.
+or a daemon; what counts is `kcl_flowlog.counting.payload`, as in a processor.
 """

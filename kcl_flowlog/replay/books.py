@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kcl_flowlog import counters, outcomes
-from kcl_flowlog.attribution import Attributor
-from kcl_flowlog.counters import Delta
-from kcl_flowlog.counting import PayloadCounter, Source
-from kcl_flowlog.duplicates import Window
-from kcl_flowlog.formats import Formats
-from kcl_flowlog.positions import Position
+from kcl_flowlog.counting import counts, outcomes
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import Window
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.payload import PayloadCounter, Source
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.replay.inputs import Events, Item, Payload
 
 # Dead letters of a replay are only counted, so where they come from does not matter.
@@ -51,8 +51,8 @@ class Books:
             counter = self._counter(item.log_format)
             counter.count_events(item.stream, item.events, _SOURCE, self._clock(), self.delta)
         else:
-            self.delta.add(counters.PAYLOADS if item.kind == "payload" else counters.EVENTS, outcomes.MALFORMED)
-            self.delta.add(counters.MALFORMED, item.reason)
+            self.delta.add(counts.PAYLOADS if item.kind == "payload" else counts.EVENTS, outcomes.MALFORMED)
+            self.delta.add(counts.MALFORMED, item.reason)
         # For the ledger, which there is none of.
         self.delta.fingerprints.clear()
 

@@ -12,17 +12,18 @@ from typing import IO, Any
 import click
 import msgspec
 
-from kcl_flowlog import logs, origins, subnets
-from kcl_flowlog.attribution import Attributor
+from kcl_flowlog import logs, origins
 from kcl_flowlog.aws import Aws, resolve_region, with_old_names
 from kcl_flowlog.config import Config, parse_ports, parse_traffic_labels
+from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.subnets import Index, Inventory
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.options import some_settings
 from kcl_flowlog.replay import inputs
 from kcl_flowlog.replay.books import Books
 from kcl_flowlog.replay.report import FORMS
-from kcl_flowlog.subnets import Index, Inventory
 
 _STDIN = "-"
 

@@ -24,12 +24,19 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from kcl_flowlog.counters import DeadLetter
-from kcl_flowlog.envelope import GZIP_MAGIC, LARGEST_RECORD, MOST_ENVELOPES, LogEvent, decode_event, ends_of_objects
-from kcl_flowlog.flowlog import FIELDS
-from kcl_flowlog.outcomes import MALFORMED_REASONS
+from kcl_flowlog.counting.delta import DeadLetter
+from kcl_flowlog.counting.envelope import (
+    GZIP_MAGIC,
+    LARGEST_RECORD,
+    MOST_ENVELOPES,
+    LogEvent,
+    decode_event,
+    ends_of_objects,
+)
+from kcl_flowlog.counting.flow_record import FIELDS
+from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
+from kcl_flowlog.counting.outcomes import MALFORMED_REASONS
 from kcl_flowlog.replay import parquet
-from kcl_flowlog.streams import NOWHERE, LogStream
 
 _HEAD = 64 * 1024
 _PIECE = 4 * 1024 * 1024

@@ -14,8 +14,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from kcl_flowlog.counting.flow_record import NONE
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.flowlog import NONE
 
 MAGIC = b"PAR1"
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from kcl_flowlog import counters, exporter, outcomes
-from kcl_flowlog.counters import Delta
+from kcl_flowlog import exporter
+from kcl_flowlog.counting import counts, outcomes
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter import FlowlogCollector, State
 from kcl_flowlog.exposition import TEXT, renderer
 from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
-from kcl_flowlog.subnets import Inventory
 from kcl_flowlog.text_table import plain
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
@@ -66,9 +67,9 @@ def report(delta: Delta) -> Report:
     for series, cell in sorted(delta.traffic.items()):
         subnets.setdefault(series.subnet_id, []).append(Series(*series[1:], *cell))
     return Report(
-        {outcome: found[counters.EVENTS][outcome] for outcome in outcomes.EVENT_OUTCOMES},
-        dict(sorted(found[counters.MALFORMED].items())),
-        {outcome: found[counters.PAYLOADS][outcome] for outcome in outcomes.PAYLOAD_OUTCOMES},
+        {outcome: found[counts.EVENTS][outcome] for outcome in outcomes.EVENT_OUTCOMES},
+        dict(sorted(found[counts.MALFORMED].items())),
+        {outcome: found[counts.PAYLOADS][outcome] for outcome in outcomes.PAYLOAD_OUTCOMES},
         subnets,
     )
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from kcl_flowlog import counters
+from kcl_flowlog.counting import counts
 from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.truth import Key, Sums, Truth
@@ -277,11 +277,11 @@ def ledger_of(member: Member) -> Page:
     for one in totals.traffic:
         truth.add_traffic(Key(*one.series), Sums(one.flows, one.packets, one.bytes))
     for (count, label), number in totals.counts.items():
-        if count == counters.EVENTS:
+        if count == counts.EVENTS:
             truth.events[label] += number
-        elif count == counters.PAYLOADS:
+        elif count == counts.PAYLOADS:
             truth.payloads[label] += number
-        elif count == counters.MALFORMED:
+        elif count == counts.MALFORMED:
             malformed[label] += number
     return Page(counted=truth, malformed=malformed)
 

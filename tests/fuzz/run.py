@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from builders import GOOD, NODATA, SKIPDATA, envelope, line  # noqa: E402 - the tests are no package
 
-from kcl_flowlog.flowlog import DEFAULT_FORMAT, FIELDS  # noqa: E402
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS  # noqa: E402
 
 
 def seeds(target: str) -> list[bytes]:

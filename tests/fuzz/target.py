@@ -21,19 +21,26 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from accounts import imbalances_of
     from builders import INVENTORY, NOW, SOURCE
 
-    from kcl_flowlog.attribution import PEERS, Attributor
-    from kcl_flowlog.counters import Delta
-    from kcl_flowlog.counting import PayloadCounter
+    from kcl_flowlog.counting.attribution import PEERS, Attributor
+    from kcl_flowlog.counting.delta import Delta
+    from kcl_flowlog.counting.duplicates import Window
+    from kcl_flowlog.counting.envelope import LogEvent
+    from kcl_flowlog.counting.flow_record import (
+        ACTIONS,
+        DEFAULT_FORMAT,
+        DIRECTIONS,
+        FIELDS,
+        OTHER_PROTOCOL,
+        PROTOCOL_NAMES,
+    )
+    from kcl_flowlog.counting.formats import Formats
+    from kcl_flowlog.counting.log_stream import LogStream
+    from kcl_flowlog.counting.payload import PayloadCounter
+    from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
     from kcl_flowlog.denials import denial_line
-    from kcl_flowlog.duplicates import Window
-    from kcl_flowlog.envelope import LogEvent
     from kcl_flowlog.errors import ConfigError
-    from kcl_flowlog.flowlog import ACTIONS, DEFAULT_FORMAT, DIRECTIONS, FIELDS, OTHER_PROTOCOL, PROTOCOL_NAMES
-    from kcl_flowlog.formats import Formats
     from kcl_flowlog.replay import inputs
     from kcl_flowlog.replay.books import Books
-    from kcl_flowlog.streams import LogStream
-    from kcl_flowlog.subnets import FlowLog, Index, Inventory
 
 LIMIT = 1_000_000
 # A dead letter's base64 of 4,096 bytes, and its names.

@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from kcl_flowlog import transformed, transit
+from kcl_flowlog.counting import parsevpc, transit_gateway
+from kcl_flowlog.counting.flow_record import FlowRecord, Format
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.subnets import Index
 from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
-from kcl_flowlog.flowlog import FlowRecord, Format
-from kcl_flowlog.streams import LogStream
-from kcl_flowlog.subnets import Index
 
 _MOST_REMEMBERED = 16_384
 """Most log streams whose formats are remembered at a time: some megabytes."""
@@ -42,13 +42,13 @@ class LineReader:
     def __init__(self, formats: Iterable[Format]) -> None:
         self._by_count: dict[int, list[_Candidate]] = {}
         for one in formats:
-            read = _refuse if transit.is_format(one.fields) else one.read
+            read = _refuse if transit_gateway.is_format(one.fields) else one.read
             self._by_count.setdefault(len(one.fields), []).append(_Candidate(one.fits, read))
 
     def read(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed` or `Unsupported`."""
-        if transformed.is_transformed(line):
-            return transformed.parse(line)
+        if parsevpc.is_transformed(line):
+            return parsevpc.parse(line)
         words = line.split()
         candidates = self._by_count.get(len(words), ())
         try:
@@ -61,7 +61,7 @@ class LineReader:
                 return _DEFAULT.read(words)
             raise Malformed("field_count")
         except Malformed:
-            if transit.is_line(words):
+            if transit_gateway.is_line(words):
                 raise Unsupported from None
             raise
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import msgspec
 
+from kcl_flowlog.counting.flow_record import FIELDS, NONE, FlowRecord, record_of
 from kcl_flowlog.errors import Malformed
-from kcl_flowlog.flowlog import FIELDS, NONE, FlowRecord, record_of
 
 # srcAddr, pktSrcAddr, flowDirection …: the names without their hyphens, in some mixture of capitals.
 _NAMES = {name.replace("-", ""): name for name in FIELDS}

@@ -21,8 +21,8 @@ import msgspec
 import pybase64
 from isal import isal_zlib
 
+from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.errors import Malformed
-from kcl_flowlog.streams import LogStream
 
 _GZIP = 16 + isal_zlib.MAX_WBITS
 GZIP_MAGIC = b"\x1f\x8b"

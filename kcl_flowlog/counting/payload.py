@@ -19,11 +19,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from kcl_flowlog import counters, outcomes
-from kcl_flowlog.attribution import Attributor, Place
-from kcl_flowlog.counters import DeadLetter, Delta, RejectedPort, Traffic
-from kcl_flowlog.duplicates import Window, fingerprint
-from kcl_flowlog.envelope import (
+from kcl_flowlog.counting import counts, outcomes
+from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.delta import DeadLetter, Delta, RejectedPort, Traffic
+from kcl_flowlog.counting.duplicates import Window, fingerprint
+from kcl_flowlog.counting.envelope import (
     BASE64,
     CONTROL_MESSAGE,
     GZIP,
@@ -34,12 +34,12 @@ from kcl_flowlog.envelope import (
     Opened,
     open_payload,
 )
+from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnets import UNKNOWN
 from kcl_flowlog.errors import Malformed, Unsupported
-from kcl_flowlog.flowlog import NODATA, OK, FlowRecord
-from kcl_flowlog.formats import Formats
-from kcl_flowlog.positions import Position
-from kcl_flowlog.streams import NOWHERE, LogStream
-from kcl_flowlog.subnets import UNKNOWN
 
 OTHER_PORT = "other"
 REJECT = "reject"
@@ -96,17 +96,17 @@ class PayloadCounter:
         try:
             opened = open_payload(payload, self._payload_limit)
         except Malformed as bad:
-            delta.add(counters.PAYLOADS, outcomes.MALFORMED)
+            delta.add(counts.PAYLOADS, outcomes.MALFORMED)
             _bury_payload(payload, bad.reason, source, delta)
             return
         kinds = {self._count_envelope(envelope, source, now, delta) for envelope in opened.envelopes}
-        delta.add(counters.PAYLOADS, _payload_outcome(opened, kinds))
+        delta.add(counts.PAYLOADS, _payload_outcome(opened, kinds))
         for rest in opened.rests:
             _bury_payload(rest.data, rest.reason, source, delta)
 
     def quarantine(self, payload: bytes, source: Source, delta: Delta) -> None:
         """Pass over a payload that kills whoever counts it; all of it is kept, to be looked at."""
-        delta.add(counters.PAYLOADS, outcomes.MALFORMED)
+        delta.add(counts.PAYLOADS, outcomes.MALFORMED)
         _bury_payload(payload, "payload_poison", source, delta, whole=True)
 
     def count_events(
@@ -152,7 +152,7 @@ class PayloadCounter:
         if envelope.message_type == CONTROL_MESSAGE:
             return outcomes.CONTROL
         if self._is_known(envelope, delta):
-            delta.add(counters.EVENTS, outcomes.DUPLICATE, len(envelope.events))
+            delta.add(counts.EVENTS, outcomes.DUPLICATE, len(envelope.events))
             return outcomes.DUPLICATE
         self.count_events(envelope.stream, envelope.events, source, now, delta)
         return outcomes.DATA
@@ -237,15 +237,15 @@ class _Tally:
 
     def bury(self, text: str, reason: str, kind: str = "line") -> None:
         self.events[outcomes.MALFORMED] += 1
-        self.delta.add(counters.MALFORMED, reason)
+        self.delta.add(counts.MALFORMED, reason)
         self.delta.bury(_dead(kind, text[:_LETTER_BYTES], len(text) > _LETTER_BYTES, reason, self.source, self.stream))
 
     def close(self, now: float) -> None:
         for outcome, number in self.events.items():
-            self.delta.add(counters.EVENTS, outcome, number)
+            self.delta.add(counts.EVENTS, outcome, number)
         for end, times in self.ends.items():
             if end:
-                self.delta.observe(counters.EVENT_DELAY, max(0.0, now - end), times)
+                self.delta.observe(counts.EVENT_DELAY, max(0.0, now - end), times)
 
 
 _FORMS = {GZIP: outcomes.DATA, PLAIN: outcomes.PLAIN, BASE64: outcomes.BASE64}
@@ -263,7 +263,7 @@ def _payload_outcome(opened: Opened, kinds: set[str]) -> str:
 def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta, whole: bool = False) -> None:
     """Count a bad payload and keep its first bytes; or `whole`, and whatever else this commit keeps."""
     most = LARGEST_RECORD if whole else _LETTER_BYTES
-    delta.add(counters.MALFORMED, reason)
+    delta.add(counts.MALFORMED, reason)
     body = base64.b64encode(payload[:most]).decode("ascii")
     delta.bury(_dead("payload", body, len(payload) > most, reason, source, NOWHERE), for_sure=whole)
 

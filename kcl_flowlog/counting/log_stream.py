@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from kcl_flowlog.flowlog import NONE
+from kcl_flowlog.counting.flow_record import NONE
 
 _INTERFACE = re.compile(r"eni-\w+")
 

@@ -15,8 +15,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from kcl_flowlog.flowlog import NONE
-from kcl_flowlog.streams import LogStream
+from kcl_flowlog.counting.flow_record import NONE
+from kcl_flowlog.counting.log_stream import LogStream
 
 T = TypeVar("T")
 

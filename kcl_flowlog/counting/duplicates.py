@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
-from kcl_flowlog.streams import LogStream
+from kcl_flowlog.counting.log_stream import LogStream
 
 WINDOW: Final = 32_768
 """How many envelopes of a shard are remembered."""

@@ -13,22 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-EVENTS = "events"
-PAYLOADS = "payloads"
-MALFORMED = "malformed"
-DEAD_LETTERS = "dead_letters"
-DEAD_LETTERS_DROPPED = "dead_letters_dropped"
-CHECKPOINTS = "checkpoints"
-UNDECIDED_COMMITS = "undecided_commits"
-
-EVENT_DELAY = "event_delay"
-BATCH_DURATION = "batch_duration"
-
-# Upper bounds in seconds; what is above the last is in +Inf.
-BOUNDS = {
-    EVENT_DELAY: (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0),
-    BATCH_DURATION: (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0),
-}
+from kcl_flowlog.counting import counts
 
 _MOST_DEAD_LETTERS = 1000
 _MOST_DEAD_LETTER_BYTES = 4 * 1024 * 1024
@@ -129,7 +114,7 @@ class Delta:
 
     def observe(self, histogram: str, seconds: float, times: int = 1) -> None:
         """Add one value, `times` over, to a histogram of `BOUNDS`."""
-        bounds = BOUNDS[histogram]
+        bounds = counts.BOUNDS[histogram]
         cells = self.histograms.get(histogram)
         if cells is None:
             cells = self.histograms[histogram] = Histogram([0] * (len(bounds) + 1))
@@ -140,9 +125,9 @@ class Delta:
         """Keep a dead letter, or only count it where this commit already has its fill of them, unless `for_sure`."""
         full = len(self.dead_letters) >= _MOST_DEAD_LETTERS or self._dead_letter_bytes >= _MOST_DEAD_LETTER_BYTES
         if full and not for_sure:
-            self.add(DEAD_LETTERS_DROPPED)
+            self.add(counts.DEAD_LETTERS_DROPPED)
         else:
-            self.add(DEAD_LETTERS)
+            self.add(counts.DEAD_LETTERS)
             self.dead_letters.append(letter)
             self._dead_letter_bytes += len(letter.body)
 

@@ -1,7 +1,7 @@
 """One line of a VPC flow log, by a format compiled once; and the table of all fields.
 
 A line does not say its own format, so a `Format` is given; how one is chosen
-is the business of `kcl_flowlog.formats`. Parsing knows nothing of subnets,
+is the business of `kcl_flowlog.counting.formats`. Parsing knows nothing of subnets,
 inventories or counters. A line that doesn't fit raises
 `Malformed` with its reason; it never yields half a record.
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kcl_flowlog.counting.flow_record import NONE, FlowRecord
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.own_addresses import OwnAddresses
+from kcl_flowlog.counting.subnets import EGRESS, UNKNOWN, Index, Prefixes, Station, Subnet, pack
 from kcl_flowlog.errors import Malformed
-from kcl_flowlog.flowlog import NONE, FlowRecord
-from kcl_flowlog.ownaddresses import OwnAddresses
-from kcl_flowlog.streams import LogStream
-from kcl_flowlog.subnets import EGRESS, UNKNOWN, Index, Prefixes, Station, Subnet, pack
 
 # The classes of peers, for the metrics' label and the documentation.
 PEERS = {
