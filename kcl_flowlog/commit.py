@@ -23,10 +23,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog import faults
+from kcl_flowlog.commits.ledger import Claim, Ledger
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.ledger import Claim, Ledger
 
 
 class CheckpointRefused(FlowlogError):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from kcl_flowlog.ledger import Ledger
+from kcl_flowlog.commits.ledger import Ledger
 
 
 def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:

@@ -26,10 +26,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from kcl_flowlog.commit import CHECKPOINT_OUTCOMES
+from kcl_flowlog.commits.ledger import Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import BOUNDS
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.ledger import Totals, TrafficTotal
 from kcl_flowlog.metrics import METRICS
 from kcl_flowlog.newborns import Newborns
 

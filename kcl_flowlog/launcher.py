@@ -28,6 +28,7 @@ import msgspec
 
 from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, origins, orphans
 from kcl_flowlog.aws import Aws, daemon_environment, resolve_region, with_old_names
+from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.config import (
     PROCESSOR_SETTINGS_VARIABLE,
     Config,
@@ -47,7 +48,6 @@ from kcl_flowlog.exposition import renderer
 from kcl_flowlog.inventory import InventoryKeeper
 from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable
-from kcl_flowlog.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcl_flowlog.aws import is_failed_condition
-from kcl_flowlog.claims import LeaseRow, with_claim
+from kcl_flowlog.commits.claims import LeaseRow, with_claim
 from kcl_flowlog.counting.positions import Position
 
 CLAIMS = "flowlogClaims"

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from kcl_flowlog.claims import Permit
-from kcl_flowlog.messages import (
+from kcl_flowlog.commits.claims import Permit
+from kcl_flowlog.commits.messages import (
     REFUSED,
     Beat,
     Denials,

@@ -31,8 +31,10 @@ from amazon_kclpy.v3 import processor as v3
 
 from kcl_flowlog import faults
 from kcl_flowlog.attempts import Attempts
-from kcl_flowlog.claims import mark
 from kcl_flowlog.commit import Checkpointer, CheckpointRefused, Committer, Outcome
+from kcl_flowlog.commits.claims import mark
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import counts, subnets
 from kcl_flowlog.counting.attribution import Attributor
@@ -44,8 +46,6 @@ from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Index
 from kcl_flowlog.denials import denial_line
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.ledger import Ledger
-from kcl_flowlog.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
 
 # A delta of more entries than this is committed before its time, to bound memory.
 _LARGE_DELTA = 20_000

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.aws import AWS_ERRORS
-from kcl_flowlog.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
+from kcl_flowlog.commits.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
+from kcl_flowlog.commits.ledger import Ledger, LedgerError, LeftCommit, is_damage
+from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.ledger import Ledger, LedgerError, LeftCommit, is_damage
-from kcl_flowlog.messages import Hello
 
 log = logging.getLogger(__name__)
 

@@ -27,12 +27,12 @@ from typing import Any
 import msgspec
 from lease_fakes import HERE, FakeLeases
 
+from kcl_flowlog.commits.ledger import Ledger, Totals
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 from kcl_flowlog.faults import VARIABLE
-from kcl_flowlog.ledger import Ledger, Totals
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.registrar import Registrar
 

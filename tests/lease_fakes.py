@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kcl_flowlog.claims import LeaseRow, with_claim
+from kcl_flowlog.commits.claims import LeaseRow, with_claim
 from kcl_flowlog.counting.positions import Position
 
 HERE, ELSEWHERE = "here", "elsewhere"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog.claims import DEATHS, LeaseRow, Verdict, has_claim, mark, poison, verdict, with_claim
+from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Verdict, has_claim, mark, poison, verdict, with_claim
 from kcl_flowlog.counting.positions import Position
 
 WAIT = None

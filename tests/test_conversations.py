@@ -37,7 +37,7 @@ from conversation import (
 from demo_fakes import eventually
 from lease_fakes import ELSEWHERE
 
-from kcl_flowlog.claims import DEATHS, mark
+from kcl_flowlog.commits.claims import DEATHS, mark
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.positions import Position
 

@@ -11,12 +11,12 @@ from builders import GOOD, NODATA, counted, envelope, labelled, line
 from conversation import GOOD as LINE
 from conversation import KILL, Stage, acknowledge, asks, done, initialize, payload, records
 
+from kcl_flowlog.commits.ledger import FINGERPRINT_TTL, Ledger
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, Window, fingerprint
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.ledger import FINGERPRINT_TTL, Ledger
 
 STREAM = LogStream("1", "group", "eni-a-all")
 

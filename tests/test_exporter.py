@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from kcl_flowlog.commits.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting.delta import BATCH_DURATION, BOUNDS, EVENT_DELAY, Histogram, RejectedPort, Traffic
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import OPENMETRICS, TEXT, renderer
-from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.metrics import METRICS
 from kcl_flowlog.newborns import Newborns
 

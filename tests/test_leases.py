@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from kcl_flowlog.aws import AWS_ERRORS
-from kcl_flowlog.claims import LeaseRow, has_claim
+from kcl_flowlog.commits.claims import LeaseRow, has_claim
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.leases import LeaseTable
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.claims import Verdict
+from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits.ledger import Claim, Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import DeadLetter, Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import ConfigError, StaleProcessor
-from kcl_flowlog.ledger import Claim, Ledger, LedgerError, is_damage, set_aside_if_broken
 
 SHARD = "shardId-000000000000"
 SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kcl_flowlog.messages import Denials, Disconnected, Hello, Log, Messenger
+from kcl_flowlog.commits.messages import Denials, Disconnected, Hello, Log, Messenger
 
 
 class Launcher:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.messages import Beat
 from kcl_flowlog.config import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.ledger import Ledger
-from kcl_flowlog.messages import Beat
 from kcl_flowlog.processor import ShardProcessor
 
 BATCH = SimpleNamespace(records=[], checkpointer=None, millis_behind_latest=0)

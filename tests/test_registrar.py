@@ -11,12 +11,12 @@ import botocore.exceptions
 import pytest
 from lease_fakes import ELSEWHERE, HERE, START, FakeLeases
 
-from kcl_flowlog.claims import DEATHS, LeaseRow, Permit, has_claim, mark
+from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, has_claim, mark
+from kcl_flowlog.commits.ledger import Claim, Ledger
+from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.ledger import Claim, Ledger
-from kcl_flowlog.messages import Hello
 from kcl_flowlog.registrar import Registrar
 
 SHARD = "shardId-000000000000"

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from kcl_flowlog import exporter
+from kcl_flowlog.commits.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter import FlowlogCollector, State
 from kcl_flowlog.exposition import TEXT, renderer
-from kcl_flowlog.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.text_table import plain
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")

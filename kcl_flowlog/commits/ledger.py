@@ -11,7 +11,7 @@ Only totals are ever shown. A process may stop at any point:
 
 - before 1: nothing happened; the KCL redelivers from the last checkpoint;
 - between 1 and 3: the commit is among `left_commits`, until the lease table
-  has told whether step 2 happened (`kcl_flowlog.claims`), and `settle` is told;
+  has told whether step 2 happened (`kcl_flowlog.commits.claims`), and `settle` is told;
 - after 3: nothing to redo.
 
 Each step is one transaction, on disk when it returns (WAL, synchronous FULL).
@@ -35,7 +35,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kcl_flowlog.claims import Verdict
+from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import DeadLetter, Histogram, RejectedPort, Snapshot, Traffic
 from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, WINDOW
