@@ -26,8 +26,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, origins, orphans
-from kcl_flowlog.aws import Aws, daemon_environment, resolve_region, with_old_names
+from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, orphans
 from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.config import (
     PROCESSOR_SETTINGS_VARIABLE,
@@ -45,7 +44,9 @@ from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import CannotStart, FlowlogError
 from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
 from kcl_flowlog.exposition import renderer
-from kcl_flowlog.inventory import InventoryKeeper
+from kcl_flowlog.inventory import accounts
+from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
+from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable
 from kcl_flowlog.newborns import Newborns
@@ -148,7 +149,7 @@ class Launcher:
         self._registrar = Registrar(LeaseTable(dynamodb, lease_table), lambda: Ledger(state.ledger), state.worker_id())
         self._leader_lock = LeaderLock(dynamodb, coordinator_table, state.worker_id())
         self._inventory = InventoryKeeper(
-            origins.of(config, aws),
+            accounts.of(config, aws),
             state.inventory.read_bytes() if state.inventory.exists() else None,
             lambda data: state.write(state.inventory, data),
             config.inventory_interval,

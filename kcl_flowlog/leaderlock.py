@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from kcl_flowlog.aws import AWS_ERRORS, is_failed_condition, is_missing_table
+from kcl_flowlog.inventory.aws import AWS_ERRORS, is_failed_condition, is_missing_table
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcl_flowlog.aws import is_failed_condition
 from kcl_flowlog.commits.claims import LeaseRow, with_claim
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.inventory.aws import is_failed_condition
 
 CLAIMS = "flowlogClaims"
 """The attribute that holds the claims."""

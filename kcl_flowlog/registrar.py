@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from kcl_flowlog.aws import AWS_ERRORS
 from kcl_flowlog.commits.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
 from kcl_flowlog.commits.ledger import Ledger, LedgerError, LeftCommit, is_damage
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.inventory.aws import AWS_ERRORS
 
 log = logging.getLogger(__name__)
 

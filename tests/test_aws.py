@@ -5,7 +5,8 @@ import os
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.aws import (
+from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.inventory.aws import (
     AWS_ERRORS,
     Aws,
     check_region,
@@ -15,7 +16,6 @@ from kcl_flowlog.aws import (
     role_account,
     with_old_names,
 )
-from kcl_flowlog.errors import ConfigError
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
 

@@ -15,12 +15,12 @@ import pytest
 from botocore.exceptions import ClientError
 from demo_fakes import eventually
 
-from kcl_flowlog.aws import is_denied
 from kcl_flowlog.demo import world as worlds
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import event_ids, pack, put
 from kcl_flowlog.demo.errors import DemoError
 from kcl_flowlog.demo.traffic import Traffic
+from kcl_flowlog.inventory.aws import is_denied
 
 
 @pytest.fixture(scope="module")

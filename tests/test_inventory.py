@@ -8,10 +8,10 @@ from demo_fakes import eventually
 
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
-from kcl_flowlog.ec2reader import read
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory import InventoryKeeper, merged
-from kcl_flowlog.origins import Origin
+from kcl_flowlog.inventory.accounts import Origin
+from kcl_flowlog.inventory.ec2 import read
+from kcl_flowlog.inventory.keeper import InventoryKeeper, merged
 
 SUBNETS, INTERFACES, FLOW_LOGS = "describe_subnets", "describe_network_interfaces", "describe_flow_logs"
 HERE = Source("eu-west-1", "111111111111", "eu-west-1")

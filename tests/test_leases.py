@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from kcl_flowlog.aws import AWS_ERRORS
 from kcl_flowlog.commits.claims import LeaseRow, has_claim
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.inventory.aws import AWS_ERRORS
 from kcl_flowlog.leases import LeaseTable
 
 SHARD = "shardId-000000000000"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
-from kcl_flowlog.overlaps import Overlap, find
+from kcl_flowlog.inventory.overlaps import Overlap, find
 
 
 def flow_log(name: str, resource: str, traffic: str = "ALL", group: str = "one", seen_at: float = 2.0) -> FlowLog:

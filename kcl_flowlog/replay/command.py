@@ -12,14 +12,15 @@ from typing import IO, Any
 import click
 import msgspec
 
-from kcl_flowlog import logs, origins
-from kcl_flowlog.aws import Aws, resolve_region, with_old_names
+from kcl_flowlog import logs
 from kcl_flowlog.config import Config, parse_ports, parse_traffic_labels
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.subnets import Index, Inventory
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory import InventoryKeeper
+from kcl_flowlog.inventory import accounts
+from kcl_flowlog.inventory.aws import Aws, resolve_region, with_old_names
+from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.options import some_settings
 from kcl_flowlog.replay import inputs
 from kcl_flowlog.replay.books import Books
@@ -98,7 +99,7 @@ def _saved(path: Path) -> Inventory:
 def _live(config: Config) -> Inventory:
     environ = with_old_names(os.environ)
     aws = Aws(resolve_region(config.region, environ), environ)
-    keeper = InventoryKeeper(origins.of(config, aws), None, lambda _: None, 1.0, 1.0)
+    keeper = InventoryKeeper(accounts.of(config, aws), None, lambda _: None, 1.0, 1.0)
     if not keeper.refresh():
         raise ConfigError("The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE.")
     return keeper.current

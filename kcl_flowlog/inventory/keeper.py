@@ -22,13 +22,13 @@ from typing import Any
 
 import msgspec
 
-from kcl_flowlog import ec2reader, overlaps
-from kcl_flowlog.aws import AWS_ERRORS, is_denied
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.subnets import Inventory, Source
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.origins import Origin
-from kcl_flowlog.overlaps import Overlap
+from kcl_flowlog.inventory import overlaps
+from kcl_flowlog.inventory.accounts import Origin
+from kcl_flowlog.inventory.aws import AWS_ERRORS, is_denied
+from kcl_flowlog.inventory.overlaps import Overlap
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class InventoryKeeper:
         try:
             account_id, ec2 = origin.open()
             source = msgspec.structs.replace(origin.source, account_id=account_id)
-            return ec2reader.read(ec2, source, self._clock())
+            return ec2.read(ec2, source, self._clock())
         except AWS_ERRORS as error:
             errors.append(error)
             log.warning(

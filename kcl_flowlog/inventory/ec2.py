@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from kcl_flowlog.aws import AWS_ERRORS, is_denied, is_unknown_parameter
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
+from kcl_flowlog.inventory.aws import AWS_ERRORS, is_denied, is_unknown_parameter
 
 _PAGE = 1000
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from kcl_flowlog.aws import Aws, check_region, role_account
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.subnets import Source
+from kcl_flowlog.inventory.aws import Aws, check_region, role_account
 
 
 class Origin(NamedTuple):

@@ -1,0 +1,1 @@
+"""Subnets, network interfaces and flow logs, read from EC2."""
