@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from kcl_flowlog import __version__, daemon, exporter, java, kclproperties, orphans
+from kcl_flowlog import __version__, daemon, java, kclproperties, orphans
 from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.config import (
     PROCESSOR_SETTINGS_VARIABLE,
@@ -42,14 +42,14 @@ from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.daemon import Daemon
 from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import CannotStart, FlowlogError
-from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
-from kcl_flowlog.exposition import renderer
+from kcl_flowlog.exporter.collector import FlowlogCollector, ShardState, State
+from kcl_flowlog.exporter.exposition import renderer
+from kcl_flowlog.exporter.new_series import Newborns
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable
-from kcl_flowlog.newborns import Newborns
 from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.registrar import Registrar
@@ -347,7 +347,7 @@ class Launcher:
         collector = FlowlogCollector(
             self._read_state, parse_traffic_labels(config.traffic_labels), self._newborns, config.max_subnets
         )
-        registry = exporter.registry(collector, lambda: self._supervisor.pid)
+        registry = collector.registry(collector, lambda: self._supervisor.pid)
         return Pages(
             telemetry_path=config.web_telemetry_path,
             render=renderer(registry),

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry
 from kcl_flowlog.commits.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting.delta import BATCH_DURATION, BOUNDS, EVENT_DELAY, Histogram, RejectedPort, Traffic
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
-from kcl_flowlog.exporter import FlowlogCollector, ShardState, State
-from kcl_flowlog.exposition import OPENMETRICS, TEXT, renderer
-from kcl_flowlog.metrics import METRICS
-from kcl_flowlog.newborns import Newborns
+from kcl_flowlog.exporter.collector import FlowlogCollector, ShardState, State
+from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.exporter.exposition import OPENMETRICS, TEXT, renderer
+from kcl_flowlog.exporter.new_series import Newborns
 
 GOLDEN = Path(__file__).parent / "data" / "metrics.prom"
 NOW = 1_800_000_000.0

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from kcl_flowlog.exposition import OPENMETRICS, TEXT, negotiate, renderer
+from kcl_flowlog.exporter.exposition import OPENMETRICS, TEXT, negotiate, renderer
 
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_flowlog.newborns import Newborns
+from kcl_flowlog.exporter.new_series import Newborns
 
 HOLD = 60.0
 

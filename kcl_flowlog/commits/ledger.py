@@ -252,7 +252,7 @@ class Ledger:
             )
 
     def shown(self) -> int:
-        """Return the birth that was noted last, 0 where none was; see `kcl_flowlog.newborns`."""
+        """Return the birth that was noted last, 0 where none was; see `kcl_flowlog.exporter.new_series`."""
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'shown'").fetchone()
         return int(row[0]) if row is not None else 0
 

@@ -4,7 +4,7 @@ It makes every family anew from a `State` that it is handed, so that nothing
 of an earlier scrape can stay. It talks to nobody: a scrape fails only when
 the ledger can't be read.
 
-The home of prometheus_client, together with `kcl_flowlog.exposition`.
+The home of prometheus_client, together with `kcl_flowlog.exporter.exposition`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from kcl_flowlog.commits.ledger import Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import BOUNDS
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.metrics import METRICS
-from kcl_flowlog.newborns import Newborns
+from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.exporter.new_series import Newborns
 
 OTHER_SUBNET = "other"
 """The subnet_id under which subnets past `--max-subnets` are summed."""

@@ -1,0 +1,1 @@
+"""The metrics of an instance: their contract, and the page that shows them."""
