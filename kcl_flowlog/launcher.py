@@ -50,13 +50,13 @@ from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, w
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.leaderlock import LeaderLock
 from kcl_flowlog.leases import LeaseTable
-from kcl_flowlog.pages import Pages
 from kcl_flowlog.postbox import Postbox
 from kcl_flowlog.registrar import Registrar
-from kcl_flowlog.sidecar import Sidecar
 from kcl_flowlog.statedir import StateDir
 from kcl_flowlog.supervisor import Supervisor
 from kcl_flowlog.wards import Wards
+from kcl_flowlog.web.pages import Pages
+from kcl_flowlog.web.server import Sidecar
 
 log = logging.getLogger(__name__)
 

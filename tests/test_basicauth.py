@@ -7,7 +7,7 @@ import time
 import bcrypt
 import pytest
 
-from kcl_flowlog.basicauth import BasicAuth
+from kcl_flowlog.web.basic_auth import BasicAuth
 
 
 def hashed(password, rounds=4):

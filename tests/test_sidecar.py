@@ -18,8 +18,8 @@ from certificates import Authority
 from demo_fakes import eventually
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.pages import Landing, Pages
-from kcl_flowlog.sidecar import Sidecar, listen
+from kcl_flowlog.web.pages import Landing, Pages
+from kcl_flowlog.web.server import Sidecar, listen
 
 PAGE = b"flowlog_shards_held 2.0\n"
 
@@ -214,7 +214,7 @@ def test_a_page_that_fails_is_a_500_and_the_server_goes_on(serve, world, caplog)
     world.render = good
 
     assert (500, b"This page can't be made; the log says why.\n") == (status, body)
-    assert [("kcl_flowlog.pages", logging.ERROR)] == [(r.name, r.levelno) for r in caplog.records]
+    assert [("kcl_flowlog.web.pages", logging.ERROR)] == [(r.name, r.levelno) for r in caplog.records]
     assert "the ledger is gone" in caplog.text
     assert 0 == sidecar.scrapes_answered
     assert 200 == ask(sidecar)[0]
@@ -222,7 +222,7 @@ def test_a_page_that_fails_is_a_500_and_the_server_goes_on(serve, world, caplog)
 
 def test_requests_are_logged_for_debugging_only(serve, caplog):
     """A scrape every few seconds leaves no trace in the log unless it is asked for."""
-    with caplog.at_level(logging.DEBUG, "kcl_flowlog.pages"):
+    with caplog.at_level(logging.DEBUG, "kcl_flowlog.web.pages"):
         ask(serve())
 
     assert ["127.0.0.1 GET /metrics: 200, 24 bytes"] == [r.getMessage() for r in caplog.records]

@@ -10,7 +10,7 @@ import pytest
 from certificates import Authority
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.webconfig import Tls, WebConfig, WebConfigKeeper, load, tls_context
+from kcl_flowlog.web.web_config import Tls, WebConfig, WebConfigKeeper, load, tls_context
 
 HASH = "$2b$04$xfBjg2YFpKPC47wJ62CvbOEl.S3cbzWWZLRMqYtNruAuDdZFIbMg2"
 

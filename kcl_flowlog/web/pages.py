@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from kcl_flowlog import __version__
-from kcl_flowlog.basicauth import BasicAuth
-from kcl_flowlog.webconfig import Web
+from kcl_flowlog.web.basic_auth import BasicAuth
+from kcl_flowlog.web.web_config import Web
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from cheroot.server import HTTPConnection
 from cheroot.wsgi import Server
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.pages import Application, Pages, Scrapes
-from kcl_flowlog.webconfig import WebConfigKeeper
+from kcl_flowlog.web.pages import Application, Pages, Scrapes
+from kcl_flowlog.web.web_config import WebConfigKeeper
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The HTTP server of an instance: metrics, health and pages."""
