@@ -32,8 +32,8 @@ from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
-from kcl_flowlog.faults import VARIABLE
 from kcl_flowlog.postbox import Postbox
+from kcl_flowlog.processor.faults import VARIABLE
 from kcl_flowlog.registrar import Registrar
 
 SHARD = "shardId-000000000000"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.attempts import Attempts
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.processor.in_hand import Attempts
 
 A, B = Position("49" * 28, 0), Position("49" * 28, 7)
 

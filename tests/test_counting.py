@@ -21,7 +21,7 @@ from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.subnets import FlowLog, Index
-from kcl_flowlog.denials import denial_line
+from kcl_flowlog.processor.denials import denial_line
 
 ACCEPTED = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
 GOOD_ENVELOPE = envelope(GOOD)

@@ -13,7 +13,7 @@ from kcl_flowlog.commits.messages import Beat
 from kcl_flowlog.config import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.processor import ShardProcessor
+from kcl_flowlog.processor.shard import ShardProcessor
 
 BATCH = SimpleNamespace(records=[], checkpointer=None, millis_behind_latest=0)
 

@@ -25,13 +25,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from kcl_flowlog.commit import CHECKPOINT_OUTCOMES
 from kcl_flowlog.commits.ledger import Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import BOUNDS
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.exporter.new_series import Newborns
+from kcl_flowlog.processor.committer import CHECKPOINT_OUTCOMES
 
 OTHER_SUBNET = "other"
 """The subnet_id under which subnets past `--max-subnets` are summed."""

@@ -19,7 +19,7 @@ from kcl_flowlog.counting import counts
 from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.truth import Key, Sums, Truth
-from kcl_flowlog.faults import GAPS
+from kcl_flowlog.processor.faults import GAPS
 
 from .fleet import STOP_PATIENCE, STUCK_AFTER, Fleet, Member, signal_all
 from .gate import FAILING, FORGETFUL, OPEN, THROTTLED

@@ -37,8 +37,8 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.counting.log_stream import LogStream
     from kcl_flowlog.counting.payload import PayloadCounter
     from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
-    from kcl_flowlog.denials import denial_line
     from kcl_flowlog.errors import ConfigError
+    from kcl_flowlog.processor.denials import denial_line
     from kcl_flowlog.replay import inputs
     from kcl_flowlog.replay.books import Books
 

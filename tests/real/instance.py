@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kcl_flowlog.demo.launcher import environment
 from kcl_flowlog.demo.page import Page, read
-from kcl_flowlog.faults import VARIABLE
+from kcl_flowlog.processor.faults import VARIABLE
 
 QUICK = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
 
@@ -64,7 +64,7 @@ class Instance:
             )
 
     def order(self, fault: str) -> None:
-        """Order a fault; see kcl_flowlog.faults."""
+        """Order a fault; see kcl_flowlog.processor.faults."""
         new = self.fault.with_suffix(".new")
         new.write_text(fault)
         new.replace(self.fault)

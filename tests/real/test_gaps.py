@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from demo_fakes import eventually
 
-from kcl_flowlog.faults import GAPS
+from kcl_flowlog.processor.faults import GAPS
 
 from .story import Story, telling
 

@@ -29,9 +29,6 @@ from amazon_kclpy import kcl
 from amazon_kclpy import messages as protocol
 from amazon_kclpy.v3 import processor as v3
 
-from kcl_flowlog import faults
-from kcl_flowlog.attempts import Attempts
-from kcl_flowlog.commit import Checkpointer, CheckpointRefused, Committer, Outcome
 from kcl_flowlog.commits.claims import mark
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
@@ -44,8 +41,11 @@ from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.payload import Denial, PayloadCounter, Source
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Index
-from kcl_flowlog.denials import denial_line
 from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.processor import faults
+from kcl_flowlog.processor.committer import Checkpointer, CheckpointRefused, Committer, Outcome
+from kcl_flowlog.processor.denials import denial_line
+from kcl_flowlog.processor.in_hand import Attempts
 
 # A delta of more entries than this is committed before its time, to bound memory.
 _LARGE_DELTA = 20_000

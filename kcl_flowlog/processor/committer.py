@@ -22,11 +22,11 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from kcl_flowlog import faults
 from kcl_flowlog.commits.ledger import Claim, Ledger
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.processor import faults
 
 
 class CheckpointRefused(FlowlogError):

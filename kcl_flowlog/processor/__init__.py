@@ -1,0 +1,1 @@
+"""The record processor of one shard: `python -m kcl_flowlog.processor`."""
