@@ -62,7 +62,8 @@ def run(shards: str | None, **values: Any) -> None:
       kcl-flowlog run --stream flow-logs --region eu-central-1 --state-dir /var/lib/kcl-flowlog
       KCL_FLOWLOG_STREAM=flow-logs kcl-flowlog run --log-deny
     """
-    from kcl_flowlog import launcher, logs
+    from kcl_flowlog import logs
+    from kcl_flowlog.launcher import instance as launcher
 
     config = config_of(values)
     logs.configure(config.log_level, config.log_format)

@@ -32,9 +32,9 @@ from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
-from kcl_flowlog.postbox import Postbox
+from kcl_flowlog.launcher.inbox import Postbox
+from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.processor.faults import VARIABLE
-from kcl_flowlog.registrar import Registrar
 
 SHARD = "shardId-000000000000"
 GOOD = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK"

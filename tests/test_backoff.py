@@ -2,8 +2,8 @@
 
 import pytest
 
-from kcl_flowlog.backoff import Backoff
 from kcl_flowlog.errors import GaveUp
+from kcl_flowlog.launcher.backoff import Backoff
 
 FAILED = (False, 5.0)
 WORKED_SHORTLY = (True, 59.9)

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kcl_flowlog import __version__, cli, launcher
+from kcl_flowlog import __version__, cli
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.errors import ConfigError, GaveUp
-from kcl_flowlog.statedir import StateDir
+from kcl_flowlog.launcher import instance as launcher
+from kcl_flowlog.launcher.state_directory import StateDir
 
 ROOT = Path(__file__).parent.parent
 

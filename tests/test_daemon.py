@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from demo_fakes import eventually
 
-from kcl_flowlog import daemon
-from kcl_flowlog.daemon import Daemon
-from kcl_flowlog.java import Jars, Java
-from kcl_flowlog.tether import tethered
+from kcl_flowlog.launcher import daemon
+from kcl_flowlog.launcher.daemon import Daemon
+from kcl_flowlog.launcher.java import Jars, Java
+from kcl_flowlog.launcher.parent_death import tethered
 
 READY = "INFO Scheduler Initialization complete. Starting worker loop."
 PR_SET_CHILD_SUBREAPER = 36
@@ -207,7 +207,7 @@ def test_processors_get_a_moment_to_end_by_themselves(started, adopting, tmp_pat
 def test_the_daemon_dies_with_a_launcher_that_is_killed(fake_java, adopting):
     """After kill -9 of the launcher no daemon is left that a next launcher would start a second one beside."""
     program = (
-        "import os, sys, time; from kcl_flowlog.daemon import Daemon;"
+        "import os, sys, time; from kcl_flowlog.launcher.daemon import Daemon;"
         " print(Daemon(sys.argv[1:], os.environ).pid, flush=True); time.sleep(60)"
     )
     launcher = subprocess.Popen(

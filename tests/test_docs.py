@@ -14,7 +14,7 @@ from kcl_flowlog.counting.attribution import PEERS
 from kcl_flowlog.counting.flow_record import PROTOCOL_NAMES
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
-from kcl_flowlog.supervisor import RESTART_REASONS
+from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,9 +8,9 @@ import types
 
 import pytest
 
-from kcl_flowlog import java
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.java import Java, find_jars, find_java
+from kcl_flowlog.launcher import java
+from kcl_flowlog.launcher.java import Java, find_jars, find_java
 
 NOWHERE = {"PATH": "/nonexistent"}
 

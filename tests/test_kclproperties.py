@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.kclproperties import KNOWN, OWN, parse_extra, render
+from kcl_flowlog.launcher.kcl_properties import KNOWN, OWN, parse_extra, render
 
 TEMPLATE = (Path(__file__).parent.parent / "properties" / "kcl.properties").read_text(encoding="utf-8")
 HOLES = {

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from kcl_flowlog.leaderlock import LeaderLock
+from kcl_flowlog.launcher.leader_lock import LeaderLock
 
 TABLE = "flows-CoordinatorState"
 # As the KCL writes them; the row beside the lock is of its migration from 2.x.

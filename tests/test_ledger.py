@@ -15,8 +15,8 @@ from kcl_flowlog.commits.ledger import Claim, Ledger, LedgerError, is_damage, se
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import DeadLetter, Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import ConfigError, StaleProcessor
+from kcl_flowlog.launcher.dead_letters import write_dead_letters
 
 SHARD = "shardId-000000000000"
 SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")

@@ -21,7 +21,7 @@ def root():
         logger.setLevel(level)
 
 
-def a_record(message="Started", name="kcl_flowlog.launcher", level=logging.INFO, fields=None, exc_info=None):
+def a_record(message="Started", name="kcl_flowlog.launcher.instance", level=logging.INFO, fields=None, exc_info=None):
     record = logging.LogRecord(name, level, "launcher.py", 1, message, None, exc_info)
     record.created = 1769860800.1239
     if fields is not None:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kcl_flowlog import orphans
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.launcher import leftovers
 
 
 def sleeper(settings: Path) -> subprocess.Popen[bytes]:
@@ -27,7 +27,7 @@ def test_only_the_processors_of_this_state_directory_are_ended(tmp_path: Path) -
     """Another instance on the same machine is left alone."""
     mine, other = sleeper(tmp_path / "processor.json"), sleeper(tmp_path / "processor.json.other")
     with mine, other:
-        assert orphans.sweep(tmp_path / "processor.json") == [mine.pid]
+        assert leftovers.sweep(tmp_path / "processor.json") == [mine.pid]
 
         assert mine.wait(5) == -9
         assert other.poll() is None
@@ -36,4 +36,4 @@ def test_only_the_processors_of_this_state_directory_are_ended(tmp_path: Path) -
 
 def test_where_processes_cannot_be_listed_nothing_happens(tmp_path: Path) -> None:
     """Not every system has a /proc."""
-    assert orphans.sweep(tmp_path / "processor.json", tmp_path / "nowhere") == []
+    assert leftovers.sweep(tmp_path / "processor.json", tmp_path / "nowhere") == []

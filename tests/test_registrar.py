@@ -17,7 +17,7 @@ from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.registrar import Registrar
+from kcl_flowlog.launcher.registrar import Registrar
 
 SHARD = "shardId-000000000000"
 SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.statedir import StateDir
+from kcl_flowlog.launcher.state_directory import StateDir
 
 LONGEST_SOCKET_PATH = 107
 
@@ -55,7 +55,7 @@ def test_a_lock_that_the_file_system_refuses_is_not_blamed_on_another_launcher(t
     def refuse(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("kcl_flowlog.statedir.fcntl.flock", refuse)
+    monkeypatch.setattr("kcl_flowlog.launcher.state_directory.fcntl.flock", refuse)
     with pytest.raises(ConfigError, match=r"can't be locked \(No locks available\)"):
         StateDir(tmp_path)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from kcl_flowlog.errors import CannotStart, GaveUp
-from kcl_flowlog.supervisor import RESTART_REASONS, Supervisor
+from kcl_flowlog.launcher.supervisor import RESTART_REASONS, Supervisor
 
 
 class FakeClock:
@@ -147,7 +147,7 @@ def test_ten_runs_in_vain_are_given_up():
 
 def test_the_last_words_of_a_run_in_vain_are_told(caplog):
     """What the daemon said before it failed to start is in the log as errors; of a run that worked it is not."""
-    with caplog.at_level(logging.ERROR, logger="kcl_flowlog.supervisor"):
+    with caplog.at_level(logging.ERROR, logger="kcl_flowlog.launcher.supervisor"):
         Story(Life(lasts=1, says=("one", "two", "three", "four")), Life(lasts=9, ready_after=1, says=("other",))).until(
             30
         )

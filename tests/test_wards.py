@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from kcl_flowlog.postbox import Shard
-from kcl_flowlog.wards import Wards
+from kcl_flowlog.launcher.inbox import Shard
+from kcl_flowlog.launcher.watchdog import Wards
 
 
 class Nursery:

@@ -7,7 +7,7 @@ the launcher's, one JSON object per line. Two kinds are answered by one line: a
 the records to pass over; a `Denials` once it is written down.
 
 This module is the processor's end and the form of the messages; the
-launcher's end is `kcl_flowlog.postbox`. When the launcher is gone, sending
+launcher's end is `kcl_flowlog.launcher.inbox`. When the launcher is gone, sending
 raises `OSError`, which must end the process.
 """
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kcl_flowlog.demo.errors import DemoError, last_words
-from kcl_flowlog.tether import tethered
+from kcl_flowlog.launcher.parent_death import tethered
 
 _SLICE = 0.1
 _FOREIGN = ("AWS_", "KCL_FLOWLOG_")

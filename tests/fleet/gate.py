@@ -7,7 +7,7 @@ import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from kcl_flowlog.leases import CLAIMS
+from kcl_flowlog.launcher.leases import CLAIMS
 
 OPEN = "open"
 THROTTLED = "throttled"

@@ -27,7 +27,7 @@ _PAUSE = 1.0
 
 
 class Leases(Protocol):
-    """The lease table, as `kcl_flowlog.leases.LeaseTable` knows it."""
+    """The lease table, as `kcl_flowlog.launcher.leases.LeaseTable` knows it."""
 
     def row(self, shard_id: str) -> LeaseRow | None:
         """Return the row of a shard as of now, None where there is none."""

@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from kcl_flowlog import __version__, daemon, java, kclproperties, orphans
+from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
 from kcl_flowlog.config import (
     PROCESSOR_SETTINGS_VARIABLE,
@@ -39,8 +39,6 @@ from kcl_flowlog.config import (
 )
 from kcl_flowlog.counting.flow_record import nearest_field
 from kcl_flowlog.counting.formats import parse_option
-from kcl_flowlog.daemon import Daemon
-from kcl_flowlog.deadletters import write_dead_letters
 from kcl_flowlog.errors import CannotStart, FlowlogError
 from kcl_flowlog.exporter.collector import FlowlogCollector, ShardState, State
 from kcl_flowlog.exporter.exposition import renderer
@@ -48,13 +46,16 @@ from kcl_flowlog.exporter.new_series import Newborns
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
-from kcl_flowlog.leaderlock import LeaderLock
-from kcl_flowlog.leases import LeaseTable
-from kcl_flowlog.postbox import Postbox
-from kcl_flowlog.registrar import Registrar
-from kcl_flowlog.statedir import StateDir
-from kcl_flowlog.supervisor import Supervisor
-from kcl_flowlog.wards import Wards
+from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
+from kcl_flowlog.launcher.daemon import Daemon
+from kcl_flowlog.launcher.dead_letters import write_dead_letters
+from kcl_flowlog.launcher.inbox import Postbox
+from kcl_flowlog.launcher.leader_lock import LeaderLock
+from kcl_flowlog.launcher.leases import LeaseTable
+from kcl_flowlog.launcher.registrar import Registrar
+from kcl_flowlog.launcher.state_directory import StateDir
+from kcl_flowlog.launcher.supervisor import Supervisor
+from kcl_flowlog.launcher.watchdog import Wards
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import Sidecar
 
@@ -87,9 +88,9 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
         signals = stack.enter_context(noted_signals())
         runtime = java.find_java(config.java, environ)
         jars = java.find_jars()
-        extra = kclproperties.parse_extra(config.kcl_property)
+        extra = kcl_properties.parse_extra(config.kcl_property)
         state = stack.enter_context(StateDir(config.state_dir_path))
-        if orphans.sweep(state.processor_settings):
+        if leftovers.sweep(state.processor_settings):
             # The records that they had in hand are not to blame for that.
             shutil.rmtree(state.attempts, ignore_errors=True)
         _set_broken_ledger_aside(state)
@@ -290,7 +291,7 @@ class Launcher:
             "kcl_metrics": config.kcl_metrics.upper(),
             "initial_position": self._initial_position(),
         }
-        return kclproperties.render(_shipped("kcl.properties"), holes, self._extra)
+        return kcl_properties.render(_shipped("kcl.properties"), holes, self._extra)
 
     def _initial_position(self) -> str:
         position = parse_initial_position(self._config.initial_position)

@@ -1,4 +1,4 @@
-"""Run a command that ends with its parent: `python -m kcl_flowlog.tether SIGNAL PARENT COMMAND…`.
+"""Run a command that ends with its parent: `python -m kcl_flowlog.launcher.parent_death SIGNAL PARENT COMMAND…`.
 
 If the launcher is killed, nobody would stop the daemon, and the next launcher
 would start a second one beside it. The kernel can send a signal at a parent's
@@ -25,7 +25,7 @@ def tethered(argv: Sequence[str], at_death: signal.Signals) -> list[str]:
 
     Start it from the main thread: the kernel takes the thread for the parent.
     """
-    return [sys.executable, "-m", "kcl_flowlog.tether", str(int(at_death)), str(os.getpid()), *argv]
+    return [sys.executable, "-m", "kcl_flowlog.launcher.parent_death", str(int(at_death)), str(os.getpid()), *argv]
 
 
 def main(arguments: list[str]) -> None:

@@ -23,8 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kcl_flowlog.config import parse_java_options
-from kcl_flowlog.java import Jars, Java
-from kcl_flowlog.tether import tethered
+from kcl_flowlog.launcher.java import Jars, Java
+from kcl_flowlog.launcher.parent_death import tethered
 
 log = logging.getLogger("kcl")
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from kcl_flowlog.postbox import Shard
+from kcl_flowlog.launcher.inbox import Shard
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _CATCHING_UP = 30.0
 
 
 class Reports(Protocol):
-    """What the processors tell, as `kcl_flowlog.postbox.Postbox` knows it."""
+    """What the processors tell, as `kcl_flowlog.launcher.inbox.Postbox` knows it."""
 
     deaths: int
 

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from kcl_flowlog.backoff import Backoff
 from kcl_flowlog.errors import CannotStart
+from kcl_flowlog.launcher.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ RESTART_REASONS = {
 
 
 class Run(Protocol):
-    """One run of the daemon, as `kcl_flowlog.daemon.Daemon` is."""
+    """One run of the daemon, as `kcl_flowlog.launcher.daemon.Daemon` is."""
 
     is_ready: bool
     tail: list[str]

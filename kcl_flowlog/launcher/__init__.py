@@ -1,0 +1,1 @@
+"""One instance: the daemon, its processors, and everything that keeps them going."""
