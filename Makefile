@@ -27,10 +27,10 @@ bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 	$(BIN)/python benchmarks/counting.py
 
 fuzz: $(VENV)/fuzz           ## feed decoding and parsing with anything, for ten minutes (ARGS='--minutes 60')
-	$(BIN)/python tests/fuzz/run.py $(ARGS)
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 fleet: $(VENV)/test          ## a fleet under faults, against strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
-	$(BIN)/python tests/fleet/run.py $(ARGS)
+	$(BIN)/python -m tests.fleet.run $(ARGS)
 
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,14 +23,14 @@ from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.flow_record import Format
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import PayloadCounter, Source
+from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
 
 EVENTS = 500
 ENVELOPES = 60
 ROUNDS = 7
-SOURCE = Source("shardId-000000000000", Position("1"))
+SOURCE = PayloadOrigin("shardId-000000000000", Position("1"))
 
 
 def inventory(subnets: int = 200, interfaces: int = 25) -> Inventory:

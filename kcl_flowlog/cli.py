@@ -63,13 +63,13 @@ def run(shards: str | None, **values: Any) -> None:
       KCL_FLOWLOG_STREAM=flow-logs kcl-flowlog run --log-deny
     """
     from kcl_flowlog import logs
-    from kcl_flowlog.launcher import instance as launcher
+    from kcl_flowlog.launcher import instance
 
     config = config_of(values)
     logs.configure(config.log_level, config.log_format)
     if shards is not None:
         logging.getLogger(__name__).warning("--shards is no longer needed: the KCL finds the shards itself")
-    launcher.run(config, os.environ, sys.stdout.buffer)
+    instance.run(config, os.environ, sys.stdout.buffer)
 
 
 def _sentence(error: click.ClickException) -> str:

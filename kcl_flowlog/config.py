@@ -201,7 +201,7 @@ class Config:
         "Which of `protocol` and `peer` the traffic metrics carry; the ledger keeps both.",
         "LABEL,…",
     )
-    newborn_hold: float = _setting(
+    new_series_hold: float = _setting(
         "--newborn-hold",
         "seconds",
         "Metrics",

@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 TOO_DEAR_FOR_EACH_SHARD = ("boto3", "botocore", "cheroot", "click", "prometheus_client", "yaml")
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -17,10 +16,9 @@ from click.testing import CliRunner
 from kcl_flowlog import __version__, cli
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.errors import ConfigError, GaveUp
-from kcl_flowlog.launcher import instance as launcher
-from kcl_flowlog.launcher.state_directory import StateDir
-
-ROOT = Path(__file__).parent.parent
+from kcl_flowlog.launcher import instance
+from kcl_flowlog.launcher.state_directory import StateDirectory
+from tests.support.paths import ROOT
 
 
 class Finished:
@@ -151,7 +149,7 @@ def test_an_unknown_key_of_the_file_is_told_with_its_line(command, tmp_path):
 
 def test_a_state_directory_in_use_is_told(command, tmp_path):
     """A second instance on the same directory does not start."""
-    with StateDir(tmp_path / "state"):
+    with StateDirectory(tmp_path / "state"):
         mistake = command("run", *STREAM, *REGION).mistake
     assert mistake == (
         f"The state directory {tmp_path}/state is in use by another kcl-flowlog;"
@@ -265,7 +263,7 @@ def run(monkeypatch):
             if error is not None:
                 raise error
 
-        monkeypatch.setattr(launcher, "run", fake)
+        monkeypatch.setattr(instance, "run", fake)
         monkeypatch.setattr(sys, "argv", ["kcl-flowlog", *arguments])
         with pytest.raises(SystemExit) as stopped:
             cli.main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,7 @@ from kcl_flowlog.counting.flow_record import PROTOCOL_NAMES
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
 
 
 def settings_table() -> str:

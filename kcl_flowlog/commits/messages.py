@@ -35,7 +35,7 @@ class Hello(msgspec.Struct, tag="hello"):
     suspect: str = ""
 
 
-class Beat(msgspec.Struct, tag="beat"):
+class Heartbeat(msgspec.Struct, tag="heartbeat"):
     """A callback of the KCL came, at `at`. Times are Unix seconds, 0 where there was none yet.
 
     `lag` is how many seconds the shard's reader is behind the newest record.
@@ -71,7 +71,7 @@ class Farewell(msgspec.Struct, tag="farewell"):
     """The processor ends as it should; one that hangs up without this has died."""
 
 
-Message = Hello | Farewell | Beat | Log | Denials | UnknownInterfaces
+Message = Hello | Farewell | Heartbeat | Log | Denials | UnknownInterfaces
 
 REFUSED = b"no\n"
 

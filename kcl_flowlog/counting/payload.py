@@ -51,7 +51,7 @@ _LONGEST_NAME = 512
 _MOST_WAITING = 10_000
 
 
-class Source(NamedTuple):
+class PayloadOrigin(NamedTuple):
     """Where a payload comes from, for its dead letters."""
 
     shard_id: str
@@ -91,7 +91,7 @@ class PayloadCounter:
         self._waiting: dict[LogStream, list[_Waiting]] = {}
         self._number_waiting = 0
 
-    def count(self, payload: bytes, source: Source, now: float, delta: Delta) -> None:
+    def count(self, payload: bytes, source: PayloadOrigin, now: float, delta: Delta) -> None:
         """Count one payload, processed at `now` (Unix seconds), into `delta`."""
         try:
             opened = open_payload(payload, self._payload_limit)
@@ -104,13 +104,13 @@ class PayloadCounter:
         for rest in opened.rests:
             _bury_payload(rest.data, rest.reason, source, delta)
 
-    def quarantine(self, payload: bytes, source: Source, delta: Delta) -> None:
+    def quarantine(self, payload: bytes, source: PayloadOrigin, delta: Delta) -> None:
         """Pass over a payload that kills whoever counts it; all of it is kept, to be looked at."""
         delta.add(counts.PAYLOADS, outcomes.MALFORMED)
         _bury_payload(payload, "payload_poison", source, delta, whole=True)
 
     def count_events(
-        self, stream: LogStream, events: Iterable[LogEvent | bytes], source: Source, now: float, delta: Delta
+        self, stream: LogStream, events: Iterable[LogEvent | bytes], source: PayloadOrigin, now: float, delta: Delta
     ) -> None:
         """Count the events of one log stream; one that has no text message is its raw JSON."""
         tally = _Tally(delta, stream, source)
@@ -147,7 +147,7 @@ class PayloadCounter:
         self._number_waiting += 1
         return True
 
-    def _count_envelope(self, envelope: Envelope, source: Source, now: float, delta: Delta) -> str:
+    def _count_envelope(self, envelope: Envelope, source: PayloadOrigin, now: float, delta: Delta) -> str:
         """Count an envelope; return `DATA`, `CONTROL` or `DUPLICATE`."""
         if envelope.message_type == CONTROL_MESSAGE:
             return outcomes.CONTROL
@@ -220,7 +220,7 @@ class PayloadCounter:
 
 
 class _Waiting(NamedTuple):
-    source: Source
+    source: PayloadOrigin
     line: str
     record: FlowRecord
 
@@ -228,7 +228,7 @@ class _Waiting(NamedTuple):
 class _Tally:
     """What the events of one envelope come to, besides their traffic; `close` adds it to the delta."""
 
-    def __init__(self, delta: Delta, stream: LogStream, source: Source) -> None:
+    def __init__(self, delta: Delta, stream: LogStream, source: PayloadOrigin) -> None:
         self.delta = delta
         self.stream = stream
         self.events: Counter[str] = Counter()
@@ -260,7 +260,7 @@ def _payload_outcome(opened: Opened, kinds: set[str]) -> str:
     return outcomes.DUPLICATE if outcomes.DUPLICATE in kinds else outcomes.CONTROL
 
 
-def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta, whole: bool = False) -> None:
+def _bury_payload(payload: bytes, reason: str, source: PayloadOrigin, delta: Delta, whole: bool = False) -> None:
     """Count a bad payload and keep its first bytes; or `whole`, and whatever else this commit keeps."""
     most = LARGEST_RECORD if whole else _LETTER_BYTES
     delta.add(counts.MALFORMED, reason)
@@ -268,7 +268,7 @@ def _bury_payload(payload: bytes, reason: str, source: Source, delta: Delta, who
     delta.bury(_dead("payload", body, len(payload) > most, reason, source, NOWHERE), for_sure=whole)
 
 
-def _dead(kind: str, body: str, truncated: bool, reason: str, source: Source, stream: LogStream) -> DeadLetter:
+def _dead(kind: str, body: str, truncated: bool, reason: str, source: PayloadOrigin, stream: LogStream) -> DeadLetter:
     sequence, sub_sequence = source.position
     owner, log_group, log_stream = (name[:_LONGEST_NAME] for name in stream)
     return DeadLetter(

@@ -24,9 +24,9 @@ from kcl_flowlog.demo.asked import AT_ONCE, FINISH, Asked
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import put
 from kcl_flowlog.demo.errors import DemoError
-from kcl_flowlog.demo.launcher import Launcher, environment, product_argv
 from kcl_flowlog.demo.page import Page, read
 from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.product import Product, environment, product_argv
 from kcl_flowlog.demo.table import Display, LiveTable, PlainLines, Status
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.truth import Truth
@@ -127,18 +127,18 @@ class Session:
         world = self._build(aws.client, aws.region)
         return None if self._asked.urgency else world
 
-    def _launcher(self, aws: EmbeddedAWS, world: World, state_dir: Path, port: int) -> Launcher:
+    def _launcher(self, aws: EmbeddedAWS, world: World, state_dir: Path, port: int) -> Product:
         log = state_dir / "kcl-flowlog.log"
         self._say(f"Starting kcl-flowlog; its metrics are at {_url(port)}, its log is {log}.")
         argv = self._product(world.stream, state_dir / "state", port)
-        return Launcher(argv, environment(aws.environment()), log)
+        return Product(argv, environment(aws.environment()), log)
 
     def _producer(self, aws: EmbeddedAWS, world: World) -> Producer:
         self._say(f"Sending about {self._options.rate:g} flow records a second.")
         traffic = Traffic(world, random.Random(self._options.seed))  # noqa: S311 - it has to be repeatable
         return Producer(world, traffic, partial(put, aws.client("kinesis"), world.stream), self._options.rate)
 
-    def _running(self, aws: EmbeddedAWS, world: World, launcher: Launcher, producer: Producer, url: str) -> Running:
+    def _running(self, aws: EmbeddedAWS, world: World, launcher: Product, producer: Producer, url: str) -> Running:
         def check() -> None:
             aws.check()
             launcher.check()

@@ -26,12 +26,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from kcl_flowlog.commits.ledger import Totals, TrafficTotal
+from kcl_flowlog.commits.refusals import CHECKPOINT_OUTCOMES
 from kcl_flowlog.counting import counts, outcomes
-from kcl_flowlog.counting.delta import BOUNDS
+from kcl_flowlog.counting.counts import BOUNDS
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.contract import METRICS
-from kcl_flowlog.exporter.new_series import Newborns
-from kcl_flowlog.processor.committer import CHECKPOINT_OUTCOMES
+from kcl_flowlog.exporter.new_series import NewSeries
 
 OTHER_SUBNET = "other"
 """The subnet_id under which subnets past `--max-subnets` are summed."""
@@ -72,12 +72,12 @@ class FlowlogCollector(Collector):
         self,
         read_state: Callable[[], State],
         traffic_labels: tuple[str, ...] = ("protocol", "peer"),
-        newborns: Newborns | None = None,
+        new_series: NewSeries | None = None,
         max_subnets: int = 5000,
     ) -> None:
         self._read_state = read_state
         self._kept = ("subnet_id", "direction", "action", *traffic_labels)
-        self._newborns = newborns if newborns is not None else Newborns(0.0)
+        self._newborns = new_series if new_series is not None else NewSeries(0.0)
         self._max_subnets = max_subnets
 
     def describe(self) -> Iterable[Metric]:
@@ -252,7 +252,7 @@ def _labelled(name: str, values: Mapping[str, int]) -> Metric:
     return family
 
 
-def registry(collector: FlowlogCollector, daemon_pid: Callable[[], int] | None = None) -> CollectorRegistry:
+def metrics_registry(collector: FlowlogCollector, daemon_pid: Callable[[], int] | None = None) -> CollectorRegistry:
     """Return a registry with our metrics, and where there is a daemon, its process metrics and the launcher's."""
     made = CollectorRegistry()
     made.register(collector)

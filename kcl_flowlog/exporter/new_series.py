@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Newborns:
+class NewSeries:
     """Decides which series are still held; `shown` is the birth that an earlier run has noted last.
 
     `note` is given the latest birth that is going to be shown, and says whether it could be noted.

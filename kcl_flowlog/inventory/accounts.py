@@ -11,7 +11,7 @@ from kcl_flowlog.counting.subnets import Source
 from kcl_flowlog.inventory.aws import Aws, check_region, role_account
 
 
-class Origin(NamedTuple):
+class SourceReader(NamedTuple):
     """An account and region to read, with how little is known of it before.
 
     `open` returns its account id, empty where not known, and an EC2 client;
@@ -22,12 +22,12 @@ class Origin(NamedTuple):
     open: Callable[[], tuple[str, Any]]
 
 
-def of(config: Config, aws: Aws) -> list[Origin]:
+def source_readers(config: Config, aws: Aws) -> list[SourceReader]:
     """Return the origins that the settings name; the own account comes first. Raises `ConfigError`."""
     regions = [check_region("--inventory-region", region) for region in config.inventory_region] or [aws.region]
     accounts = {"": "", **{role: role_account(role) for role in config.inventory_role}}
     return [
-        Origin(Source(f"{role} {region}".strip(), account_id, region), partial(aws.ec2, region, role))
+        SourceReader(Source(f"{role} {region}".strip(), account_id, region), partial(aws.ec2, region, role))
         for role, account_id in accounts.items()
         for region in dict.fromkeys(regions)
     ]

@@ -19,7 +19,7 @@ _PAGE = 1000
 T = TypeVar("T")
 
 
-def read(ec2: Any, source: Source, now: float) -> Inventory:
+def read_inventory(ec2: Any, source: Source, now: float) -> Inventory:
     """Return what EC2 knows of a source at `now`, in Unix seconds."""
     key = source.key
     found = tuple(_subnet(item, key, now) for item in _pages(ec2, "describe_subnets", "Subnets"))

@@ -1,6 +1,6 @@
 """The subnets, interfaces and flow logs, read from EC2 and kept current.
 
-One `Origin` is read after the other: each is an account in a region.
+One `SourceReader` is read after the other: each is an account in a region.
 `merged` keeps what vanished known for a while, as records of a deleted
 interface arrive for hours, and keeps all that is known of an origin that
 could not be read. `InventoryKeeper` does this on a schedule, and writes the
@@ -26,8 +26,9 @@ from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.subnets import Inventory, Source
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import overlaps
-from kcl_flowlog.inventory.accounts import Origin
+from kcl_flowlog.inventory.accounts import SourceReader
 from kcl_flowlog.inventory.aws import AWS_ERRORS, is_denied
+from kcl_flowlog.inventory.ec2 import read_inventory
 from kcl_flowlog.inventory.overlaps import Overlap
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class InventoryKeeper:
 
     def __init__(
         self,
-        origins: Sequence[Origin],
+        origins: Sequence[SourceReader],
         saved: bytes | None,
         save: Callable[[bytes], None],
         interval: float,
@@ -147,11 +148,11 @@ class InventoryKeeper:
         self._find_overlaps()
         return True
 
-    def _read(self, origin: Origin, errors: list[Exception]) -> Inventory | None:
+    def _read(self, origin: SourceReader, errors: list[Exception]) -> Inventory | None:
         try:
             account_id, ec2 = origin.open()
             source = msgspec.structs.replace(origin.source, account_id=account_id)
-            return ec2.read(ec2, source, self._clock())
+            return read_inventory(ec2, source, self._clock())
         except AWS_ERRORS as error:
             errors.append(error)
             log.warning(

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from kcl_flowlog.config import parse_java_options
 from kcl_flowlog.launcher.java import Jars, Java
-from kcl_flowlog.launcher.parent_death import tethered
+from kcl_flowlog.launcher.parent_death import end_with_parent
 
 log = logging.getLogger("kcl")
 
@@ -90,7 +90,7 @@ class Daemon:
     ) -> None:
         self._before_kill = before_kill
         self._process = subprocess.Popen(
-            tethered(argv, signal.SIGKILL),
+            end_with_parent(argv, signal.SIGKILL),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

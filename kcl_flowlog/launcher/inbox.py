@@ -28,9 +28,9 @@ import msgspec
 from kcl_flowlog.commits.claims import Permit
 from kcl_flowlog.commits.messages import (
     REFUSED,
-    Beat,
     Denials,
     Farewell,
+    Heartbeat,
     Hello,
     Log,
     Message,
@@ -51,15 +51,15 @@ class Shard:
     pid: int
     claimed_at: float
     heard_at: float
-    beat: Beat | None = None
+    heartbeat: Heartbeat | None = None
 
     @property
     def last_callback_at(self) -> float:
         """When the KCL last called the processor, in Unix seconds."""
-        return self.beat.at if self.beat is not None else self.claimed_at
+        return self.heartbeat.at if self.heartbeat is not None else self.claimed_at
 
 
-class Postbox:
+class Inbox:
     """Listens on a Unix socket for the processors of this instance."""
 
     def __init__(
@@ -136,11 +136,11 @@ class Postbox:
                     self.deaths += 1
 
     def _take(self, connection: int, message: Message, answer: Callable[[bytes], Any]) -> None:
-        if isinstance(message, Beat):
+        if isinstance(message, Heartbeat):
             with self._lock:
                 shard = self._shards.get(connection)
                 if shard is not None:
-                    shard.beat = message
+                    shard.heartbeat = message
                     shard.heard_at = self._monotonic()
         elif isinstance(message, Denials):
             if self._write(message):

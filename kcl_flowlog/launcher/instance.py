@@ -40,24 +40,24 @@ from kcl_flowlog.config import (
 from kcl_flowlog.counting.flow_record import nearest_field
 from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.errors import CannotStart, FlowlogError
-from kcl_flowlog.exporter.collector import FlowlogCollector, ShardState, State
+from kcl_flowlog.exporter.collector import FlowlogCollector, ShardState, State, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
-from kcl_flowlog.exporter.new_series import Newborns
+from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.dead_letters import write_dead_letters
-from kcl_flowlog.launcher.inbox import Postbox
+from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.registrar import Registrar
-from kcl_flowlog.launcher.state_directory import StateDir
+from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.launcher.supervisor import Supervisor
-from kcl_flowlog.launcher.watchdog import Wards
+from kcl_flowlog.launcher.watchdog import Watchdog
 from kcl_flowlog.web.pages import Pages
-from kcl_flowlog.web.server import Sidecar
+from kcl_flowlog.web.server import WebServer
 
 log = logging.getLogger(__name__)
 
@@ -89,15 +89,15 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
         runtime = java.find_java(config.java, environ)
         jars = java.find_jars()
         extra = kcl_properties.parse_extra(config.kcl_property)
-        state = stack.enter_context(StateDir(config.state_dir_path))
-        if leftovers.sweep(state.processor_settings):
+        state = stack.enter_context(StateDirectory(config.state_dir_path))
+        if leftovers.kill(state.processor_settings):
             # The records that they had in hand are not to blame for that.
             shutil.rmtree(state.attempts, ignore_errors=True)
         _set_broken_ledger_aside(state)
         aws = Aws(region, environ)
         aws.check_stream(config.stream)
         _adopt_orphans()
-        launcher = Launcher(config, environ, state, aws, runtime, jars, extra, denials, signals)
+        launcher = Instance(config, environ, state, aws, runtime, jars, extra, denials, signals)
         stack.callback(launcher.close)
         launcher.run()
 
@@ -116,14 +116,14 @@ def noted_signals() -> Iterator[queue.SimpleQueue[int]]:
             signal.signal(number, handler)
 
 
-class Launcher:
+class Instance:
     """One instance: its parts, and the loop that keeps them going."""
 
     def __init__(
         self,
         config: Config,
         environ: Mapping[str, str],
-        state: StateDir,
+        state: StateDirectory,
         aws: Aws,
         runtime: java.Java,
         jars: java.Jars,
@@ -143,39 +143,41 @@ class Launcher:
         self._settle_at = time.monotonic()
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
-        self._newborns = Newborns(config.newborn_hold, self._ledger.shown(), self._note_shown)
+        self._newborns = NewSeries(config.new_series_hold, self._ledger.shown(), self._note_shown)
         dynamodb = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
         lease_table = extra.get("tableName", config.application)
         coordinator_table = extra.get("coordinatorStateTableName", f"{config.application}-CoordinatorState")
         self._registrar = Registrar(LeaseTable(dynamodb, lease_table), lambda: Ledger(state.ledger), state.worker_id())
         self._leader_lock = LeaderLock(dynamodb, coordinator_table, state.worker_id())
         self._inventory = InventoryKeeper(
-            accounts.of(config, aws),
+            accounts.source_readers(config, aws),
             state.inventory.read_bytes() if state.inventory.exists() else None,
             lambda data: state.write(state.inventory, data),
             config.inventory_interval,
             config.series_ttl,
         )
-        self._postbox = Postbox(
+        self._inbox = Inbox(
             state.messages_socket(), denials, self._registrar.register, self._inventory.ask_for_refresh, time.time
         )
         self._supervisor = Supervisor(self._start_daemon, time.monotonic, config.ready_timeout)
-        self._wards = Wards(self._postbox, self._supervisor.replace, config.stuck_after, time.monotonic)
-        self._sidecar = Sidecar(parse_listen_address(config.web_listen_address), self._pages(), config.web_config_file)
+        self._watchdog = Watchdog(self._inbox, self._supervisor.replace, config.stuck_after, time.monotonic)
+        self._web_server = WebServer(
+            parse_listen_address(config.web_listen_address), self._pages(), config.web_config_file
+        )
 
     def run(self) -> None:
         """Serve and count until a signal asks to stop, then stop in order."""
         # First of all: until it listens, it can't be stopped.
-        self._postbox.start()
-        self._sidecar.start()
-        log.info("Metrics are at %s", self._sidecar.url)
+        self._inbox.start()
+        self._web_server.start()
+        log.info("Metrics are at %s", self._web_server.url)
         if not self._inventory.first_read(self._is_asked_to_stop):
             return
         self._inventory.start()
         log.info("The daemon starts; on an empty lease table the KCL takes up to a minute to lease its first shards")
         while not self._is_asked_to_stop(_TICK):
             self._supervisor.step()
-            self._wards.step()
+            self._watchdog.step()
             self._keep_house()
         self._stop()
 
@@ -184,9 +186,9 @@ class Launcher:
         if self._supervisor.pid:
             self._supervisor.stop(lambda: True)
             self._leader_lock.release()
-        self._postbox.stop()
+        self._inbox.stop()
         self._inventory.stop()
-        self._sidecar.stop()
+        self._web_server.stop()
         self._ledger.close()
 
     def _stop(self) -> None:
@@ -211,14 +213,14 @@ class Launcher:
 
         Where that has shown 0 for a new series, serve another one with its value.
         """
-        if not self._sidecar.scrapes_answered:
+        if not self._web_server.scrapes_answered:
             return
         if self._is_scraped_before(deadline) and self._newborns.held:
             self._newborns.lift()
             self._is_scraped_before(deadline)
 
     def _is_scraped_before(self, deadline: float) -> bool:
-        scrape = self._sidecar.next_scrape()
+        scrape = self._web_server.next_scrape()
         while not scrape.is_set() and time.monotonic() < deadline:
             if self._is_asked_to_stop(_TICK):
                 return False
@@ -242,8 +244,8 @@ class Launcher:
 
     def _started_daemon(self) -> Daemon:
         config, state = self._config, self._state
-        self._postbox.forget()
-        self._wards.forget()
+        self._inbox.forget()
+        self._watchdog.forget()
         self._leader_lock.release()
         settings = ProcessorSettings(
             generation=self._ledger.begin_generation(),
@@ -275,7 +277,7 @@ class Launcher:
 
     def _excuse_records(self) -> None:
         """Forget which records are in hand of processors that are about to be killed: they are not to blame."""
-        for shard in self._postbox.shards():
+        for shard in self._inbox.shards():
             (self._state.attempts / shard.shard_id).unlink(missing_ok=True)
 
     def _properties(self) -> str:
@@ -303,8 +305,8 @@ class Launcher:
     # Housekeeping
 
     def _keep_house(self) -> None:
-        if self._postbox.broken is not None:
-            raise FlowlogError(f"Denials can't be written to stdout any more ({self._postbox.broken}).")
+        if self._inbox.broken is not None:
+            raise FlowlogError(f"Denials can't be written to stdout any more ({self._inbox.broken}).")
         with self._put_off_if_refused():
             if self._registrar.damage is not None:
                 raise self._registrar.damage
@@ -348,7 +350,7 @@ class Launcher:
         collector = FlowlogCollector(
             self._read_state, parse_traffic_labels(config.traffic_labels), self._newborns, config.max_subnets
         )
-        registry = collector.registry(collector, lambda: self._supervisor.pid)
+        registry = metrics_registry(collector, lambda: self._supervisor.pid)
         return Pages(
             telemetry_path=config.web_telemetry_path,
             render=renderer(registry),
@@ -367,12 +369,12 @@ class Launcher:
             shards=[
                 ShardState(
                     shard.shard_id,
-                    shard.beat.lag if shard.beat is not None else None,
-                    shard.beat.last_record_at if shard.beat is not None else 0.0,
-                    shard.beat.last_checkpoint_at if shard.beat is not None else 0.0,
+                    shard.heartbeat.lag if shard.heartbeat is not None else None,
+                    shard.heartbeat.last_record_at if shard.heartbeat is not None else 0.0,
+                    shard.heartbeat.last_checkpoint_at if shard.heartbeat is not None else 0.0,
                     shard.last_callback_at,
                 )
-                for shard in self._postbox.shards()
+                for shard in self._inbox.shards()
             ],
             inventory_refreshes=dict(self._inventory.refreshes),
             daemon_up=self._supervisor.is_up,
@@ -399,7 +401,7 @@ class Launcher:
         latest = time.monotonic() - self._config.stuck_after
         return [
             f"The processor of {shard.shard_id} has not called back for over {self._config.stuck_after:g} s."
-            for shard in self._postbox.shards()
+            for shard in self._inbox.shards()
             if shard.heard_at < latest
         ]
 
@@ -412,7 +414,7 @@ class Launcher:
         return reasons
 
 
-def _set_broken_ledger_aside(state: StateDir) -> None:
+def _set_broken_ledger_aside(state: StateDirectory) -> None:
     try:
         aside = set_aside_if_broken(state.ledger, time.strftime("broken-%Y%m%dT%H%M%SZ", time.gmtime()))
     except LedgerError as error:

@@ -18,7 +18,7 @@ from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE
 log = logging.getLogger(__name__)
 
 
-def sweep(processor_settings: Path, processes: Path = Path("/proc")) -> list[int]:
+def kill(processor_settings: Path, processes: Path = Path("/proc")) -> list[int]:
     """Kill the processors that were started with this settings file; return their process ids."""
     wanted = f"{PROCESSOR_SETTINGS_VARIABLE}={processor_settings}".encode()
     killed = []

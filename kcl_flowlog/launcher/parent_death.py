@@ -20,7 +20,7 @@ from collections.abc import Sequence
 _PR_SET_PDEATHSIG = 1
 
 
-def tethered(argv: Sequence[str], at_death: signal.Signals) -> list[str]:
+def end_with_parent(argv: Sequence[str], at_death: signal.Signals) -> list[str]:
     """Return the command line that runs `argv` and sends it `at_death` when this process dies.
 
     Start it from the main thread: the kernel takes the thread for the parent.

@@ -22,7 +22,7 @@ from kcl_flowlog.errors import ConfigError
 _LONGEST_SOCKET_PATH = 107
 
 
-class StateDir:
+class StateDirectory:
     """The directory, locked for as long as this object is open."""
 
     def __init__(self, path: Path) -> None:
@@ -97,7 +97,7 @@ class StateDir:
         if self._socket_dir is not None:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
 
-    def __enter__(self) -> StateDir:
+    def __enter__(self) -> StateDirectory:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -29,7 +29,7 @@ _CATCHING_UP = 30.0
 
 
 class Reports(Protocol):
-    """What the processors tell, as `kcl_flowlog.launcher.inbox.Postbox` knows it."""
+    """What the processors tell, as `kcl_flowlog.launcher.inbox.Inbox` knows it."""
 
     deaths: int
 
@@ -41,7 +41,7 @@ class Reports(Protocol):
         """Return the shards held now."""
 
 
-class Wards:
+class Watchdog:
     """Watches over the processors of one daemon after the other."""
 
     def __init__(

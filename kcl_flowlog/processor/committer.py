@@ -9,10 +9,6 @@ certain, and otherwise stays prepared: until the same holder has tried again
 with success, or until the lease table has told what became of it. Whatever it
 does not understand it raises, which must end the process before a status is
 written.
-
-The refusals are the simple class names of KCL exceptions:
-`ShardRecordProcessorCheckpointer` and `DynamoDBCheckpointer` of
-amazon-kinesis-client 3.1.3.
 """
 
 from __future__ import annotations
@@ -23,18 +19,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.commits.ledger import Claim, Ledger
+from kcl_flowlog.commits.refusals import REACTIONS, CheckpointRefused, Reaction
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.processor import faults
-
-
-class CheckpointRefused(FlowlogError):
-    """The KCL answered a checkpoint with an error; `name` is its exception's simple class name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"The KCL refused a checkpoint: {name}")
-        self.name = name
 
 
 class Checkpointer(Protocol):
@@ -42,32 +30,6 @@ class Checkpointer(Protocol):
 
     def checkpoint(self, position: Position | None) -> None:
         """Checkpoint `position`, or with None all that was delivered, the shard's end included."""
-
-
-class Reaction(enum.Enum):
-    """What to do about a refused checkpoint."""
-
-    RETRY = "throttled"
-    RETRY_IN_DOUBT = "ambiguous"
-    LOST = "lost"
-    FATAL = "failed"
-
-
-# The value of a reaction is the outcome that flowlog_checkpoints_total counts it under.
-REACTIONS = {
-    # DynamoDB had no capacity.
-    "ThrottlingException": Reaction.RETRY,
-    # DynamoDB failed or did not answer in time: it may have been written.
-    "KinesisClientLibDependencyException": Reaction.RETRY_IN_DOUBT,
-    # The lease is someone else's; nothing can be checkpointed any more.
-    "ShutdownException": Reaction.LOST,
-    # The lease table is missing, or the protocol is out of step.
-    "InvalidStateException": Reaction.FATAL,
-    # A position outside of what was delivered: a fault of ours.
-    "IllegalArgumentException": Reaction.FATAL,
-}
-
-CHECKPOINT_OUTCOMES = ("ok", *(reaction.value for reaction in Reaction))
 
 
 class Outcome(enum.Enum):

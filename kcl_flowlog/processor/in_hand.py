@@ -18,7 +18,7 @@ _FLAG = 255
 _SIZE = 256
 
 
-class Attempts:
+class RecordInHand:
     """The notes of one shard in the file at `path`, by whoever processes it. Raises `OSError`."""
 
     def __init__(self, path: Path) -> None:

@@ -31,26 +31,27 @@ from amazon_kclpy.v3 import processor as v3
 
 from kcl_flowlog.commits.claims import mark
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.messages import Beat, Denials, Farewell, Hello, Messenger, UnknownInterfaces
+from kcl_flowlog.commits.messages import Denials, Farewell, Heartbeat, Hello, Messenger, UnknownInterfaces
+from kcl_flowlog.commits.refusals import CheckpointRefused
 from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import counts, subnets
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import Denial, PayloadCounter, Source
+from kcl_flowlog.counting.payload import Denial, PayloadCounter, PayloadOrigin
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Index
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.processor import faults
-from kcl_flowlog.processor.committer import Checkpointer, CheckpointRefused, Committer, Outcome
+from kcl_flowlog.processor.committer import Checkpointer, Committer, Outcome
 from kcl_flowlog.processor.denials import denial_line
-from kcl_flowlog.processor.in_hand import Attempts
+from kcl_flowlog.processor.in_hand import RecordInHand
 
 # A delta of more entries than this is committed before its time, to bound memory.
 _LARGE_DELTA = 20_000
 _DENIALS_AT_ONCE = 500
-_BEAT_INTERVAL = 1.0
+_HEARTBEAT_INTERVAL = 1.0
 # The daemon ends a processor soon after its lease is lost. If it goes on for longer, something is broken.
 _LOST_LEASE_PATIENCE = 60.0
 
@@ -126,13 +127,13 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         self._shard_id = ""
         self._position: Position | None = None
         self._committer: Committer | None = None
-        self._attempts: Attempts | None = None
+        self._attempts: RecordInHand | None = None
         # The marks of records that have killed.
         self._poison: frozenset[str] = frozenset()
         self._committed_at = monotonic()
         self._lost_at: float | None = None
-        self._beat = Beat(0.0, 0.0, 0.0, 0.0)
-        self._beat_told_at = -_BEAT_INTERVAL
+        self._heartbeat = Heartbeat(0.0, 0.0, 0.0, 0.0)
+        self._heartbeat_sent_at = -_HEARTBEAT_INTERVAL
 
     # The callbacks of the KCL
 
@@ -142,7 +143,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         begins_at = initialize_input.sequence_number, initialize_input.sub_sequence_number or 0
         claim = self._ledger.claim(self._shard_id, self._settings.generation)
         self._committer = Committer(self._ledger, claim, self._sleep, at=self._at)
-        self._attempts = Attempts(Path(self._settings.attempts) / self._shard_id)
+        self._attempts = RecordInHand(Path(self._settings.attempts) / self._shard_id)
         suspect = self._attempts.suspect
         died_of = mark(suspect) if suspect is not None else ""
         poison = self._messenger.ask(Hello(self._shard_id, os.getpid(), claim.token, *begins_at, died_of))
@@ -168,7 +169,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
                 self._count(records, self._clock(), checkpointer)
             if self._is_due():
                 self._commit(checkpointer)
-        self._tell_beat(records, process_records_input.millis_behind_latest)
+        self._send_heartbeat(records, process_records_input.millis_behind_latest)
 
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
         """Forget what was not committed: whoever has the lease now counts it."""
@@ -213,7 +214,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             else:
                 attempts.begin(self._position)
                 self._at(faults.PAYLOAD, payload)
-                self._counter.count(payload, Source(self._shard_id, self._position), now, self._delta)
+                self._counter.count(payload, PayloadOrigin(self._shard_id, self._position), now, self._delta)
                 attempts.end()
             if len(self._denials) >= _DENIALS_AT_ONCE:
                 self._deliver_denials()
@@ -228,7 +229,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
     def _quarantine(self, payload: bytes, checkpointer: Checkpointer) -> None:
         """Keep a record that kills, and commit at once: the deaths it has cost are behind the shard then."""
         assert self._position is not None  # noqa: S101
-        self._counter.quarantine(payload, Source(self._shard_id, self._position), self._delta)
+        self._counter.quarantine(payload, PayloadOrigin(self._shard_id, self._position), self._delta)
         self._log(
             "error",
             "A record was passed over: each processor that had it in hand died",
@@ -274,7 +275,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             outcome = committer.finish(checkpointer)
         self._committed_at = self._monotonic()
         if outcome is Outcome.DONE:
-            self._beat.last_checkpoint_at = self._clock()
+            self._heartbeat.last_checkpoint_at = self._clock()
         elif outcome is Outcome.LOST:
             self._delta = Delta()
             self._lost_at = self._committed_at
@@ -294,15 +295,15 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     # Telling the launcher
 
-    def _tell_beat(self, records: list[protocol.Record], millis_behind: int | None) -> None:
+    def _send_heartbeat(self, records: list[protocol.Record], millis_behind: int | None) -> None:
         if records:
-            self._beat.last_record_at = records[-1].timestamp_millis / 1000
+            self._heartbeat.last_record_at = records[-1].timestamp_millis / 1000
         now = self._monotonic()
-        if now - self._beat_told_at >= _BEAT_INTERVAL:
-            self._beat_told_at = now
-            self._beat.at = self._clock()
-            self._beat.lag = (millis_behind or 0) / 1000
-            self._messenger.tell(self._beat)
+        if now - self._heartbeat_sent_at >= _HEARTBEAT_INTERVAL:
+            self._heartbeat_sent_at = now
+            self._heartbeat.at = self._clock()
+            self._heartbeat.lag = (millis_behind or 0) / 1000
+            self._messenger.tell(self._heartbeat)
 
     def _log(self, level: str, text: str, **fields: object) -> None:
         self._messenger.log(level, text, **fields)

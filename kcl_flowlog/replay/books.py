@@ -10,12 +10,12 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import PayloadCounter, Source
+from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.replay.inputs import Events, Item, Payload
 
 # Dead letters of a replay are only counted, so where they come from does not matter.
-_SOURCE = Source("replay", Position("0"))
+_SOURCE = PayloadOrigin("replay", Position("0"))
 
 
 class Books:

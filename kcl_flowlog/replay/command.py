@@ -99,7 +99,7 @@ def _saved(path: Path) -> Inventory:
 def _live(config: Config) -> Inventory:
     environ = with_old_names(os.environ)
     aws = Aws(resolve_region(config.region, environ), environ)
-    keeper = InventoryKeeper(accounts.of(config, aws), None, lambda _: None, 1.0, 1.0)
+    keeper = InventoryKeeper(accounts.source_readers(config, aws), None, lambda _: None, 1.0, 1.0)
     if not keeper.refresh():
         raise ConfigError("The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE.")
     return keeper.current

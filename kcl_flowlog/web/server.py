@@ -40,7 +40,7 @@ _STOP_PATIENCE = 2
 _TLS_HANDSHAKE = b"\x16"
 
 
-class Sidecar:
+class WebServer:
     """The server, in threads of its own. Nothing happens before `start`.
 
     `address` is host and port, an empty host for all addresses, port 0 for any free one. `web_config_file` may be

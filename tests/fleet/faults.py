@@ -20,9 +20,8 @@ from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.truth import Key, Sums, Truth
 from kcl_flowlog.processor.faults import GAPS
-
-from .fleet import STOP_PATIENCE, STUCK_AFTER, Fleet, Member, signal_all
-from .gate import FAILING, FORGETFUL, OPEN, THROTTLED
+from tests.fleet.fleet import STOP_PATIENCE, STUCK_AFTER, Fleet, Member, signal_all
+from tests.fleet.gate import FAILING, FORGETFUL, OPEN, THROTTLED
 
 ZOMBIES = (20.0, 60.0)
 OUTAGES = (15.0, 60.0)

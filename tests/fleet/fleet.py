@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from botocore.exceptions import HTTPClientError
-from real.instance import Instance
 
 from kcl_flowlog.demo import world as worlds
 from kcl_flowlog.demo.envelopes import Envelope, put
@@ -26,10 +25,10 @@ from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.truth import Sums, Truth, total
 from kcl_flowlog.demo.world import WorldSpec
-
-from .machine import Clock, Disk
-from .scraper import Scraper
-from .standins import StandIns
+from tests.fleet.machine import Clock, Disk
+from tests.fleet.scraper import Scraper
+from tests.fleet.standins import StandIns
+from tests.support.instance import Instance
 
 SCRAPE_INTERVAL = 1.0
 # Longer than two scrapes and than a restart takes the other way round.

@@ -20,16 +20,12 @@ from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from accounts import imbalances  # noqa: E402 - the tests are no package
-from demo_fakes import eventually  # noqa: E402
-
-from fleet.faults import FAULTS, NothingDone  # noqa: E402
-from fleet.fleet import STOP_PATIENCE, Fleet, difference  # noqa: E402
-from fleet.standins import StandIns  # noqa: E402
-from kcl_flowlog.demo.truth import Sums  # noqa: E402
+from kcl_flowlog.demo.truth import Sums
+from tests.fleet.faults import FAULTS, NothingDone
+from tests.fleet.fleet import STOP_PATIENCE, Fleet, difference
+from tests.fleet.standins import StandIns
+from tests.support.balance import imbalances
+from tests.support.demo_fakes import eventually
 
 # A dead leader's lock holds for two minutes, and only a leader hands out shards.
 FLOW_PATIENCE = 240.0

@@ -22,8 +22,7 @@ import boto3
 from botocore.config import Config
 
 from kcl_flowlog.demo.aws import EmbeddedAWS
-
-from .gate import Gate
+from tests.fleet.gate import Gate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "build" / "stand-ins"

@@ -14,16 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS
+from tests.support.builders import GOOD, NODATA, SKIPDATA, envelope, line
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "build" / "fuzz"
 TARGETS = ("payloads", "lines", "files")
-
-sys.path.insert(0, str(HERE.parent))
-
-from builders import GOOD, NODATA, SKIPDATA, envelope, line  # noqa: E402 - the tests are no package
-
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS  # noqa: E402
 
 
 def seeds(target: str) -> list[bytes]:
@@ -71,7 +68,7 @@ def fuzz(target: str, seconds: int) -> bool:
         *("-max_len=65536", "-timeout=10", "-rss_limit_mb=512", "-print_final_stats=1"),
     ]
     done = subprocess.run(
-        [sys.executable, str(HERE / "target.py"), target, *options, str(corpus)],
+        [sys.executable, "-m", "tests.fuzz.target", target, *options, str(corpus)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -11,16 +11,10 @@ import io
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import atheris
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=False):
-    from accounts import imbalances_of
-    from builders import INVENTORY, NOW, SOURCE
-
     from kcl_flowlog.counting.attribution import PEERS, Attributor
     from kcl_flowlog.counting.delta import Delta
     from kcl_flowlog.counting.duplicates import Window
@@ -41,6 +35,8 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.processor.denials import denial_line
     from kcl_flowlog.replay import inputs
     from kcl_flowlog.replay.books import Books
+    from tests.support.balance import imbalances_of
+    from tests.support.builders import INVENTORY, NOW, SOURCE
 
 LIMIT = 1_000_000
 # A dead letter's base64 of 4,096 bytes, and its names.

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.demo.truth import total
-
-from .story import Story, telling
+from tests.support.story import Story, telling
 
 pytestmark = pytest.mark.daemon
 

@@ -25,8 +25,7 @@ from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.traffic import Record
 from kcl_flowlog.demo.truth import Truth
 from kcl_flowlog.demo.world import WorldSpec
-
-from .story import Story, telling
+from tests.support.story import Story, telling
 
 pytestmark = pytest.mark.daemon
 

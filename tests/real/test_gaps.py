@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from demo_fakes import eventually
 
 from kcl_flowlog.processor.faults import GAPS
-
-from .story import Story, telling
+from tests.support.demo_fakes import eventually
+from tests.support.story import Story, telling
 
 pytestmark = pytest.mark.daemon
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .story import telling
+from tests.support.story import telling
 
 pytestmark = pytest.mark.daemon
 

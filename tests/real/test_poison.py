@@ -12,8 +12,7 @@ import pytest
 
 from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.truth import Truth
-
-from .story import telling
+from tests.support.story import telling
 
 pytestmark = pytest.mark.daemon
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet.machine import Disk
 
-from .story import telling
+from tests.fleet.machine import Disk
+from tests.support.story import telling
 
 pytestmark = pytest.mark.daemon
 

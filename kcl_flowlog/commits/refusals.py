@@ -1,0 +1,47 @@
+"""Why the KCL refused a checkpoint, and what to do about it.
+
+The table maps the simple class names of KCL exceptions
+(`ShardRecordProcessorCheckpointer` and `DynamoDBCheckpointer` of
+amazon-kinesis-client 3.1.3) to a reaction. Pure: knows no protocol and no
+ledger.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from kcl_flowlog.errors import FlowlogError
+
+
+class CheckpointRefused(FlowlogError):
+    """The KCL answered a checkpoint with an error; `name` is its exception's simple class name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The KCL refused a checkpoint: {name}")
+        self.name = name
+
+
+class Reaction(enum.Enum):
+    """What to do about a refused checkpoint."""
+
+    RETRY = "throttled"
+    RETRY_IN_DOUBT = "ambiguous"
+    LOST = "lost"
+    FATAL = "failed"
+
+
+# The value of a reaction is the outcome that flowlog_checkpoints_total counts it under.
+REACTIONS = {
+    # DynamoDB had no capacity.
+    "ThrottlingException": Reaction.RETRY,
+    # DynamoDB failed or did not answer in time: it may have been written.
+    "KinesisClientLibDependencyException": Reaction.RETRY_IN_DOUBT,
+    # The lease is someone else's; nothing can be checkpointed any more.
+    "ShutdownException": Reaction.LOST,
+    # The lease table is missing, or the protocol is out of step.
+    "InvalidStateException": Reaction.FATAL,
+    # A position outside of what was delivered: a fault of ours.
+    "IllegalArgumentException": Reaction.FATAL,
+}
+
+CHECKPOINT_OUTCOMES = ("ok", *(reaction.value for reaction in Reaction))

@@ -1,0 +1,173 @@
+"""The forms in which envelopes arrive: as CloudWatch Logs sends them, and as others pass them on."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.envelope import Envelope, LogEvent, open_payload
+from kcl_flowlog.errors import Malformed
+from tests.support.builders import GOOD, NODATA, counted, envelope, labelled
+
+ONE = envelope(GOOD)
+TWO = envelope(GOOD, NODATA)
+CONTROL = envelope("CWL CONTROL MESSAGE", messageType="CONTROL_MESSAGE")
+TEXT = gzip.decompress(ONE)
+DAMAGED = TWO[:40]
+
+# The claim, the payload, its outcome, its events by outcome, and the reason why something of it is malformed.
+FORMS = {
+    "gzip'd, as CloudWatch Logs sends it": (ONE, "data", {"counted": 1}, None),
+    "plain JSON": (TEXT, "plain", {"counted": 1}, None),
+    "plain JSON after white space": (b" \n" + TEXT + b"\n", "plain", {"counted": 1}, None),
+    "base64 of gzip": (base64.b64encode(ONE), "base64", {"counted": 1}, None),
+    "base64 of gzip, with a line end": (base64.b64encode(ONE) + b"\n", "base64", {"counted": 1}, None),
+    "base64 of JSON": (base64.b64encode(TEXT), "base64", {"counted": 1}, None),
+    "an envelope in two gzip members": (
+        gzip.compress(TEXT[:50]) + gzip.compress(TEXT[50:]),
+        "data",
+        {"counted": 1},
+        None,
+    ),
+    "two members with an envelope each": (ONE + TWO, "data", {"counted": 2, "nodata": 1}, None),
+    "two envelopes in one member": (
+        gzip.compress(TEXT + gzip.decompress(TWO)),
+        "data",
+        {"counted": 2, "nodata": 1},
+        None,
+    ),
+    "envelopes on a line each": (TEXT + b"\n" + TEXT + b"\n", "plain", {"counted": 2}, None),
+    "brackets and quotes within a message": (
+        gzip.decompress(envelope('}{ "\\"] ', GOOD)) + TEXT,
+        "plain",
+        {"counted": 2, "malformed": 1},
+        "field_count",
+    ),
+    "a control message beside data": (ONE + CONTROL, "data", {"counted": 1}, None),
+    "control messages alone": (CONTROL + CONTROL, "control", {}, None),
+    "a damaged member after a good one": (ONE + DAMAGED, "partial", {"counted": 1}, "payload_damaged"),
+    "garbage after a good member": (ONE + b"garbage", "partial", {"counted": 1}, "payload_encoding"),
+    "garbage after a good envelope": (TEXT + b"garbage", "partial", {"counted": 1}, "payload_encoding"),
+    "half an envelope after a good one": (TEXT + TEXT[:60], "partial", {"counted": 1}, "payload_not_json"),
+    "JSON of another kind between good envelopes": (
+        TEXT + b'{"hello": "world"}' + TEXT,
+        "partial",
+        {"counted": 2},
+        "payload_not_envelope",
+    ),
+    "JSON of another kind before a good envelope": (
+        b'{"messageType": "TRUTH"}' + TEXT,
+        "partial",
+        {"counted": 1},
+        "payload_message_type",
+    ),
+    "JSON of another kind alone": (b'{"hello": "world"}' * 2, "malformed", {}, "payload_not_envelope"),
+    "base64 that is cut short": (base64.b64encode(ONE)[:-3], "malformed", {}, "payload_encoding"),
+    "base64 of what is damaged": (base64.b64encode(DAMAGED), "malformed", {}, "payload_damaged"),
+    "a line without an envelope": (GOOD.encode(), "malformed", {}, "payload_encoding"),
+    "plain JSON past the limit": (
+        envelope_of_spaces := b"{" + b" " * 1_100_000 + b"}",
+        "malformed",
+        {},
+        "payload_too_large",
+    ),
+    "base64 of JSON past the limit": (base64.b64encode(envelope_of_spaces), "malformed", {}, "payload_too_large"),
+    "more envelopes than anyone sends": (
+        b'{"messageType":"DATA_MESSAGE"}' * 1025,
+        "partial",
+        {},
+        "payload_too_large",
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", FORMS)
+def test_form(claim: str) -> None:
+    """It is read, or has a reason; what can be read of it counts, and the rest is a dead letter."""
+    payload, outcome, events, reason = FORMS[claim]
+
+    delta, _ = counted(payload)
+
+    assert {outcome: 1} == labelled(delta, counts.PAYLOADS)
+    assert events == labelled(delta, counts.EVENTS)
+    assert ({} if reason is None else {reason: 1}) == labelled(delta, counts.MALFORMED)
+    assert ([] if reason is None else [reason]) == [letter.reason for letter in delta.dead_letters]
+
+
+@pytest.mark.parametrize("claim", [claim for claim in FORMS if FORMS[claim][1] == "partial"])
+def test_the_dead_letter_of_a_partial_payload_holds_only_the_rest(claim: str) -> None:
+    """Read again, it gives the same reason, and counts nothing a second time."""
+    payload, _, _, reason = FORMS[claim]
+    delta, _ = counted(payload)
+    (letter,) = delta.dead_letters
+
+    again, _ = counted(base64.b64decode(letter.body))
+
+    assert {} == labelled(again, counts.EVENTS)
+    if reason != "payload_too_large":  # the rest alone is not
+        assert {reason: 1} == labelled(again, counts.MALFORMED)
+
+
+def test_keys_in_any_order_and_unknown_ones() -> None:
+    """AWS adds keys, and shows them in two orders itself."""
+    text = json.dumps(
+        {
+            "policyLevel": "ACCOUNT_LEVEL_POLICY",
+            "logEvents": [
+                {"extractedFields": {"srcaddr": "9.9.9.9", "@aws.account": "1"}, "message": GOOD, "id": "7"},
+            ],
+            "subscriptionFilters": ["a"],
+            "logStream": "eni-a-all",
+            "logGroup": "flow-logs",
+            "owner": "123456789010",
+            "messageType": "DATA_MESSAGE",
+        }
+    )
+
+    opened = open_payload(gzip.compress(text.encode()), 10_000)
+
+    assert [([LogEvent(GOOD, "7")], ("123456789010", "flow-logs", "eni-a-all"))] == [
+        (found.events, found.stream) for found in opened.envelopes
+    ]
+
+
+def test_extracted_fields_do_not_replace_the_message() -> None:
+    """A filter pattern names them as its author likes; the message is AWS's own."""
+    odd = {"message": GOOD, "id": "1", "extractedFields": {"action": "REJECT", "bytes": "7"}}
+
+    delta, _ = counted(envelope(logEvents=[odd]))
+
+    assert [("accept", [1, 10, 1000])] == [(key.action, cell) for key, cell in delta.traffic.items()]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([ONE, TWO, CONTROL]), min_size=1, max_size=5), st.sampled_from(["", "}", "x", "{"]))
+def test_what_stands_together_counts_as_what_stands_apart(payloads: list[bytes], tail: str) -> None:
+    """Forwarders may put any number of envelopes into one payload, and even break off."""
+    together = b"".join(gzip.decompress(payload) for payload in payloads) + tail.encode()
+
+    apart, _ = counted(*payloads)
+    delta, _ = counted(gzip.compress(together))
+
+    assert apart.traffic == delta.traffic
+    assert labelled(apart, counts.EVENTS) == labelled(delta, counts.EVENTS)
+    assert len(delta.dead_letters) == bool(tail)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 2))
+def test_any_bytes_open_or_are_malformed(data: bytes, layers: int) -> None:
+    """Under any layers of gzip and base64, bytes are envelopes or have a reason."""
+    for _ in range(layers):
+        data = base64.b64encode(gzip.compress(data))
+    try:
+        found: list[Envelope] | list[str] = open_payload(data, 10_000).envelopes
+    except Malformed as bad:
+        found = [bad.reason] if bad.reason.startswith("payload_") else []
+    assert found

@@ -1,0 +1,539 @@
+"""Conversations of the MultiLang protocol with a real processor: what it answers, and what is counted by then."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import ipaddress
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kcl_flowlog.commits.claims import DEATHS, mark
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.positions import Position
+from tests.support.conversation import (
+    DENIED,
+    GOOD,
+    HANG_UP,
+    KILL,
+    ODD,
+    SHARD,
+    Stage,
+    acknowledge,
+    asks,
+    done,
+    elsewhere,
+    ends,
+    initialize,
+    payload,
+    records,
+    say,
+)
+from tests.support.demo_fakes import eventually
+from tests.support.lease_fakes import ELSEWHERE
+
+ONE = (101, payload(GOOD))
+TWO = (102, payload(GOOD, GOOD))
+GARBAGE = (103, b"neither gzip nor JSON")
+BOMB = (104, gzip.compress(b"0" * 5_000_000))
+MIXED = (105, payload(GOOD, ODD, DENIED))
+
+OPENING = [initialize(), done("initialize")]
+REFUSED = [asks("101"), acknowledge("101", "ThrottlingException")]
+DOUBTED = [asks("101"), acknowledge("101", "KinesisClientLibDependencyException")]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    made.close()
+
+
+# Each story: its claim, its steps, the flows published in the end.
+STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
+    "a batch is counted, checkpointed at its last record, and published": (
+        [*OPENING, records(ONE, TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        3,
+    ),
+    "an empty batch asks for nothing": (
+        [*OPENING, records(), done("processRecords"), HANG_UP, ends(0)],
+        0,
+    ),
+    "a stray blank line between messages of the daemon ends it rather than being taken for one": (
+        [*OPENING, ("say", "not a message"), ends(1)],
+        0,
+    ),
+    "killed after prepare, before the checkpoint: the records come again and count once": (
+        [
+            *[*OPENING, records(ONE), asks("101"), KILL],
+            *[initialize("TRIM_HORIZON"), done("initialize")],
+            *[records(ONE, TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "killed after the checkpoint, before fold: the next processor is told so, and folds": (
+        [
+            *[*OPENING, records(ONE), asks("101"), KILL],
+            *[initialize("101"), done("initialize")],
+            *[records(TWO), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "another instance went on from the commit: it is folded": (
+        [
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL, elsewhere("102")],
+            *[initialize("150"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "another instance began before the commit: the records are its own": (
+        [
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL, elsewhere("TRIM_HORIZON")],
+            *[initialize("150"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "another instance began before the commit and came to its very end: the records are its own": (
+        [
+            *[*OPENING, records(ONE, TWO), asks("102"), KILL, elsewhere("TRIM_HORIZON")],
+            *[initialize("102"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "the lease is lost: what was not committed is forgotten": (
+        [
+            *OPENING,
+            *[records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "a throttled checkpoint is tried again": (
+        [*OPENING, records(ONE), *REFUSED, asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
+        1,
+    ),
+    "a checkpoint throttled for long is asked for again with the next batch, and before it": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[records(TWO), asks("101"), acknowledge("101")],
+            *[asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "a checkpoint throttled for long is asked for again without a new record": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[records(), asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "a checkpoint throttled for long, then a kill: as the lease table has it": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[records(TWO), *REFUSED * 5, done("processRecords"), KILL],
+            *[initialize("101"), done("initialize"), records(TWO), asks("102"), acknowledge("102")],
+            *[done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "throttled, then the lease is lost, but the checkpoint had happened: the next processor folds": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+            *[initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "a checkpoint shut down: nothing is counted, nothing is asked any more": (
+        [
+            *[*OPENING, records(ONE), asks("101"), acknowledge("101", "ShutdownException"), done("processRecords")],
+            *[records(TWO), done("processRecords"), say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+        ],
+        0,
+    ),
+    "an ambiguous error is tried again at the same place": (
+        [*OPENING, records(ONE), *DOUBTED, asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0)],
+        1,
+    ),
+    "ambiguous for good: it ends without a status": (
+        [*OPENING, records(ONE), *DOUBTED * 5, ends(1)],
+        0,
+    ),
+    "ambiguous for good, but the checkpoint had happened: the next processor folds": (
+        [*OPENING, records(ONE), *DOUBTED * 5, ends(1), initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        1,
+    ),
+    "ambiguous, then shut down, but the checkpoint had happened: the next processor folds": (
+        [
+            *[*OPENING, records(ONE), *DOUBTED, asks("101"), acknowledge("101", "ShutdownException")],
+            *[done("processRecords"), say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+            *[initialize("101"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "the protocol out of step: it ends without a status": (
+        [*OPENING, records(ONE), asks("101"), acknowledge("101", "InvalidStateException"), ends(1)],
+        0,
+    ),
+    "the shard's end: the rest is committed, then everything is checkpointed, for as long as it takes": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("shardEnded"), asks("101"), acknowledge("101")],
+            *[asks(None), acknowledge(None, "ThrottlingException")] * 2,
+            *[asks(None), acknowledge(None), done("shardEnded"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "the lease lost at the shard's end: it ends without a status, as the KCL would not ask again": (
+        [*OPENING, say("shardEnded"), asks(None), acknowledge(None, "ShutdownException"), ends(1)],
+        0,
+    ),
+    "a planned stop while checkpoints are throttled: the commit is left to the lease table": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("shutdownRequested"), *REFUSED * 5, done("shutdownRequested"), HANG_UP, ends(0), elsewhere("101")],
+            *[initialize("150"), done("initialize"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "a planned stop: the last commit, then the lease is given up": (
+        [
+            *[*OPENING, records(ONE), *REFUSED * 5, done("processRecords")],
+            *[say("shutdownRequested"), asks("101"), acknowledge("101"), done("shutdownRequested")],
+            *[say("leaseLost"), done("leaseLost"), HANG_UP, ends(0)],
+        ],
+        1,
+    ),
+    "garbage is counted and acknowledged, and costs its neighbours nothing": (
+        [
+            *[*OPENING, records(ONE, GARBAGE, BOMB, MIXED), asks("105"), acknowledge("105")],
+            *[done("processRecords"), HANG_UP, ends(0)],
+        ],
+        3,
+    ),
+    "the end of stdin in the middle of a checkpoint ends it": (
+        [*OPENING, records(ONE), asks("101"), HANG_UP, ends(1)],
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", STORIES)
+def test_conversation(stage: Stage, claim: str) -> None:
+    """The processor answers as the story says, and publishes just these flows."""
+    steps, flows = STORIES[claim]
+
+    stage.play(*steps)
+
+    assert flows == stage.flows
+
+
+def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
+    """Each bad payload and line has its reason and its dead letter; the books balance."""
+    stage.play(*OPENING, records(ONE, GARBAGE, BOMB, MIXED), asks("105"), acknowledge("105"), done("processRecords"))
+
+    totals = stage.totals.counts
+    assert {
+        "payload_encoding": 1,
+        "payload_too_large": 1,
+        "bad_number": 1,
+    } == {label: number for (name, label), number in totals.items() if name == counts.MALFORMED}
+    assert {"counted": 3, "malformed": 1} == {
+        label: number for (name, label), number in counts.items() if name == counts.EVENTS
+    }
+    letters = [letter for _, letter in stage.ledger.dead_letters()]
+    assert [("103", "payload"), ("104", "payload"), ("105", "line")] == [
+        (letter.sequence_number, letter.kind) for letter in letters
+    ]
+    assert letters[2].body == ODD
+
+
+def test_an_exception_ends_it_before_the_status(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """With its inventory gone the processor says nothing more to the daemon, and its last words reach the launcher."""
+    stage.play(*OPENING)
+    stage.inventory.unlink()
+
+    stage.play(records(ONE), ends(1))
+
+    assert stage.flows == 0
+    assert eventually(lambda: "A processor ends" in caplog.text and "inventory.json" in caplog.text)
+
+
+def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
+    """A processor that outlived its daemon can't take a shard from its successor."""
+    old = stage.ledger.begin_generation()
+    stage.ledger.begin_generation()
+    stage.start(old)
+
+    stage.play(initialize(), ends(1))
+
+
+def test_a_processor_whose_shard_was_taken_over_commits_nothing(stage: Stage) -> None:
+    """Once another processor has claimed the shard, an earlier one can't even prepare."""
+    generation = stage.ledger.begin_generation()
+    stage.start(generation)
+    stage.play(*OPENING)
+
+    stage.ledger.claim("shardId-000000000000", generation)
+
+    stage.play(records(ONE), ends(1))
+
+    assert stage.flows == 0
+
+
+def test_a_processor_whose_lease_is_gone_already_counts_nothing(stage: Stage) -> None:
+    """Its claim can't be registered, so its records are another's to count."""
+    stage.owner = ELSEWHERE
+
+    stage.play(*OPENING, records(ONE), done("processRecords"), say("leaseLost"), done("leaseLost"), HANG_UP, ends(0))
+
+    assert stage.flows == 0
+
+
+def test_a_processor_whose_lease_is_gone_at_the_shards_end_ends(stage: Stage) -> None:
+    """The end of a shard must not be checkpointed either without a claim."""
+    stage.owner = ELSEWHERE
+
+    stage.play(*OPENING, say("shardEnded"), ends(1))
+
+
+def test_signals_are_ignored(stage: Stage) -> None:
+    """SIGTERM and SIGINT to the whole group must not take the last checkpoint away."""
+    stage.play(*OPENING)
+
+    stage.signal(signal.SIGTERM)
+    stage.signal(signal.SIGINT)
+
+    stage.play(records(ONE), asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))
+
+
+def test_denials_are_written_before_the_checkpoint_is_asked_for(stage: Stage) -> None:
+    """A rejected flow is on the stream of denials by the time its checkpoint could happen."""
+    stage.play(*OPENING, records((101, payload(DENIED))), asks("101"))
+
+    written = stage.denials.getvalue().decode()
+    assert '"dstport":3389' in written
+    assert written.count("\n") == 1
+
+
+def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> None:
+    """The launcher sees a shard from `initialize` to the end of its processor, however that came."""
+
+    def held() -> list[str]:
+        return [shard.shard_id for shard in stage.inbox.shards()]
+
+    stage.play(*OPENING)
+    assert eventually(lambda: held() == ["shardId-000000000000"])
+
+    stage.play(KILL)
+
+    assert eventually(lambda: held() == [])
+
+
+# The gaps of the commit, with a SIGKILL in each: (how to get there, the checkpoint that the lease table then holds).
+def test_a_kill_before_prepare_costs_nothing(stage: Stage) -> None:
+    """Killed before step 1: nothing was published, and the records count when they come again."""
+    stage.play(*OPENING)
+    with stage.locked():
+        stage.play(records(ONE))
+        assert stage.is_silent(0.5)
+        stage.play(KILL)
+
+    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), done("processRecords"))
+
+    assert stage.flows == 1
+
+
+def test_a_kill_between_checkpoint_and_fold_costs_nothing(stage: Stage) -> None:
+    """Killed right before step 3, with the checkpoint acknowledged: the next `initialize` folds."""
+    stage.play(*OPENING, records(ONE), asks("101"))
+    with stage.locked():
+        stage.play(acknowledge("101"))
+        assert stage.is_silent(0.5)
+        stage.play(KILL)
+    assert stage.flows == 0
+
+    stage.play(initialize("101"), done("initialize"))
+
+    assert stage.flows == 1
+
+
+def test_a_kill_after_fold_costs_nothing(stage: Stage) -> None:
+    """Killed after step 3: there is nothing to settle, and nothing counts twice."""
+    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), done("processRecords"), KILL)
+
+    stage.play(initialize("101"), done("initialize"), HANG_UP, ends(0))
+
+    assert stage.flows == 1
+
+
+def test_a_record_that_killed_three_times_is_passed_over(stage: Stage) -> None:
+    """The fourth processor keeps it as a dead letter, whole, and counts those beside it; others are counted before."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    poison = (102, b"arsenic " * 2000)
+    for _ in range(DEATHS):
+        stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), ends(-signal.SIGKILL))
+    assert stage.flows == 0
+
+    stage.play(*OPENING, records(ONE, poison, (103, payload(GOOD, GOOD))), asks("102"), acknowledge("102"))
+    stage.play(asks("103"), acknowledge("103"), done("processRecords"), HANG_UP, ends(0))
+
+    assert stage.flows == 3
+    ((_, letter),) = stage.ledger.dead_letters()
+    assert (letter.reason, letter.sequence_number, letter.truncated) == ("payload_poison", "102", False)
+    assert base64.b64decode(letter.body) == poison[1]
+
+
+def test_several_records_that_kill_are_passed_over_one_after_the_other(stage: Stage) -> None:
+    """Each is committed as soon as it is passed over, so that however many there are, each takes three deaths."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    batch = [ONE, (102, b"arsenic"), (103, payload(GOOD, GOOD)), (104, b"arsenic too")]
+    rest = [initialize("102"), done("initialize"), records(*batch[2:])]
+    for _ in range(DEATHS):
+        stage.play(*OPENING, records(*batch), ends(-signal.SIGKILL))
+    stage.play(*OPENING, records(*batch), asks("102"), acknowledge("102"), ends(-signal.SIGKILL))
+    for _ in range(DEATHS - 1):
+        stage.play(*rest, ends(-signal.SIGKILL))
+
+    stage.play(*rest, asks("104"), acknowledge("104"), done("processRecords"), HANG_UP, ends(0))
+
+    assert (stage.flows, stage.count(counts.MALFORMED, "payload_poison")) == (3, 2)
+
+
+def test_a_lease_that_is_lost_at_a_record_that_kills_is_given_up(stage: Stage) -> None:
+    """Nothing of the batch is counted after that."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    batch = records((101, b"arsenic"), (102, payload(GOOD)))
+    for _ in range(DEATHS):
+        stage.play(*OPENING, batch, ends(-signal.SIGKILL))
+    stage.play(*OPENING, batch, asks("101"), acknowledge("101", "ShutdownException"), done("processRecords"))
+    stage.play(say("leaseLost"), done("leaseLost"), HANG_UP, ends(0), elsewhere("TRIM_HORIZON"))
+
+    assert (stage.flows, stage.count(counts.MALFORMED, "payload_poison")) == (0, 0)
+
+
+def test_a_processor_that_is_forgotten_does_not_die(stage: Stage) -> None:
+    """What was left of the last daemon is no business of the next."""
+    stage.play(*OPENING)
+    stage.inbox.forget()
+    stage.play(KILL, *OPENING, HANG_UP, ends(0))
+
+    assert eventually(lambda: not stage.inbox.shards())
+    assert stage.inbox.deaths == 0
+
+
+def test_deaths_elsewhere_count(stage: Stage) -> None:
+    """A shard that wanders does not take its poison through the whole fleet: one death here is enough then."""
+    stage.fault.write_text("payload kill-processor arsenic")
+    poison = (102, b"arsenic")
+    stage.play(*OPENING)
+    for number in range(DEATHS - 1):
+        stage.leases.claim_elsewhere(SHARD, Position("TRIM_HORIZON"), f"other{number}", mark(Position("102")))
+    stage.play(KILL, *OPENING, records(ONE, poison), ends(-signal.SIGKILL))
+
+    stage.play(
+        *OPENING, records(ONE, poison), asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)
+    )
+
+    assert (stage.flows, stage.count(counts.MALFORMED, "payload_poison")) == (1, 1)
+
+
+def test_a_processor_that_takes_leave_has_not_died(stage: Stage) -> None:
+    """The launcher tells a death by the farewell that is missing."""
+    stage.play(*OPENING, HANG_UP, ends(0))
+    assert eventually(lambda: not stage.inbox.shards())
+    assert stage.inbox.deaths == 0
+
+    stage.play(*OPENING, KILL)
+
+    assert eventually(lambda: stage.inbox.deaths == 1)
+
+
+ACTIONS = ("ACCEPT", "REJECT")
+# Bytes that a processor may hold for the largest batch.
+MOST_MEMORY = 200_000_000
+
+
+def test_an_envelope_of_thousands_of_events_is_one_batch_like_any_other(stage: Stage) -> None:
+    """A megabyte of Kinesis holds as many, and a batch holds ten of those."""
+    batch = [(101 + number, payload(*[GOOD] * 5_000, log_stream=f"eni-a-{number}")) for number in range(5)]
+
+    stage.play(*OPENING, records(*batch), asks("105"), acknowledge("105"), done("processRecords"), HANG_UP, ends(0))
+
+    assert stage.flows == 25_000
+
+
+def test_the_largest_batch_takes_bounded_memory(tmp_path: Path) -> None:
+    """Kinesis delivers up to ten megabytes at once, here of flows that compress as badly as real ones do."""
+    rng = random.Random(1)
+    batch: list[tuple[int, bytes]] = []
+    flows = 0
+    while sum(len(data) for _, data in batch) < 10_000_000:
+        lines = [
+            f"2 1 eni-a 10.0.1.10 {ipaddress.IPv4Address(rng.getrandbits(32))} {rng.randrange(1024, 65536)} 443 6"
+            f" {rng.randrange(1, 100)} {rng.randrange(100, 10**6)} 1700000000 1700000060 {rng.choice(ACTIONS)} OK"
+            for _ in range(40_000)
+        ]
+        batch.append((101 + len(batch), payload(*lines, log_stream=f"eni-a-{len(batch)}")))
+        flows += len(lines)
+    last = str(batch[-1][0])
+
+    with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny=False)) as stage:
+        stage.play(*OPENING, records(*batch), asks(last))
+        peak = stage.peak_memory
+        stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
+
+        assert stage.flows == flows
+        assert peak < MOST_MEMORY
+
+
+def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Stage) -> None:
+    """More denials than a pipe holds: the processor waits until someone reads, and each is written."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as pipe, os.fdopen(writer, "wb") as stdout:
+        stage.inbox._denials = stdout
+        stage.play(*OPENING, records((101, payload(*[DENIED] * 3000))))
+        assert stage.is_silent(1.0)
+        assert stage.inbox.is_writing
+
+        written = []
+        read = threading.Thread(target=lambda: written.extend(islice(pipe, 3000)))
+        read.start()
+        stage.play(asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))
+        read.join(10)
+
+    assert len(written) == 3000
+    assert stage.flows == 3000
+
+
+UNLISTED = "2 1 eni-z 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+SECOND_PEER = "2 1 eni-z 10.0.1.50 198.51.100.7 40000 443 6 1 40 1700000000 1700000060 ACCEPT OK"
+
+
+@pytest.mark.parametrize(
+    ("more", "flows", "unattributed"), [((), 0, 1), ((SECOND_PEER,), 2, 0)], ids=["in vain", "until it is known"]
+)
+def test_what_waits_is_counted_with_its_commit(
+    stage: Stage, more: tuple[str, ...], flows: int, unattributed: int
+) -> None:
+    """A record of an interface not known well enough waits no longer than its checkpoint, nor does its denial."""
+    batch = [(101, payload(UNLISTED, log_stream="eni-z-all"))]
+    batch += [(102, payload(one, log_stream="eni-z-all")) for one in more]
+    last = str(batch[-1][0])
+
+    stage.play(*OPENING, records(*batch), asks(last))
+    denials = stage.denials.getvalue().splitlines()
+    stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
+
+    assert len(denials) == 1
+    assert (stage.flows, stage.count(counts.EVENTS, "unattributed")) == (flows, unattributed)

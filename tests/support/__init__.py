@@ -1,0 +1,1 @@
+"""Helpers that tests share: builders of inputs, fakes, the real product as a process."""

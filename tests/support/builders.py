@@ -1,0 +1,100 @@
+"""Lines, envelopes and an inventory for tests of the counting path."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import Window
+from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.payload import Denial, PayloadCounter, PayloadOrigin
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
+
+SOURCE = PayloadOrigin("shardId-000000000000", Position("1"))
+NOW = 1_700_000_100.0
+
+# Two VPCs with the same blocks, two zones, IPv6, and a secondary address.
+INVENTORY = Inventory(
+    1.0,
+    (
+        Subnet("subnet-a", "vpc-1", "az1", "10.0.1.0/24", ("2001:db8:1:a::/64",)),
+        Subnet("subnet-b", "vpc-1", "az1", "10.0.2.0/24"),
+        Subnet("subnet-c", "vpc-1", "az2", "10.0.3.0/24", ("2001:db8:1:c::/64",)),
+        Subnet("subnet-x", "vpc-2", "az1", "10.0.1.0/24"),
+        Subnet("subnet-y", "vpc-2", "az2", "10.0.9.0/24"),
+    ),
+    (
+        Interface("eni-a", "subnet-a", "vpc-1", ("10.0.1.10", "10.0.1.11", "2001:db8:1:a::10")),
+        Interface("eni-b", "subnet-b", "vpc-1", ("10.0.2.10",)),
+        Interface("eni-c", "subnet-c", "vpc-1", ("10.0.3.10", "2001:db8:1:c::10")),
+        Interface("eni-x", "subnet-x", "vpc-2", ("10.0.1.10",)),
+    ),
+)
+
+
+def line(source: str, target: str, interface: str = "eni-a", action: str = "ACCEPT", **fields: Any) -> str:
+    """Return a line in the default format."""
+    values = {
+        "protocol": 6,
+        "packets": 10,
+        "bytes": 1000,
+        "start": 1700000000,
+        "end": 1700000060,
+        "srcport": 40000,
+        "dstport": 443,
+        "status": "OK",
+        **fields,
+    }
+    return (
+        "2 123456789010 {i} {s} {t} {srcport} {dstport} {protocol} {packets} {bytes} {start} {end} {a} {status}".format(
+            i=interface, s=source, t=target, a=action, **values
+        )
+    )
+
+
+GOOD = line("10.0.1.10", "198.51.100.7")
+NODATA = "2 123456789010 eni-a - - - - - - - 1700000000 1700000060 - NODATA"
+SKIPDATA = "2 123456789010 eni-a - - - - - - - 1700000000 1700000060 - SKIPDATA"
+
+
+def envelope(*messages: Any, **fields: Any) -> bytes:
+    """Return a gzip'd envelope; a message that is no text becomes an odd event."""
+    events = [{"id": str(number), "timestamp": 0, "message": message} for number, message in enumerate(messages)]
+    made = {
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789010",
+        "logGroup": "flow-logs",
+        "logStream": "eni-a-all",
+        "subscriptionFilters": ["to-kinesis"],
+        "logEvents": events,
+        **fields,
+    }
+    return gzip.compress(json.dumps(made).encode())
+
+
+def counted(
+    *payloads: bytes,
+    inventory: Inventory = INVENTORY,
+    limit: int = 1_000_000,
+    formats: tuple[str, ...] = (),
+    window: Window | None = None,
+) -> tuple[Delta, list[Denial]]:
+    """Return what some payloads add up to, and the denials in them."""
+    denials: list[Denial] = []
+    counter = PayloadCounter(
+        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window
+    )
+    delta = Delta()
+    for payload in payloads:
+        counter.count(payload, SOURCE, NOW, delta)
+    counter.finish(NOW, delta)
+    return delta, denials
+
+
+def labelled(delta: Delta, count: str) -> dict[str, int]:
+    """Return one of the delta's counts by label."""
+    return {label: number for (name, label), number in delta.counts.items() if name == count}

@@ -1,0 +1,267 @@
+"""The MultiLangDaemon, played: conversations with a real processor, as data.
+
+A conversation is a list of steps. What the daemon says and what the processor
+has to answer are the protocol's messages; a batch is written as the lines of
+its records. The processor is the real program, with a real ledger and a real
+inbox; only the daemon and the lease table are played.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import os
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kcl_flowlog.commits.ledger import Ledger, Totals
+from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.launcher.inbox import Inbox
+from kcl_flowlog.launcher.registrar import Registrar
+from kcl_flowlog.processor.faults import VARIABLE
+from tests.support.lease_fakes import HERE, FakeLeases
+
+SHARD = "shardId-000000000000"
+GOOD = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK"
+DENIED = "2 1 eni-a 198.51.100.7 10.0.1.10 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+ODD = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 ten 1000 1700000000 1700000060 ACCEPT OK"
+
+INVENTORY = Inventory(
+    1.0,
+    (Subnet("subnet-a", "vpc-1", "az1", "10.0.1.0/24"),),
+    (Interface("eni-a", "subnet-a", "vpc-1", ("10.0.1.10",)),),
+)
+
+
+def payload(*lines: str, log_stream: str = "eni-a-all") -> bytes:
+    """Return a gzip'd envelope with these lines."""
+    events = [{"id": str(number), "timestamp": 0, "message": line} for number, line in enumerate(lines)]
+    envelope = {"messageType": "DATA_MESSAGE", "logStream": log_stream, "logEvents": events}
+    return gzip.compress(json.dumps(envelope).encode())
+
+
+# What the daemon says.
+
+
+def initialize(at: str = "TRIM_HORIZON") -> tuple[str, Any]:
+    return "say", {"action": "initialize", "shardId": SHARD, "sequenceNumber": at, "subSequenceNumber": 0}
+
+
+def records(*batch: tuple[int, bytes]) -> tuple[str, Any]:
+    """Deliver records: each a sequence number and a payload."""
+    made = [
+        {
+            "action": "record",
+            "data": base64.b64encode(data).decode(),
+            "partitionKey": "p",
+            "sequenceNumber": str(sequence),
+            "subSequenceNumber": 0,
+            "approximateArrivalTimestamp": 1700000100000,
+        }
+        for sequence, data in batch
+    ]
+    return "say", {"action": "processRecords", "records": made, "millisBehindLatest": 0}
+
+
+def acknowledge(at: str | None, error: str | None = None) -> tuple[str, Any]:
+    """Answer a checkpoint: granted, or refused with the simple name of an exception."""
+    return "say", {"action": "checkpoint", "sequenceNumber": at, "subSequenceNumber": 0, "error": error}
+
+
+def say(action: str) -> tuple[str, Any]:
+    return "say", {"action": action}
+
+
+# What the processor has to answer.
+
+
+def done(action: str) -> tuple[str, Any]:
+    return "hear", {"action": "status", "responseFor": action}
+
+
+def asks(at: str | None) -> tuple[str, Any]:
+    """A checkpoint at a sequence number, or of everything."""
+    return "hear", {"action": "checkpoint", "sequenceNumber": at, "subSequenceNumber": None if at is None else 0}
+
+
+def elsewhere(at: str) -> tuple[str, Any]:
+    """Another instance takes the shard and begins from this checkpoint."""
+    return "elsewhere", Position(at)
+
+
+HANG_UP = ("hang up", None)
+KILL = ("kill", None)
+
+
+def ends(code: int) -> tuple[str, Any]:
+    """The processor ends, without another word on stdout."""
+    return "ends", code
+
+
+class Stage:
+    """A state directory with ledger, inventory and inbox, on which processors come and go."""
+
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        self.directory = directory
+        self.fault = directory / "fault"
+        self.denials = io.BytesIO()
+        self.inventory = directory / "inventory.json"
+        self.inventory.write_bytes(subnets.dump(INVENTORY))
+        self._settings = {
+            "ledger": str(directory / "ledger.sqlite3"),
+            "inventory": str(self.inventory),
+            "attempts": str(directory / "attempts"),
+            "messages": str(directory / "messages.sock"),
+            "flow_log_formats": (),
+            "deduplicate": True,
+            "watched_ports": ("3389",),
+            "payload_limit": 1_000_000,
+            # Due at once: every batch is committed.
+            "checkpoint_interval": 0.0,
+            "log_deny": True,
+            **settings,
+        }
+        self.leases = FakeLeases()
+        # The worker id that the lease table has for the owner, whenever the daemon initialises a processor.
+        self.owner = HERE
+        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
+        self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
+        self.inbox.start()
+        self.ledger = Ledger(directory / "ledger.sqlite3")
+        self._child: subprocess.Popen[bytes] | None = None
+        self._heard = b""
+
+    def start(self, generation: int | None = None) -> None:
+        """Start a processor, of a new generation unless one is given."""
+        generation = self.ledger.begin_generation() if generation is None else generation
+        settings = ProcessorSettings(generation=generation, **self._settings)
+        path = self.directory / "processor.json"
+        path.write_bytes(msgspec.json.encode(settings))
+        self._heard = b""
+        with (self.directory / "stderr").open("ab") as stderr:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "kcl_flowlog.processor"],
+                env={**os.environ, PROCESSOR_SETTINGS_VARIABLE: str(path), VARIABLE: str(self.fault)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                bufsize=0,
+            )
+
+    def play(self, *steps: tuple[str, Any]) -> None:
+        """Go through a conversation; after one processor has ended, the next step begins with a new one."""
+        for kind, what in steps:
+            if kind == "elsewhere":
+                self.leases.claim_elsewhere(SHARD, what)
+                continue
+            if self._child is None:
+                self.start()
+            self._step(kind, what)
+
+    def _step(self, kind: str, what: Any) -> None:
+        child = self._child
+        assert child is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
+        if kind == "say":
+            if isinstance(what, dict) and what["action"] == "initialize":
+                self.leases.assign(SHARD, self.owner, Position(what["sequenceNumber"]))
+            child.stdin.write(json.dumps(what).encode() + b"\n")
+        elif kind == "hear":
+            assert what == json.loads(self.hear())
+        elif kind == "kill":
+            child.kill()
+            self._end()
+        elif kind == "hang up":
+            child.stdin.close()
+        elif kind == "ends":
+            assert self.hear() == ""
+            assert what == child.wait(10)
+            self._end()
+
+    def hear(self) -> str:
+        """Return the next line of the protocol that is not blank; nothing at its end."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        while True:
+            line, newline, rest = self._heard.partition(b"\n")
+            if newline:
+                self._heard = rest
+                if line:
+                    return line.decode()
+                continue
+            ready, _, _ = select.select([self._child.stdout], [], [], 10)
+            assert ready, f"no answer within 10 s; {(self.directory / 'stderr').read_text()}"
+            part = self._child.stdout.read(65536)
+            if not part:
+                return self._heard.decode()
+            self._heard += part
+
+    def is_silent(self, seconds: float) -> bool:
+        """Say whether the processor says nothing for so long."""
+        assert self._child is not None
+        return not self._heard.strip() and not select.select([self._child.stdout], [], [], seconds)[0]
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.wait(10)
+            for stream in (child.stdin, child.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._child is not None
+        self._child.send_signal(number)
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes of memory that the processor has held."""
+        assert self._child is not None
+        (line,) = (one for one in Path(f"/proc/{self._child.pid}/status").read_text().splitlines() if "VmHWM" in one)
+        return int(line.split()[1]) * 1024
+
+    @property
+    def totals(self) -> Totals:
+        return self.ledger.totals()
+
+    @property
+    def flows(self) -> int:
+        """All flows that are published."""
+        return sum(total.flows for total in self.totals.traffic)
+
+    def count(self, name: str, label: str = "") -> int:
+        return self.totals.counts.get((name, label), 0)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the ledger's lock, so that a processor stops right before its next step in it."""
+        connection = sqlite3.connect(self.directory / "ledger.sqlite3", isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+            connection.close()
+
+    def close(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._end()
+        self.inbox.stop()
+        self.ledger.close()
