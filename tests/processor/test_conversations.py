@@ -249,7 +249,7 @@ def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
         "bad_number": 1,
     } == {label: number for (name, label), number in totals.items() if name == counts.MALFORMED}
     assert {"counted": 3, "malformed": 1} == {
-        label: number for (name, label), number in counts.items() if name == counts.EVENTS
+        label: number for (name, label), number in totals.items() if name == counts.EVENTS
     }
     letters = [letter for _, letter in stage.ledger.dead_letters()]
     assert [("103", "payload"), ("104", "payload"), ("105", "line")] == [
