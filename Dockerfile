@@ -1,5 +1,5 @@
 # The image of kcl-flowlog. The last stage is the production image; `--target demo` is the same plus what
-# `kcl-flowlog demo` needs. All stages start from one base: a venv is bound to the path of its python3.
+# `kcl-flowlog demo` needs. All stages share a base, because a venv is bound to the path of its python3.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 
@@ -22,8 +22,8 @@ jdk.unsupported,jdk.crypto.ec,jdk.management,jdk.net,jdk.zipfs \
  && test "$(grep -c trustedCertEntry /tmp/trusted)" -gt 50
 
 
-# The locked libraries. amazon-kclpy fetches the daemon's jars while it is built, where its hash doesn't cover them;
-# so they have sums of their own.
+# The locked libraries. amazon-kclpy fetches the jars of the daemon during its build, and its hash does not cover them;
+# so the jars have their own checksums.
 FROM ${BASE_IMAGE} AS libraries
 COPY requirements/run.txt properties/kcl-jars-*.sha256 /src/requirements/
 RUN python3 -m venv /opt/venv \
@@ -34,9 +34,9 @@ WORKDIR /src/site-packages/amazon_kclpy/jars
 RUN sha256sum --check --strict --quiet /src/requirements/kcl-jars-*.sha256
 
 
-# The package, and less of the libraries: of botocore's descriptions of some 400 services those that the inventory
-# asks or that credentials may come from, no examples, no installer. Bytecode is made here, since nothing can be
-# written at run time; it is never checked against its source, which can't change.
+# The package, and less of the libraries: botocore describes some 400 services; only those stay that the product
+# calls or that credentials come from. No examples, no installer. Bytecode is made here, because nothing can be
+# written at run time; it is never checked against its source, which cannot change.
 FROM libraries AS venv
 WORKDIR /src
 COPY setup.py setup.cfg pyproject.toml README.md LICENSE ./
@@ -67,7 +67,7 @@ RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep51
  && python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/venv/lib
 
 
-# What both images share. There is no init process: the launcher is built to be process 1.
+# What both images share. No init process is needed: the launcher can be process 1.
 FROM ${BASE_IMAGE} AS base
 # The python image comes without the bytecode of its standard library.
 RUN python3 -m compileall -q -x '/(test|tests|idlelib|lib2to3|ensurepip|turtledemo|tkinter|[a-z]*-packages)/' \
@@ -89,7 +89,7 @@ FROM base AS demo
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="kcl-flowlog demo" \
-      org.opencontainers.image.description="kcl-flowlog over an embedded AWS, with made-up flow logs" \
+      org.opencontainers.image.description="kcl-flowlog over an embedded AWS, with generated flow logs" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -108,8 +108,8 @@ LABEL org.opencontainers.image.title="kcl-flowlog" \
 COPY --from=venv /opt/venv /opt/venv
 VOLUME ["/var/lib/kcl-flowlog"]
 EXPOSE 10514
-# For an engine that looks at it (Kubernetes and ECS have probes of their own). With another --web.listen-address or
-# with --web.config.file, replace it.
+# For Docker and Podman; Kubernetes and ECS define their own probes. Replace it if you set --web.listen-address or
+# --web.config.file.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=2m --retries=3 CMD ["python3", "-c", "\
 import http.client; \
 server = http.client.HTTPConnection('127.0.0.1', 10514, timeout=4); \
