@@ -17,7 +17,7 @@ import click
 
 from kcl_flowlog import __version__
 from kcl_flowlog.errors import ConfigError, FlowlogError
-from kcl_flowlog.options import all_settings, config_of
+from kcl_flowlog.options import SettingsCommand, all_settings, config_of, warn_of_unknown_variables
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -48,7 +48,7 @@ def cli() -> None:
     """Count VPC Flow Logs per subnet, from a Kinesis stream, for Prometheus."""
 
 
-@cli.command()
+@cli.command(cls=SettingsCommand)
 @all_settings
 @click.option("--shards", hidden=True, help="Accepted and not needed: the KCL finds the shards.")
 def run(shards: str | None, **values: Any) -> None:
@@ -67,6 +67,7 @@ def run(shards: str | None, **values: Any) -> None:
 
     config = config_of(values)
     logs.configure(config.log_level, config.log_format)
+    warn_of_unknown_variables(os.environ)
     if shards is not None:
         logging.getLogger(__name__).warning("--shards is no longer needed: the KCL finds the shards itself")
     instance.run(config, os.environ, sys.stdout.buffer)

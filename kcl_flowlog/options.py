@@ -1,69 +1,134 @@
-"""The command line's options, made from the table of settings.
+"""The options of a command, made from the table of settings.
 
-A setting is taken from its flag, else from its environment variable, else
-from the configuration file, else from its default. An unknown key of the file
-is an error with its line, as a misspelt setting would otherwise just not
-work.
+A value comes from the option, else from the environment variable, else from
+the configuration file, else it is the default. Wherever it comes from, its
+text is parsed here, once. A value that can't be used is a `ConfigError` that
+names its place: the option, the variable, or the file and the line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kcl_flowlog import yaml_file
-from kcl_flowlog.config import Config, Kind, Setting, parse_seconds, settings
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.config import Config, settings
+from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.processor import faults
+from kcl_flowlog.setting import ENVIRONMENT_PREFIX, Setting
 
-# Options of flowlog-exporter, which this succeeds, that are still understood; see `kcl_flowlog.cli`.
-OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
+log = logging.getLogger(__name__)
+
+CONFIG_FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG_FILE"
+# Spellings of flowlog-exporter, the predecessor, that still work.
+_OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
+_INTERNAL_VARIABLES = (CONFIG_FILE_VARIABLE, PROCESSOR_SETTINGS_VARIABLE, faults.VARIABLE)
+# Kubernetes sets these in every container if a Service is called kcl-flowlog.
+_SERVICE_LINK = re.compile(ENVIRONMENT_PREFIX + r"(SERVICE_(HOST|PORT)|PORT(_[0-9]+_(TCP|UDP|SCTP))?)(_\w+)?")
+_GAP = 2
+_WIDEST_FLAG = 31
 
 
-class Seconds(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
-    """A duration such as 90, 90s, 30m or 24h."""
+class SettingType(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
+    """Parses the text of a setting."""
 
-    name = "TIME"
+    name = "text"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Return the texts in the environment variable of a repeatable setting."""
+        return self._setting.split(rv)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value of a text; anything else has been parsed before. Raises `ConfigError`."""
+        if not isinstance(value, str):
+            return value
         try:
-            return parse_seconds(str(value))
+            return self._setting.parse(value)
         except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
+            raise ConfigError(f"{self._place(value, param, ctx)}: {error}.") from None
+
+    def _place(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if isinstance(value, yaml_file.Scalar):
+            return value.place
+        source = ctx.get_parameter_source(param.name) if ctx and param and param.name else None
+        return self._setting.variable if source is ParameterSource.ENVIRONMENT else self._setting.flag
 
 
-class Line(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
-    """A text that may hold spaces; a variable with several has each on a line of its own."""
-
-    name = "TEXT"
-    envvar_list_splitter = "\n"
+class SwitchType(SettingType, click.types.BoolParamType):
+    """Parses the text of a switch; click wants the type of a switch to be boolean."""
 
 
-_SEVERAL = ("list", "lines")
-_TYPES: dict[Kind, Any] = {
-    "text": str,
-    "integer": int,
-    "seconds": Seconds(),
-    "path": str,
-    "list": str,
-    "lines": Line(),
-}
+class SettingOption(click.Option):
+    """The option of a setting."""
+
+    def __init__(self, param_decls: Sequence[str], setting: Setting) -> None:
+        self.setting = setting
+        flags = [setting.flag, *_OLD_SPELLINGS.get(setting.flag, ())]
+        if setting.is_switch:
+            flags[0] = f"{setting.flag}/--no-{setting.key}"
+        kind = SwitchType if setting.is_switch else SettingType
+        several: dict[str, Any] = {"multiple": True, "callback": _collect} if setting.collect else {}
+        default = setting.default_value() if setting.is_switch else setting.default
+        super().__init__(
+            [*flags, *param_decls],
+            type=kind(setting),
+            envvar=setting.variable,
+            metavar=setting.metavar or None,
+            help=setting.help,
+            **(several or {"default": default}),
+        )
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return the two columns of the help: the flag, and what it means."""
+        setting = self.setting
+        flag = f"--[no-]{setting.key}" if setting.is_switch else f"{setting.flag} {setting.metavar}"
+        choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
+        default = f" [default: {setting.default}]" if setting.default else ""
+        return flag, f"{setting.help}{choices}{default} [env: {setting.variable}]"
+
+
+def _collect(ctx: click.Context, param: click.Parameter, value: Iterable[Any]) -> Any:
+    assert isinstance(param, SettingOption) and param.setting.collect  # noqa: S101, PT018 - for mypy
+    return param.setting.collect(value)
+
+
+class SettingsCommand(click.Command):
+    """A command whose help shows the settings under the headings of their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, then each group of settings, with all second columns aligned."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                group = param.setting.group if isinstance(param, SettingOption) else "Options"
+                sections.setdefault(group, []).append(record)
+        for group, records in sections.items():
+            with formatter.section(group):
+                formatter.write_dl([(flag.ljust(_WIDEST_FLAG), text) for flag, text in records], _WIDEST_FLAG, _GAP)
 
 
 def some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that gives a command `--config.file` and an option for each setting named.
+    """Return a decorator that gives a command `--config.file` and the options of the settings named.
 
-    A configuration file may hold all settings, whichever the command takes.
+    The configuration file may hold every setting, also those that the command does not use.
     """
+    table = settings()
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for field, setting in reversed(settings()):
-            if field.name in names:
-                function = _option(field.name, setting, field.default)(function)
+        for name in reversed([name for name in table if name in names]):
+            function = click.option(name, cls=SettingOption, setting=table[name])(function)
         return click.option(
             "--config.file",
             "config_file",
@@ -71,44 +136,15 @@ def some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., A
             is_eager=True,
             expose_value=False,
             callback=_use_file,
-            envvar="KCL_FLOWLOG_CONFIG_FILE",
-            show_envvar=True,
-            help="YAML file of settings: each key is an option's name without its dashes.",
+            envvar=CONFIG_FILE_VARIABLE,
+            help=f"YAML file of settings: each key is an option without its dashes. [env: {CONFIG_FILE_VARIABLE}]",
         )(function)
 
     return decorate
 
 
-all_settings = some_settings(*(field.name for field, _ in settings()))
-"""Decorate a command with every setting."""
-
-
-def _option(name: str, setting: Setting, default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    flags = [setting.flag, *OLD_SPELLINGS.get(setting.flag, ())]
-    common: dict[str, Any] = {"envvar": setting.variable, "show_envvar": True, "help": setting.help}
-    if setting.kind == "switch":
-        on_off = f"{setting.flag}/--no-{setting.key}"
-        return click.option(on_off, *flags[1:], name, default=default, **common)
-    if setting.kind == "choice":
-        return click.option(
-            *flags, name, type=click.Choice(setting.choices), default=default, show_default=True, **common
-        )
-    return click.option(
-        *flags,
-        name,
-        type=_TYPES[setting.kind],
-        default=default,
-        multiple=setting.kind in _SEVERAL,
-        metavar=setting.metavar,
-        show_default=_shown(setting, default),
-        **common,
-    )
-
-
-def _shown(setting: Setting, default: Any) -> bool | str:
-    if setting.kind == "seconds":
-        return f"{default:g}s"
-    return default not in ("", ())
+all_settings = some_settings(*settings())
+"""Decorate a command with the options of all settings."""
 
 
 def _use_file(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -117,21 +153,28 @@ def _use_file(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the settings in a configuration file by their field names. Raises `ConfigError`."""
-    known = {setting.key: (field.name, setting.kind) for field, setting in settings()}
+    """Return the texts in a configuration file by the names of their settings. Raises `ConfigError`."""
+    known = {setting.key: (name, setting) for name, setting in settings().items()}
     section = yaml_file.read(path).allow(known)
-    values: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     for key in section:
-        name, kind = known[key]
-        # As text: click converts it just as it would a flag's.
-        values[name] = _several(section.value(key)) if kind in _SEVERAL else section.text(key)
-    return values
+        name, setting = known[key]
+        texts[name] = section.texts(key) if setting.collect else section.text(key)
+    return texts
 
 
-def _several(value: yaml_file.Value) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
-def config_of(values: dict[str, Any]) -> Config:
-    """Return the settings that click has parsed."""
+def config_of(values: Mapping[str, Any]) -> Config:
+    """Return the settings that click has parsed. Raises `ConfigError` if the stream is missing."""
+    if values["stream"] is None:
+        raise ConfigError("No stream: name the Kinesis stream with --stream NAME or KCL_FLOWLOG_STREAM.")
     return Config(**values)
+
+
+def warn_of_unknown_variables(environ: Iterable[str]) -> None:
+    """Log a warning for each variable that looks like a setting and is not: it is probably misspelt."""
+    known = [*(setting.variable for setting in settings().values()), *_INTERNAL_VARIABLES]
+    for name in sorted(environ):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known and not _SERVICE_LINK.fullmatch(name):
+            nearest = get_close_matches(name, known, n=1)
+            fields = {"variable": name, **({"nearest": nearest[0]} if nearest else {})}
+            log.warning("Ignored an unknown environment variable", extra={"fields": fields})

@@ -1,23 +1,35 @@
-"""A YAML file as mappings that know their lines, so that a mistake can be told with its place.
+"""YAML files as mappings that know their lines, so that an error can name the place of a mistake.
 
-The home of PyYAML. Every mistake of the user is a `ConfigError`.
+The home of PyYAML. Values are text or lists of text, as they stand in the
+file: what they mean is for the caller to say. Every mistake in a file is a
+`ConfigError` that names the file and, once it is known to be YAML, the line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 
 from kcl_flowlog.errors import ConfigError
 
-Scalar = str
-Value = str | list[str]
+
+class Scalar(str):
+    """The text of a value, with its place: `FILE, line 3, KEY`."""
+
+    place: str
+
+    def __new__(cls, text: str, place: str) -> Scalar:
+        """Return the text with its place."""
+        scalar = super().__new__(cls, text)
+        scalar.place = place
+        return scalar
 
 
 class Section:
-    """One mapping of a file: its keys must be among `known`."""
+    """A mapping in a file. Raises `ConfigError` if the node is something else, or has a key twice."""
 
     def __init__(self, path: Path, node: yaml.Node | None) -> None:
         self._path = path
@@ -25,14 +37,21 @@ class Section:
         if node is None or (isinstance(node, yaml.ScalarNode) and node.value == ""):
             return
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(f"{path}, line {node.start_mark.line + 1}: keys with values are expected here.")
-        self._nodes = {str(key.value): (key, value) for key, value in node.value}
+            raise ConfigError(f"{path}, line {_line(node)}: expected keys with values, such as `key: value`.")
+        for key, value in node.value:
+            name = str(key.value)
+            if name in self._nodes:
+                first = _line(self._nodes[name][0])
+                raise ConfigError(f"{path}, line {_line(key)}: {name!r} is already set in line {first}; remove one.")
+            self._nodes[name] = key, value
 
     def allow(self, known: Collection[str]) -> Section:
-        """Return this section. Raises `ConfigError` if it has another key than those `known`."""
+        """Return this section. Raises `ConfigError` if it has a key that is not in `known`."""
         for name, (key, _) in self._nodes.items():
             if name not in known:
-                raise ConfigError(f"{self._path}, line {key.start_mark.line + 1}: there is no setting {name!r}.")
+                near = get_close_matches(name, known, n=1)
+                advice = f"did you mean {near[0]!r}?" if near else "remove it."
+                raise ConfigError(f"{self._path}, line {_line(key)}: unknown key {name!r}; {advice}")
         return self
 
     def __iter__(self) -> Iterator[str]:
@@ -42,28 +61,29 @@ class Section:
         return name in self._nodes
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a key's value as text."""
-        value = self.value(name) if name in self._nodes else default
-        if isinstance(value, list):
-            raise self.error(name, "one value is expected, not a list")
-        return value
+        """Return the text under a key, or `default` if the key is missing. Raises `ConfigError` for a list."""
+        if name not in self._nodes:
+            return default
+        if isinstance(self._nodes[name][1], yaml.SequenceNode):
+            raise self.error(name, "expected one value, not a list")
+        return self.texts(name)[0]
 
-    def value(self, name: str) -> Value:
-        """Return a key's value: text, or a list of texts."""
+    def texts(self, name: str) -> list[Scalar]:
+        """Return the texts in the list under a key; a single value counts as a list of one."""
         node = self._nodes[name][1]
-        if isinstance(node, yaml.SequenceNode):
-            return [str(item.value) for item in node.value]
-        if isinstance(node, yaml.MappingNode):
-            raise self.error(name, "a value is expected, not further keys")
-        return str(node.value)
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for item in items:
+            if not isinstance(item, yaml.ScalarNode):
+                raise self.error(name, "expected a value, not further keys or lists")
+        return [Scalar(item.value, f"{self._path}, line {_line(item)}, {name}") for item in items]
 
     def section(self, name: str) -> Section:
-        """Return the section under a key; an empty one where the key is missing."""
+        """Return the section under a key, or an empty section if the key is missing."""
         return Section(self._path, self._nodes[name][1] if name in self._nodes else None)
 
     def error(self, name: str, what: str) -> ConfigError:
         """Return an error that names the file, the line and the key."""
-        return ConfigError(f"{self._path}, line {self._nodes[name][0].start_mark.line + 1}, {name}: {what}.")
+        return ConfigError(f"{self._path}, line {_line(self._nodes[name][0])}, {name}: {what}.")
 
 
 def read(path: Path) -> Section:
@@ -71,7 +91,11 @@ def read(path: Path) -> Section:
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise ConfigError(f"The file {path} can't be read: {error.strerror}.") from error
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The file {path} is not YAML: {' '.join(str(error).split())}.") from error
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     return Section(path, node)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

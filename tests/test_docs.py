@@ -19,12 +19,9 @@ from tests.support.paths import ROOT
 
 def settings_table() -> str:
     lines = ["| option | environment variable | default | meaning |", "| --- | --- | --- | --- |"]
-    for field, setting in settings():
-        default = "on" if field.default is True else "off" if field.default is False else field.default
-        if setting.kind == "seconds":
-            default = f"{default:g}s"
-        shown = f"`{default}`" if default not in ("", ()) else ""
-        choices = f" One of {', '.join(f'`{choice}`' for choice in setting.choices)}." if setting.choices else ""
+    for setting in settings().values():
+        shown = f"`{setting.default}`" if setting.default else ""
+        choices = f" One of: {', '.join(f'`{choice}`' for choice in setting.choices)}." if setting.choices else ""
         lines.append(f"| `{setting.flag}` | `{setting.variable}` | {shown} | {setting.help}{choices} |")
     return "\n".join(lines)
 

@@ -1,201 +1,239 @@
-"""From flags, environment and file to settings."""
+"""From options, environment variables and the configuration file to settings."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from kcl_flowlog.config import ENVIRONMENT_PREFIX, Config, settings
+from kcl_flowlog.config import Config, settings
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.options import all_settings, config_of
+from kcl_flowlog.options import SettingsCommand, all_settings, config_of
+from kcl_flowlog.setting import ENVIRONMENT_PREFIX, Setting
 
 TABLE = settings()
-IDS = [setting.flag for _, setting in TABLE]
 
-# Where any text will not do: a value other than the default, as it is given.
+# Values as a user writes them, where not any text will do: two that are not the default.
 OTHER_VALUES = {
-    "initial_position": "trim-horizon",
-    "watched_ports": "443",
-    "traffic_labels": "peer",
-    "web_listen_address": "127.0.0.1:9000",
-    "web_telemetry_path": "/other",
+    "initial_position": ("trim-horizon", "2026-01-31"),
+    "watched_ports": ("443", "80"),
+    "traffic_labels": ("peer", "protocol"),
+    "web_listen_address": ("127.0.0.1:9000", ":9000"),
+    "web_telemetry_path": ("/other", "/another"),
+    "kcl_property": ("maxRecords=1", "maxRecords=2"),
+    "max_subnets": ("12345", "23456"),
 }
+BY_METAVAR = {"DURATION": ("77m", "88s"), "SIZE": ("2MiB", "3MB")}
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the settings of whoever runs the tests."""
     for name in os.environ:
         if name.startswith(ENVIRONMENT_PREFIX):
             monkeypatch.delenv(name)
 
 
-@click.command()
-@all_settings
-def probe(**values):
-    raise Parsed(config_of(values))
-
-
 class Parsed(Exception):
     """Carries the settings out of the command."""
 
-    def __init__(self, config):
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.config = config
 
 
-def parse(arguments=(), environ=None, file=None, tmp_path=None):
-    """Return the settings by such flags, variables and lines of the configuration file."""
-    arguments = list(arguments)
-    if file is not None:
-        path = tmp_path / "kcl-flowlog.yaml"
-        path.write_text(file)
-        arguments += ["--config.file", str(path)]
-    result = CliRunner().invoke(probe, arguments, env=environ or {}, standalone_mode=False)
+@click.command(cls=SettingsCommand)
+@all_settings
+def probe(**values: Any) -> None:
+    """Show what was parsed."""
+    raise Parsed(config_of(values))
+
+
+def parse(arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None, file: Path | None = None) -> Config:
+    """Return the settings that these options, variables and file give."""
+    config_file = ["--config.file", str(file)] if file is not None else []
+    result = CliRunner().invoke(probe, [*arguments, *config_file], env=environ or {}, standalone_mode=False)
+    assert result.exception is not None, result.output
     if isinstance(result.exception, Parsed):
         return result.exception.config
     raise result.exception
 
 
-def as_given(field, setting):
-    """Return two values as a user gives them, with what they mean; the first is not the default."""
-    if setting.kind == "switch":
-        given = ("true", True), ("false", False)
-        return given[::-1] if field.default else given
-    if setting.kind == "choice":
-        other = next(choice for choice in setting.choices if choice != field.default)
-        return (other, other), (field.default, field.default)
-    if setting.kind == "integer":
-        return ("12345", 12345), ("23456", 23456)
-    if setting.kind == "seconds":
-        return ("77m", 4620.0), ("88s", 88.0)
-    if setting.kind == "lines":
-        return ("${start} ${end}", ("${start} ${end}",)), ("${version}", ("${version}",))
-    if setting.kind == "list":
-        return ("maxRecords=1", ("maxRecords=1",)), ("maxRecords=2", ("maxRecords=2",))
-    default = field.default or "default"
-    other = OTHER_VALUES.get(field.name, "other")
-    return (other, other), (default, default)
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Path]:
+    """Give a configuration file that sets only the stream."""
+    path = tmp_path / "kcl-flowlog.yaml"
+    path.write_text("stream: flow-logs\n")
+    return path
 
 
-def as_flag(setting, text):
-    if setting.kind == "switch":
+def two_texts(name: str, setting: Setting) -> tuple[str, str]:
+    """Return two values of a setting as a user writes them; the first is not the default."""
+    if setting.is_switch:
+        return ("false", "true") if setting.default == "on" else ("true", "false")
+    if setting.choices:
+        other = next(choice for choice in setting.choices if choice != setting.default)
+        return other, setting.default or ""
+    return OTHER_VALUES.get(name) or BY_METAVAR.get(setting.metavar, ("other", "another"))
+
+
+def as_arguments(setting: Setting, text: str) -> list[str]:
+    """Return the arguments that set a setting."""
+    if setting.is_switch:
         return [setting.flag if text == "true" else f"--no-{setting.key}"]
     return [setting.flag, text]
 
 
-@pytest.mark.parametrize(("field", "setting"), TABLE, ids=IDS)
-def test_a_flag_goes_before_the_environment_the_environment_before_the_file(field, setting, tmp_path):
-    """Each setting is taken from its flag, else its variable, else the file, else it has its default."""
-    (text, value), (weaker, _) = as_given(field, setting)
-    stream = {} if field.name == "stream" else {"KCL_FLOWLOG_STREAM": "flow-logs"}
-    in_file, weaker_in_file = (f"{setting.key}: '{given}'\n" for given in (text, weaker))
+@pytest.mark.parametrize(("name", "setting"), TABLE.items(), ids=TABLE)
+def test_an_option_wins_over_a_variable_and_a_variable_over_the_file(name: str, setting: Setting, file: Path) -> None:
+    """Each setting comes from its option, else its variable, else the file."""
+    text, weaker = two_texts(name, setting)
+    stream = {} if name == "stream" else {"KCL_FLOWLOG_STREAM": "flow-logs"}
+    value = setting.collect([setting.parse(text)]) if setting.collect else setting.parse(text)
 
-    by_flag = parse(as_flag(setting, text), {**stream, setting.variable: weaker}, weaker_in_file, tmp_path)
-    by_variable = parse([], {**stream, setting.variable: text}, weaker_in_file, tmp_path)
-    by_file = parse([], stream, in_file, tmp_path)
+    file.write_text(f"{setting.key}: '{weaker}'\n")
+    by_option = parse(as_arguments(setting, text), {**stream, setting.variable: weaker}, file)
+    by_variable = parse([], {**stream, setting.variable: text}, file)
+    file.write_text(f"{setting.key}: '{text}'\n")
+    by_file = parse([], stream, file)
 
-    assert [getattr(config, field.name) for config in (by_flag, by_variable, by_file)] == [value] * 3
-    if field.name != "stream":
-        assert getattr(parse([], stream), field.name) == field.default != value
-
-
-def test_several_formats_in_a_variable_are_lines_of_their_own():
-    """A format holds spaces, so a variable parts several by line ends."""
-    given = parse([], {"KCL_FLOWLOG_STREAM": "s", "KCL_FLOWLOG_FLOW_LOG_FORMAT": "${start} ${end}\ngroup=${bytes}"})
-
-    assert given.flow_log_format == ("${start} ${end}", "group=${bytes}")
+    assert [value] * 3 == [getattr(config, name) for config in (by_option, by_variable, by_file)]
+    assert setting.default_value() != value
 
 
-def test_the_file_can_be_named_by_a_variable(tmp_path):
+def test_the_defaults_of_the_command_are_those_of_the_table() -> None:
+    """Whoever sets only the stream gets the defaults that `Config` has."""
+    assert Config(stream="flow-logs") == parse(["--stream", "flow-logs"])
+
+
+def test_a_variable_separates_formats_by_line_ends() -> None:
+    """A format contains spaces."""
+    config = parse([], {"KCL_FLOWLOG_STREAM": "s", "KCL_FLOWLOG_FLOW_LOG_FORMAT": "${start} ${end}\ngroup=${bytes}\n"})
+
+    assert ("${start} ${end}", "group=${bytes}") == config.flow_log_format
+
+
+def test_a_variable_can_name_the_file(file: Path) -> None:
     """KCL_FLOWLOG_CONFIG_FILE does what --config.file does."""
-    path = tmp_path / "settings.yaml"
-    path.write_text("stream: flow-logs\nmax-subnets: 7\n")
-    assert parse([], {"KCL_FLOWLOG_CONFIG_FILE": str(path)}).max_subnets == 7
-
-
-def test_the_help_shows_every_variable():
-    """Each option's environment variable stands in --help."""
-    shown = CliRunner().invoke(probe, ["--help"], terminal_width=200).output
-    missing = [setting.variable for _, setting in TABLE if f"env var: {setting.variable}" not in shown]
-    assert missing == []
-    assert "env var: KCL_FLOWLOG_CONFIG_FILE" in shown
+    assert "flow-logs" == parse([], {"KCL_FLOWLOG_CONFIG_FILE": str(file)}).stream
 
 
 @pytest.mark.parametrize("flag", ["--log-deny", "--log_deny"])
-def test_the_old_spelling_of_log_deny_works(flag):
-    """The old flag does what today's does."""
+def test_the_old_spelling_of_log_deny_works(flag: str) -> None:
+    """The option of the predecessor does what today's does."""
     assert parse([flag, "--stream", "flow-logs"]).log_deny is True
 
 
+def test_a_repeatable_setting_can_have_several_values(file: Path) -> None:
+    """They come from repeated options, from words of the variable, or from a list in the file."""
+    pairs = "tableName=leases", "failoverTimeMillis=5000"
+    file.write_text(f"stream: flow-logs\nkcl-property:\n  - {pairs[0]}\n  - {pairs[1]}\n")
+
+    by_options = parse(["--stream", "s", "--kcl-property", pairs[0], "--kcl-property", pairs[1]])
+    by_variable = parse([], {"KCL_FLOWLOG_STREAM": "s", "KCL_FLOWLOG_KCL_PROPERTY": " ".join(pairs)})
+    by_file = parse([], {}, file)
+
+    expected = {"tableName": "leases", "failoverTimeMillis": "5000"}
+    assert [expected] * 3 == [config.kcl_property for config in (by_options, by_variable, by_file)]
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_file_sets_nothing(content: str, file: Path) -> None:
+    """A file that is empty, or has only comments, leaves the defaults."""
+    file.write_text(content)
+
+    assert Config(stream="s") == parse(["--stream", "s"], {}, file)
+
+
+def test_a_missing_stream_is_an_error() -> None:
+    """It is the only setting that has no default."""
+    with pytest.raises(ConfigError) as caught:
+        parse([])
+
+    assert "No stream: name the Kinesis stream with --stream NAME or KCL_FLOWLOG_STREAM." == str(caught.value)
+
+
 @pytest.mark.parametrize(
-    ("text", "is_on"), [("1", True), ("true", True), ("yes", True), ("on", True), ("0", False), ("false", False)]
-)
-def test_a_switch_takes_the_usual_words(text, is_on, tmp_path):
-    """In the environment and in the file a switch is on or off by any usual word."""
-    assert parse([], {"KCL_FLOWLOG_STREAM": "s", "KCL_FLOWLOG_LOG_DENY": text}).log_deny is is_on
-    assert parse([], {"KCL_FLOWLOG_STREAM": "s"}, f"log-deny: {text}\n", tmp_path).log_deny is is_on
-
-
-PAIRS = ("tableName=leases", "failoverTimeMillis=5000")
-
-
-def test_a_list_is_given_by_repeated_flags_by_spaces_or_as_a_list(tmp_path):
-    """Properties of the KCL can be several, however they are given."""
-    stream = {"KCL_FLOWLOG_STREAM": "s"}
-    by_flags = parse(["--kcl-property", PAIRS[0], "--kcl-property", PAIRS[1]], stream)
-    by_variable = parse([], {**stream, "KCL_FLOWLOG_KCL_PROPERTY": " ".join(PAIRS)})
-    by_file = parse([], stream, f"kcl-property:\n  - {PAIRS[0]}\n  - {PAIRS[1]}\n", tmp_path)
-    one_in_file = parse([], stream, f"kcl-property: {PAIRS[0]}\n", tmp_path)
-    assert [config.kcl_property for config in (by_flags, by_variable, by_file)] == [PAIRS] * 3
-    assert one_in_file.kcl_property == PAIRS[:1]
-
-
-@pytest.mark.parametrize("file", ["", "# nothing yet\n", "---\n"])
-def test_an_empty_file_sets_nothing(file, tmp_path):
-    """A file of nothing, or of comments alone, leaves the defaults."""
-    assert parse(["--stream", "s"], {}, file, tmp_path) == Config(stream="s")
-
-
-@pytest.mark.parametrize(
-    ("file", "sentence"),
+    ("content", "sentence"),
     [
-        ("stream: s\nmax-subnet: 3\n", "{path}, line 2: there is no setting 'max-subnet'."),
-        ("# a comment\n\nmax_subnets: 3\n", "{path}, line 3: there is no setting 'max_subnets'."),
-        ("stream: [a, b]\n", "{path}, line 1, stream: one value is expected, not a list."),
-        ("stream: {a: b}\n", "{path}, line 1, stream: a value is expected, not further keys."),
-        ("- stream\n", "{path}, line 1: keys with values are expected here."),
+        ("max-subnet: 3\n", "line 1: unknown key 'max-subnet'; did you mean 'max-subnets'?"),
+        ("# a comment\n\nmax_subnets: 3\n", "line 3: unknown key 'max_subnets'; did you mean 'max-subnets'?"),
+        ("stream: s\nxyzzy: 3\n", "line 2: unknown key 'xyzzy'; remove it."),
+        ("stream: [a, b]\n", "line 1, stream: expected one value, not a list."),
+        ("stream: {a: b}\n", "line 1, stream: expected a value, not further keys or lists."),
+        ("kcl-property: [[a=b]]\n", "line 1, kcl-property: expected a value, not further keys or lists."),
+        ("- stream\n", "line 1: expected keys with values, such as `key: value`."),
+        ("stream: a\n\nregion: b\nstream: a\n", "line 4: 'stream' is already set in line 1; remove one."),
+        ("ready-timeout: soon\n", "line 1, ready-timeout: 'soon' is not a duration such as 10s, 5m or 24h."),
+        ("stream: s\nretrieval: both\n", "line 2, retrieval: 'both' is not one of: polling, fan-out."),
+        ("stream: s\nlog-deny: maybe\n", "line 2, log-deny: 'maybe' is neither `true` nor `false`."),
+        ("kcl-property:\n  - a=b\n  - c\n", "line 3, kcl-property: 'c' is not of the form KEY=VALUE."),
     ],
 )
-def test_a_mistake_in_the_file_is_told_with_its_line(file, sentence, tmp_path):
-    """A misspelt key is an error with its place, as it would otherwise just not work."""
+def test_a_mistake_in_the_file_is_an_error_that_names_the_line(content: str, sentence: str, file: Path) -> None:
+    """Each is one sentence with the file, the line and what is expected."""
+    file.write_text(content)
+
     with pytest.raises(ConfigError) as caught:
-        parse([], {}, file, tmp_path)
-    assert str(caught.value) == sentence.format(path=tmp_path / "kcl-flowlog.yaml")
+        parse([], {}, file)
+
+    assert f"{file}, {sentence}" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({"READY_TIMEOUT": "soon"}, "READY_TIMEOUT: 'soon' is not a duration such as 10s, 5m or 24h."),
+        ({"WEB_LISTEN_ADDRESS": "x"}, "WEB_LISTEN_ADDRESS: 'x' is not an address of the form [HOST]:PORT."),
+        ({"DEDUPLICATE": "maybe"}, "DEDUPLICATE: 'maybe' is neither `true` nor `false`."),
+        ({"KCL_PROPERTY": "a=b c"}, "KCL_PROPERTY: 'c' is not of the form KEY=VALUE."),
+    ],
+)
+def test_a_mistake_in_a_variable_is_an_error_that_names_the_variable(environ: dict[str, str], sentence: str) -> None:
+    """A flag in the error would send the user to the wrong place."""
+    with pytest.raises(ConfigError) as caught:
+        parse(["--stream", "s"], {ENVIRONMENT_PREFIX + name: text for name, text in environ.items()})
+
+    assert ENVIRONMENT_PREFIX + sentence == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--checkpoint-interval", "0"], "--checkpoint-interval: '0' is less than the minimum of 100ms."),
+        (["--payload-limit", "10"], "--payload-limit: '10' is less than the minimum of 1KiB."),
+        (["--max-subnets", "many"], "--max-subnets: 'many' is not a whole number."),
+        (["--kcl-metrics", "all"], "--kcl-metrics: 'all' is not one of: none, summary, detailed."),
+        (["--kcl-property", "a"], "--kcl-property: 'a' is not of the form KEY=VALUE."),
+    ],
+)
+def test_a_mistake_in_an_option_is_an_error_that_names_the_option(arguments: list[str], sentence: str) -> None:
+    """Each is one sentence with the text and what is expected."""
+    with pytest.raises(ConfigError) as caught:
+        parse(["--stream", "s", *arguments])
+
+    assert sentence == str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"stream: 'open\n", b"stream: \xff\n", b"a: b: c\n"])
-def test_a_file_that_is_no_yaml_is_told_in_one_line(content, tmp_path):
-    """However long the parser's complaint, it is one sentence of one line."""
-    path = tmp_path / "settings.yaml"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"^The file {path} is not YAML: .+\.$") as caught:
-        parse(["--config.file", str(path)])
+def test_a_file_that_is_not_yaml_is_an_error_of_one_line(content: bytes, file: Path) -> None:
+    """However long the parser's complaint, the user reads one sentence."""
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=rf"^{file} is not YAML: .+\.$") as caught:
+        parse([], {}, file)
+
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path):
-    """A file that was asked for has to be there."""
-    with pytest.raises(ConfigError, match=f"^The file {tmp_path}/none can't be read: No such file or directory.$"):
-        parse(["--config.file", str(tmp_path / "none")])
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A file that the user names has to exist."""
+    with pytest.raises(ConfigError) as caught:
+        parse([], {}, tmp_path / "none")
 
-
-@pytest.mark.parametrize(
-    ("file", "flag"),
-    [("checkpoint-interval: soon\n", "--checkpoint-interval"), ("retrieval: both\n", "--retrieval")],
-)
-def test_a_value_in_the_file_is_checked_as_a_flags(file, flag, tmp_path):
-    """The file is no way around the checks."""
-    with pytest.raises(click.BadParameter) as caught:
-        parse(["--stream", "s"], {}, file, tmp_path)
-    assert flag in caught.value.format_message()
+    assert f"{tmp_path}/none can't be read: No such file or directory." == str(caught.value)

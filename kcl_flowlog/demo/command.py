@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from kcl_flowlog.config import parse_seconds
 from kcl_flowlog.demo.asked import Asked
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.values import parse_duration
 
 _PACKAGES = ("boto3", "h2", "hypercorn", "moto", "rich")
 
@@ -22,7 +22,7 @@ _PACKAGES = ("boto3", "h2", "hypercorn", "moto", "rich")
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Return a time such as 90s or 3m in seconds."""
     try:
-        return None if value is None else parse_seconds(value)
+        return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(f"{error}.", ctx, param) from error
 

@@ -22,7 +22,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kcl_flowlog.config import parse_java_options
 from kcl_flowlog.launcher.java import Jars, Java
 from kcl_flowlog.launcher.parent_death import end_with_parent
 
@@ -62,11 +61,11 @@ def environment(environ: Mapping[str, str], python: str) -> dict[str, str]:
     return {**environ, "PATH": path}
 
 
-def command(java: Java, jars: Jars, options: str, debug: bool, properties: Path, logback: Path) -> list[str]:
+def command(java: Java, jars: Jars, options: Sequence[str], debug: bool, properties: Path, logback: Path) -> list[str]:
     """Return the daemon's command line."""
     return [
         java.command,
-        *parse_java_options(options),
+        *options,
         # Without memory the daemon would go on as a leader that assigns no shards.
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",

@@ -28,15 +28,8 @@ import msgspec
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
-from kcl_flowlog.config import (
-    PROCESSOR_SETTINGS_VARIABLE,
-    Config,
-    ProcessorSettings,
-    parse_initial_position,
-    parse_listen_address,
-    parse_ports,
-    parse_traffic_labels,
-)
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.config import Config
 from kcl_flowlog.counting.flow_record import nearest_field
 from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.errors import CannotStart, FlowlogError
@@ -88,8 +81,9 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
         signals = stack.enter_context(noted_signals())
         runtime = java.find_java(config.java, environ)
         jars = java.find_jars()
-        extra = kcl_properties.parse_extra(config.kcl_property)
-        state = stack.enter_context(StateDirectory(config.state_dir_path))
+        extra = config.kcl_property
+        kcl_properties.check_extra(extra)
+        state = stack.enter_context(StateDirectory(config.state_dir))
         if leftovers.kill(state.processor_settings):
             # The records that they had in hand are not to blame for that.
             shutil.rmtree(state.attempts, ignore_errors=True)
@@ -161,9 +155,7 @@ class Instance:
         )
         self._supervisor = Supervisor(self._start_daemon, time.monotonic, config.ready_timeout)
         self._watchdog = Watchdog(self._inbox, self._supervisor.replace, config.stuck_after, time.monotonic)
-        self._web_server = WebServer(
-            parse_listen_address(config.web_listen_address), self._pages(), config.web_config_file
-        )
+        self._web_server = WebServer(config.web_listen_address, self._pages(), str(config.web_config_file or ""))
 
     def run(self) -> None:
         """Serve and count until a signal asks to stop, then stop in order."""
@@ -255,7 +247,7 @@ class Instance:
             messages=str(state.messages_socket()),
             flow_log_formats=config.flow_log_format,
             deduplicate=config.deduplicate,
-            watched_ports=tuple(sorted(parse_ports(config.watched_ports))),
+            watched_ports=tuple(sorted(config.watched_ports)),
             payload_limit=config.payload_limit,
             checkpoint_interval=config.checkpoint_interval,
             log_deny=config.log_deny,
@@ -296,7 +288,7 @@ class Instance:
         return kcl_properties.render(_shipped("kcl.properties"), holes, self._extra)
 
     def _initial_position(self) -> str:
-        position = parse_initial_position(self._config.initial_position)
+        position = self._config.initial_position
         if position == "trim-horizon":
             return "initialPositionInStream = TRIM_HORIZON"
         seconds = self._state.first_start(time.time()) if position == "now" else int(position.timestamp())
@@ -347,9 +339,7 @@ class Instance:
 
     def _pages(self) -> Pages:
         config = self._config
-        collector = FlowlogCollector(
-            self._read_state, parse_traffic_labels(config.traffic_labels), self._newborns, config.max_subnets
-        )
+        collector = FlowlogCollector(self._read_state, config.traffic_labels, self._newborns, config.max_subnets)
         registry = metrics_registry(collector, lambda: self._supervisor.pid)
         return Pages(
             telemetry_path=config.web_telemetry_path,

@@ -113,13 +113,9 @@ KNOWN = frozenset(
 )
 
 
-def parse_extra(pairs: Iterable[str]) -> dict[str, str]:
-    """Return the properties given as `KEY=VALUE`. Raises `ConfigError` for one that can't be given."""
-    extra = {}
-    for pair in pairs:
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals:
-            raise ConfigError(f"--kcl-property {pair!r} is not of the form KEY=VALUE.")
+def check_extra(extra: Iterable[str]) -> None:
+    """Check the keys of `--kcl-property`. Raises `ConfigError` if a user can't set a key."""
+    for key in extra:
         if key in OWN:
             instead = f"; use {OWN[key]}" if OWN[key] else ""
             raise ConfigError(f"--kcl-property: kcl-flowlog sets {key} itself{instead}.")
@@ -127,8 +123,6 @@ def parse_extra(pairs: Iterable[str]) -> dict[str, str]:
             near = get_close_matches(key, KNOWN, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigError(f"--kcl-property: the KCL has no property {key!r}, and would ignore it{hint}")
-        extra[key] = value
-    return extra
 
 
 def render(template: str, holes: Mapping[str, str], extra: Mapping[str, str]) -> str:

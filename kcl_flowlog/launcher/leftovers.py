@@ -13,7 +13,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
 
 log = logging.getLogger(__name__)
 

@@ -32,8 +32,8 @@ from amazon_kclpy.v3 import processor as v3
 from kcl_flowlog.commits.claims import mark
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Denials, Farewell, Heartbeat, Hello, Messenger, UnknownInterfaces
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.commits.refusals import CheckpointRefused
-from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import counts, subnets
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from kcl_flowlog import logs
-from kcl_flowlog.config import Config, parse_ports, parse_traffic_labels
+from kcl_flowlog.config import Config
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.subnets import Index, Inventory
@@ -21,7 +21,7 @@ from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
-from kcl_flowlog.options import some_settings
+from kcl_flowlog.options import SettingsCommand, some_settings
 from kcl_flowlog.replay import inputs
 from kcl_flowlog.replay.books import Books
 from kcl_flowlog.replay.report import FORMS
@@ -29,7 +29,7 @@ from kcl_flowlog.replay.report import FORMS
 _STDIN = "-"
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @click.argument(
     "files", metavar="FILE…", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
@@ -75,7 +75,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
     books = Books(
         Attributor(Index(inventory)),
         config.flow_log_format,
-        parse_ports(config.watched_ports),
+        config.watched_ports,
         config.payload_limit,
         config.deduplicate,
     )
@@ -86,7 +86,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
             with click.open_file(name, "rb") as file:
                 _count(file, name, books, bar.update)
     books.finish()
-    click.echo(FORMS[output](books.delta, inventory, parse_traffic_labels(config.traffic_labels), config.max_subnets))
+    click.echo(FORMS[output](books.delta, inventory, config.traffic_labels, config.max_subnets))
 
 
 def _saved(path: Path) -> Inventory:

@@ -368,7 +368,7 @@ def test_a_bad_duration_is_refused():
     """A text that is no time is named, with status 2."""
     result = CliRunner().invoke(command.demo, ["--duration", "soon"])
     assert result.exit_code == 2
-    assert "'soon' is not a time such as 90s, 30m or 24h." in result.output
+    assert "'soon' is not a duration such as 10s, 5m or 24h." in result.output
 
 
 def test_a_used_state_directory_is_refused(tmp_path):

@@ -245,8 +245,8 @@ def test_the_command_line_of_the_daemon(tmp_path):
     """The user's options of Java come first, quotes and all; the KCL's log is at INFO only for debugging."""
     java, jars = Java("/opt/java", "21"), Jars(Path("/jars"), "3.1.3", "3.1.3")
 
-    quiet = daemon.command(java, jars, "-Xmx1g '-Dname=two words'", False, Path("/s/kcl"), Path("/s/logback.xml"))
-    debug = daemon.command(java, jars, "", True, Path("/s/kcl"), Path("/s/logback.xml"))
+    quiet = daemon.command(java, jars, ("-Xmx1g", "-Dname=two words"), False, Path("/s/kcl"), Path("/s/logback.xml"))
+    debug = daemon.command(java, jars, (), True, Path("/s/kcl"), Path("/s/logback.xml"))
 
     assert quiet == [
         "/opt/java",

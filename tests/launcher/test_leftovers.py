@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.launcher import leftovers
 
 

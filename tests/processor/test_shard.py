@@ -10,7 +10,7 @@ import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Heartbeat
-from kcl_flowlog.config import ProcessorSettings
+from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.processor.shard import ShardProcessor

@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from kcl_flowlog.commits.ledger import Ledger, Totals
-from kcl_flowlog.config import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet

@@ -1,0 +1,27 @@
+"""What the launcher tells each processor at its start: a JSON file, named by an environment variable."""
+
+from __future__ import annotations
+
+import msgspec
+
+PROCESSOR_SETTINGS_VARIABLE = "KCL_FLOWLOG_PROCESSOR_SETTINGS"
+"""The environment variable that names the file."""
+
+
+class ProcessorSettings(msgspec.Struct, frozen=True):
+    """The settings of a processor: paths, sizes in bytes, durations in seconds.
+
+    `generation` is the ledger's generation that this daemon's processors belong to.
+    """
+
+    generation: int
+    ledger: str
+    inventory: str
+    attempts: str
+    messages: str
+    flow_log_formats: tuple[str, ...]
+    deduplicate: bool
+    watched_ports: tuple[str, ...]
+    payload_limit: int
+    checkpoint_interval: float
+    log_deny: bool

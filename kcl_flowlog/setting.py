@@ -1,0 +1,115 @@
+"""What a setting is: one row of the table in `kcl_flowlog.config`.
+
+Knows how a user names a setting and writes its value, and nothing of where
+the value was given. `setting` and `repeatable` make the fields of `Config`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kcl_flowlog.values import one_of, parse_switch, parse_text
+
+ENVIRONMENT_PREFIX = "KCL_FLOWLOG_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a user sets one field of `Config`.
+
+    `default` is written as a user would write it; None means that the setting
+    is required. `parse` turns text into the value, or raises `ValueError`.
+    A repeatable setting has `collect`, which turns the parsed values into the
+    field's; `split` separates the texts in its environment variable.
+    """
+
+    flag: str
+    group: str
+    help: str
+    default: str | None
+    parse: Callable[[str], Any]
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    collect: Callable[[Iterable[Any]], Any] | None = None
+    split: Callable[[str], list[str]] = str.split
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENVIRONMENT_PREFIX + re.sub(r"[.-]", "_", self.key).upper()
+
+    @property
+    def key(self) -> str:
+        """Its key in the configuration file: the flag without its dashes."""
+        return self.flag.removeprefix("--")
+
+    @property
+    def is_switch(self) -> bool:
+        """True if it is on or off, and its flag takes no value."""
+        return self.parse is parse_switch
+
+    def default_value(self) -> Any:
+        """Return the value of the default."""
+        if self.collect is not None:
+            return self.collect(())
+        return None if self.default is None else self.parse(self.default)
+
+
+def setting(
+    *,
+    flag: str,
+    group: str,
+    help: str,
+    default: str | None,
+    parse: Callable[[str], Any] = parse_text,
+    metavar: str = "",
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Return a field of `Config` that holds one value; with `choices`, one of them."""
+    return _field(
+        Setting(
+            flag=flag,
+            group=group,
+            help=help,
+            default=default,
+            parse=one_of(choices) if choices else parse,
+            metavar=metavar,
+            choices=choices,
+        )
+    )
+
+
+def repeatable(
+    *,
+    flag: str,
+    group: str,
+    help: str,
+    metavar: str,
+    parse: Callable[[str], Any] = parse_text,
+    collect: Callable[[Iterable[Any]], Any] = tuple,
+    split: Callable[[str], list[str]] = str.split,
+) -> Any:
+    """Return a field of `Config` that may be set several times, and is empty by default."""
+    return _field(
+        Setting(
+            flag=flag,
+            group=group,
+            help=help,
+            default="",
+            parse=parse,
+            metavar=metavar,
+            collect=collect,
+            split=split,
+        )
+    )
+
+
+def _field(row: Setting) -> Any:
+    metadata = {"setting": row}
+    if row.default is None:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default_factory=row.default_value, metadata=metadata)
