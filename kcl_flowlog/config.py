@@ -70,7 +70,7 @@ class Config:
         group="Stream",
         default="10s",
         parse=at_least("100ms", values.parse_duration),
-        metavar="DURATION",
+        metavar="TIME",
         help="Maximum time between two checkpoints of a shard. Counts appear in /metrics after their checkpoint.",
     )
     flow_log_format: tuple[str, ...] = repeatable(
@@ -131,7 +131,7 @@ class Config:
         group="Inventory",
         default="30m",
         parse=at_least("1s", values.parse_duration),
-        metavar="DURATION",
+        metavar="TIME",
         help="Time between two reads of subnets, network interfaces and flow logs from EC2.",
     )
     inventory_role: tuple[str, ...] = repeatable(
@@ -157,9 +157,9 @@ class Config:
     new_series_hold: float = setting(
         flag="--newborn-hold",
         group="Metrics",
-        default="60s",
+        default="1m",
         parse=values.parse_duration,
-        metavar="DURATION",
+        metavar="TIME",
         help="How long a new series shows 0 before its value, so that increase() sees its start. Use at least two scrape intervals.",
     )
     series_ttl: float = setting(
@@ -167,8 +167,8 @@ class Config:
         group="Metrics",
         default="24h",
         parse=values.parse_duration,
-        metavar="DURATION",
-        help="How long to keep the series of a deleted subnet without traffic.",
+        metavar="TIME",
+        help="How long a deleted subnet keeps its series after its last traffic.",
     )
     max_subnets: int = setting(
         flag="--max-subnets",
@@ -207,8 +207,8 @@ class Config:
         group="Daemon",
         default="5m",
         parse=at_least("1s", values.parse_duration),
-        metavar="DURATION",
-        help="How long a shard's processor may be silent before /-/healthy fails and the daemon is restarted.",
+        metavar="TIME",
+        help="How long a shard's processor may be silent before /-/healthy fails and the processor is replaced.",
     )
     java: str = setting(
         flag="--java",
@@ -246,7 +246,7 @@ class Config:
         group="Daemon",
         default="10m",
         parse=at_least("1s", values.parse_duration),
-        metavar="DURATION",
+        metavar="TIME",
         help="How long the daemon may take to initialize before it is restarted.",
     )
     shutdown_grace: float = setting(
@@ -254,7 +254,7 @@ class Config:
         group="Daemon",
         default="30s",
         parse=at_least("1s", values.parse_duration),
-        metavar="DURATION",
+        metavar="TIME",
         help="How long a stop waits for the last checkpoints.",
     )
     final_scrape_timeout: float = setting(
@@ -262,7 +262,7 @@ class Config:
         group="Daemon",
         default="30s",
         parse=values.parse_duration,
-        metavar="DURATION",
+        metavar="TIME",
         help="How long a stop waits for a scrape after the last checkpoints.",
     )
     log_level: str = setting(

@@ -1,25 +1,37 @@
-"""What can go wrong, by whose move it is.
+"""The errors that the package raises on purpose, by who has to act.
 
-Bad data never leaves its module as one of these unless its caller counts it;
-the rest ends a process. A sentence in any of them is meant for a person and
-says what to do.
+`Malformed` and `Unsupported` are about data: the caller counts them and goes
+on. All others end a process, and their message is a sentence for a person:
+what happened, where, and what to do.
 """
 
 from __future__ import annotations
 
 
 class FlowlogError(Exception):
-    """The base of every error raised on purpose in this package."""
+    """The base of all errors in this package."""
 
 
 class ConfigError(FlowlogError):
-    """The user's move: one sentence, printed alone; the command exits with 2."""
+    """The user has to act: the command prints one sentence and exits with 2."""
+
+
+class GaveUp(FlowlogError):
+    """The launcher has tried too often, and stops: the command exits with 1."""
+
+
+class CannotStart(FlowlogError):
+    """The daemon can't be started at the moment, usually because the disk is full: try again later."""
+
+
+class StaleProcessor(FlowlogError):
+    """Another processor holds the shard in the ledger: exit without writing."""
 
 
 class Malformed(FlowlogError):
-    """Bad data: the caller counts it under `reason` and goes on with the next.
+    """Bad data: the caller counts it under `reason` and goes on.
 
-    `reason` is a snake_case word of `kcl_flowlog.counting.outcomes`, fit for a label.
+    `reason` is one of `kcl_flowlog.counting.outcomes.MALFORMED_REASONS`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -27,17 +39,5 @@ class Malformed(FlowlogError):
         self.reason = reason
 
 
-class StaleProcessor(FlowlogError):
-    """Another processor has taken over the shard in the ledger: exit, write nothing."""
-
-
-class CannotStart(FlowlogError):
-    """The daemon can't be started just now, mostly for want of disk space: try again later."""
-
-
-class GaveUp(FlowlogError):
-    """The launcher tried again and again, and stops trying; the command exits with 1."""
-
-
 class Unsupported(FlowlogError):
-    """A log event of another kind than ours, known for what it is: the caller counts it and goes on."""
+    """A valid log event that is not a VPC flow log: the caller counts it and goes on."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from kcl_flowlog import yaml_file
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
@@ -33,8 +35,10 @@ _OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
 _INTERNAL_VARIABLES = (CONFIG_FILE_VARIABLE, PROCESSOR_SETTINGS_VARIABLE, faults.VARIABLE)
 # Kubernetes sets these in every container if a Service is called kcl-flowlog.
 _SERVICE_LINK = re.compile(ENVIRONMENT_PREFIX + r"(SERVICE_(HOST|PORT)|PORT(_[0-9]+_(TCP|UDP|SCTP))?)(_\w+)?")
-_GAP = 2
-_WIDEST_FLAG = 31
+# The column of the help where explanations start. A longer flag has a line to itself.
+_COLUMN = 31
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_LEAST_WIDTH = 20
 
 
 class SettingType(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
@@ -57,6 +61,10 @@ class SettingType(click.ParamType):  # type: ignore[type-arg] # generic only sin
             return self._setting.parse(value)
         except ValueError as error:
             raise ConfigError(f"{self._place(value, param, ctx)}: {error}.") from None
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the choices that begin with what the user has typed."""
+        return [CompletionItem(choice) for choice in self._setting.choices if choice.startswith(incomplete)]
 
     def _place(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if isinstance(value, yaml_file.Scalar):
@@ -94,8 +102,8 @@ class SettingOption(click.Option):
         setting = self.setting
         flag = f"--[no-]{setting.key}" if setting.is_switch else f"{setting.flag} {setting.metavar}"
         choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
-        default = f" [default: {setting.default}]" if setting.default else ""
-        return flag, f"{setting.help}{choices}{default} [env: {setting.variable}]"
+        default = f" (default:{_NO_BREAK}{setting.default})" if setting.default else ""
+        return flag, f"{setting.help}{choices}{default} [${setting.variable}]"
 
 
 def _collect(ctx: click.Context, param: click.Parameter, value: Iterable[Any]) -> Any:
@@ -107,16 +115,29 @@ class SettingsCommand(click.Command):
     """A command whose help shows the settings under the headings of their groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the command's own options, then each group of settings, with all second columns aligned."""
+        """Write the command's own options, then each group of settings, with all explanations aligned."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
                 group = param.setting.group if isinstance(param, SettingOption) else "Options"
                 sections.setdefault(group, []).append(record)
         for group, records in sections.items():
             with formatter.section(group):
-                formatter.write_dl([(flag.ljust(_WIDEST_FLAG), text) for flag, text in records], _WIDEST_FLAG, _GAP)
+                for flag, text in records:
+                    formatter.write(_help_lines(flag, text, formatter.width))
+
+
+def _help_lines(flag: str, text: str, width: int) -> str:
+    # Not with click's write_dl, which breaks words at hyphens, and aligns only the flags of one section.
+    wrapped = textwrap.wrap(text, max(width - _COLUMN, _LEAST_WIDTH), break_on_hyphens=False, break_long_words=False)
+    first = f"  {flag}"
+    lines = [f"{'':{_COLUMN}}{line}".replace(_NO_BREAK, " ") for line in wrapped]
+    if len(first) < _COLUMN - 1:
+        lines[0] = first + lines[0][len(first) :]
+    else:
+        lines.insert(0, first)
+    return "\n".join(lines) + "\n"
 
 
 def some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -137,7 +158,7 @@ def some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., A
             expose_value=False,
             callback=_use_file,
             envvar=CONFIG_FILE_VARIABLE,
-            help=f"YAML file of settings: each key is an option without its dashes. [env: {CONFIG_FILE_VARIABLE}]",
+            help=f"YAML file of settings: each key is an option without its dashes. [${CONFIG_FILE_VARIABLE}]",
         )(function)
 
     return decorate

@@ -1,18 +1,18 @@
-"""Tables as plain text, for a terminal and for a log."""
+"""Tables as plain text, for terminals and logs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
 
-def plain(header: Sequence[str], lines: Iterable[Sequence[str]], left: Collection[str]) -> list[str]:
-    """Return a table line by line: the columns that `left` names to the left, the others to the right."""
-    table = [list(header), *(list(line) for line in lines)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(header))]
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]], left_aligned: Collection[str]) -> list[str]:
+    """Return a table as lines. Columns are right-aligned, except those whose headings are in `left_aligned`."""
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     return [
         "  ".join(
-            cell.ljust(width) if header[column] in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if heading in left_aligned else cell.rjust(width)
+            for heading, cell, width in zip(header, row, widths, strict=True)
         ).rstrip()
-        for line in table
+        for row in table
     ]

@@ -1,4 +1,4 @@
-"""What the documentation says is what the tables say; REWRITE_DOCS=1 rewrites the generated parts."""
+"""The documentation and the tables in the code agree; REWRITE_DOCS=1 rewrites the generated parts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from tests.support.paths import ROOT
 
 
 def settings_table() -> str:
-    lines = ["| option | environment variable | default | meaning |", "| --- | --- | --- | --- |"]
+    lines = ["| option | environment variable | default | description |", "| --- | --- | --- | --- |"]
+    group = ""
     for setting in settings().values():
+        if setting.group != group:
+            group = setting.group
+            lines.append(f"| **{group}** | | | |")
         shown = f"`{setting.default}`" if setting.default else ""
         choices = f" One of: {', '.join(f'`{choice}`' for choice in setting.choices)}." if setting.choices else ""
         lines.append(f"| `{setting.flag}` | `{setting.variable}` | {shown} | {setting.help}{choices} |")
@@ -59,7 +63,7 @@ GENERATED = {
 
 @pytest.mark.parametrize(("page", "part"), GENERATED, ids=lambda value: value)
 def test_generated_part_is_up_to_date(page: str, part: str) -> None:
-    """Each table of the documentation is the one that the code's table makes."""
+    """Each table in the documentation is what the code generates."""
     path = ROOT / page
     text = path.read_text()
     pattern = re.compile(rf"(<!-- {part}: [^\n]*-->\n)(.*?)(<!-- end of {part} -->)", re.DOTALL)
@@ -84,7 +88,7 @@ def test_generated_part_is_up_to_date(page: str, part: str) -> None:
     ],
 )
 def test_every_metric_that_a_page_names_exists(page: str) -> None:
-    """A page names no metric that the exporter does not have."""
+    """A page names only metrics of the exporter."""
     suffixes = ("", "_total", "_info", "_bucket", "_sum", "_count")
     known = {name + suffix for name in METRICS for suffix in suffixes}
     named = set(re.findall(r"\bflowlog_[a-z_]*[a-z]\b", (ROOT / page).read_text()))
@@ -93,7 +97,7 @@ def test_every_metric_that_a_page_names_exists(page: str) -> None:
 
 
 def test_protocol_names_are_documented() -> None:
-    """Every protocol with a name of its own stands in docs/metrics.md."""
+    """docs/metrics.md lists every protocol that has a name."""
     text = (ROOT / "docs/metrics.md").read_text()
 
     assert [] == [name for name in PROTOCOL_NAMES.values() if f"`{name}`" not in text]

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from kcl_flowlog.config import Config, settings
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.options import SettingsCommand, all_settings, config_of
+from kcl_flowlog.options import SettingsCommand, all_settings, config_of, some_settings, warn_of_unknown_variables
 from kcl_flowlog.setting import ENVIRONMENT_PREFIX, Setting
 
 TABLE = settings()
@@ -28,7 +29,7 @@ OTHER_VALUES = {
     "kcl_property": ("maxRecords=1", "maxRecords=2"),
     "max_subnets": ("12345", "23456"),
 }
-BY_METAVAR = {"DURATION": ("77m", "88s"), "SIZE": ("2MiB", "3MB")}
+BY_METAVAR = {"TIME": ("77m", "88s"), "SIZE": ("2MiB", "3MB")}
 
 
 @pytest.fixture(autouse=True)
@@ -237,3 +238,94 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         parse([], {}, tmp_path / "none")
 
     assert f"{tmp_path}/none can't be read: No such file or directory." == str(caught.value)
+
+
+def help_of(command: click.Command, width: int) -> list[str]:
+    """Return the lines of a command's help on a terminal of this width."""
+    result = CliRunner().invoke(command, ["--help"], terminal_width=width, max_content_width=width)
+    assert 0 == result.exit_code, result.output
+    return result.output.splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_help_fits_the_terminal(width: int) -> None:
+    """Lines are broken between words only, and the explanations stand in one column."""
+    lines = help_of(probe, width)
+
+    options = [line for line in lines if line.startswith("  -") and "  " in line[3:]]
+    assert [] == [line for line in lines if len(line) > width]
+    assert {31} == {line.index(line[3:].partition("  ")[2].lstrip(), 29) for line in options}
+    assert any("(default: /var/lib/kcl-flowlog)" in line for line in lines)
+
+
+def test_the_help_shows_each_setting_with_its_default_and_variable() -> None:
+    """A default is shown as a user would write it."""
+    text = " ".join(" ".join(help_of(probe, 80)).split())
+
+    for setting in TABLE.values():
+        assert f"{setting.key} {setting.metavar}".strip() in text
+        assert f"[${setting.variable}]" in text
+        assert not setting.default or f"(default: {setting.default})" in text
+    assert "[$KCL_FLOWLOG_CONFIG_FILE]" in text
+
+
+def test_the_help_has_the_groups_as_headings() -> None:
+    """The options of the command come first, then the groups in the order of the table."""
+    headings = [line.removesuffix(":") for line in help_of(probe, 80) if line and line[0] not in " U"]
+
+    assert ["Options", *dict.fromkeys(setting.group for setting in TABLE.values())] == headings
+
+
+def test_a_command_may_take_some_settings_and_arguments() -> None:
+    """Its help has no heading for other groups, and hidden options stay hidden."""
+
+    @click.command(cls=SettingsCommand)
+    @click.argument("files", nargs=-1)
+    @click.option("--old", hidden=True)
+    @some_settings("log_level", "region")
+    def partial(**values: Any) -> None:
+        """Take two settings."""
+
+    shown = help_of(partial, 80)
+
+    assert ["Options:", "Stream:", "Logs:"] == [line for line in shown if line and line[0] not in " U"]
+    assert "--old" not in " ".join(shown)
+
+
+def test_choices_are_completed_by_the_shell() -> None:
+    """A shell offers the values that begin with what the user has typed."""
+    completion = ShellComplete(probe, {}, "probe", "_PROBE_COMPLETE")
+
+    assert ["debug"] == [item.value for item in completion.get_completions(["--log.level"], "d")]
+
+
+def test_an_unknown_variable_is_a_warning_that_names_the_nearest(caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelt variable would silently not work."""
+    warn_of_unknown_variables(["HOME", "KCL_FLOWLOG_STREAN", "KCL_FLOWLOG_LOG_DENY", "KCL_FLOWLOG_ABCDEFGHIJKL"])
+
+    assert [
+        ("WARNING", {"variable": "KCL_FLOWLOG_ABCDEFGHIJKL"}),
+        ("WARNING", {"variable": "KCL_FLOWLOG_STREAN", "nearest": "KCL_FLOWLOG_STREAM"}),
+    ] == [(record.levelname, vars(record)["fields"]) for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *(setting.variable for setting in TABLE.values()),
+        "KCL_FLOWLOG_CONFIG_FILE",
+        "KCL_FLOWLOG_PROCESSOR_SETTINGS",
+        "KCL_FLOWLOG_FAULT",
+        "KCL_FLOWLOG_SERVICE_HOST",
+        "KCL_FLOWLOG_SERVICE_PORT",
+        "KCL_FLOWLOG_SERVICE_PORT_METRICS",
+        "KCL_FLOWLOG_PORT",
+        "KCL_FLOWLOG_PORT_10514_TCP",
+        "KCL_FLOWLOG_PORT_10514_TCP_ADDR",
+    ],
+)
+def test_a_known_variable_is_no_warning(variable: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither those of the settings, nor internal ones, nor those that Kubernetes sets for a Service."""
+    warn_of_unknown_variables([variable])
+
+    assert [] == caplog.records

@@ -15,7 +15,7 @@ from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.truth import NOTHING, Key, Sums, Truth
 from kcl_flowlog.demo.verdict import HEADER, LEFT, Row
 from kcl_flowlog.demo.world import Subnet, World
-from kcl_flowlog.text_table import plain
+from kcl_flowlog.text_table import format_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -128,7 +128,7 @@ class PlainLines:
 
     def final(self, rows: Sequence[Row]) -> None:
         """Say the comparison as a table of text."""
-        for line in plain(HEADER, [line for row in rows for line in row.lines()], LEFT):
+        for line in format_table(HEADER, [line for row in rows for line in row.lines()], LEFT):
             self._say(line)
 
 

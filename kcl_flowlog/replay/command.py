@@ -21,7 +21,7 @@ from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
-from kcl_flowlog.options import SettingsCommand, some_settings
+from kcl_flowlog.options import SettingsCommand, some_settings, warn_of_unknown_variables
 from kcl_flowlog.replay import inputs
 from kcl_flowlog.replay.books import Books
 from kcl_flowlog.replay.report import FORMS
@@ -71,6 +71,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
     # No stream is read, so none has to be named; all other settings are checked as for `run`.
     config = Config(stream="none", **values)
     logs.configure(config.log_level, config.log_format)
+    warn_of_unknown_variables(os.environ)
     inventory = _saved(inventory_file) if inventory_file is not None else _live(config)
     books = Books(
         Attributor(Index(inventory)),

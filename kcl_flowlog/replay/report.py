@@ -16,7 +16,7 @@ from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.collector import FlowlogCollector, State, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
-from kcl_flowlog.text_table import plain
+from kcl_flowlog.text_table import format_table
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
 _WORDS = ("log events", "payloads", "malformed")
@@ -93,11 +93,11 @@ def table(delta: Delta, inventory: Inventory) -> str:
             [subnet_id, names.get(subnet_id, ""), *key, *(f"{number:,}" for number in cell)]
             for key, cell in sums.items()
         ]
-    blocks = [plain(_SUBNETS, rows, _LEFT)] if rows else [["No record was counted for a subnet."]]
+    blocks = [format_table(_SUBNETS, rows, _LEFT)] if rows else [["No record was counted for a subnet."]]
     for heading, numbers in zip(_WORDS, (found.outcomes, found.payloads, found.malformed), strict=True):
         lines = [[word, f"{number:,}"] for word, number in numbers.items() if number]
         if lines:
-            blocks.append(plain((heading, "number"), lines, _LEFT))
+            blocks.append(format_table((heading, "number"), lines, _LEFT))
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
