@@ -78,7 +78,7 @@ class Config:
         group="Flow logs",
         metavar="[GROUP=]FORMAT",
         split=str.splitlines,
-        help="Format of the flow log lines as AWS writes it, such as '${version} ${interface-id} …', for all log groups or for one: 'GROUP=${version} …'. Repeatable; each line is read with the format that fits it. Default: the formats that EC2 reports, else the AWS default format.",
+        help="Format of the flow log lines as AWS writes it, such as '${version} ${interface-id} …', for all log groups, or with GROUP= for a single log group. Repeatable; each line is read with the format that fits it. Default: the formats that EC2 reports, else the AWS default format.",
     )
     deduplicate: bool = setting(
         flag="--deduplicate",

@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 CONFIG_FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG_FILE"
 # Spellings of flowlog-exporter, the predecessor, that still work.
 _OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
-_INTERNAL_VARIABLES = (CONFIG_FILE_VARIABLE, PROCESSOR_SETTINGS_VARIABLE, faults.VARIABLE)
-# Kubernetes sets these in every container if a Service is called kcl-flowlog.
-_SERVICE_LINK = re.compile(ENVIRONMENT_PREFIX + r"(SERVICE_(HOST|PORT)|PORT(_[0-9]+_(TCP|UDP|SCTP))?)(_\w+)?")
+_INTERNAL_VARIABLES = (PROCESSOR_SETTINGS_VARIABLE, faults.VARIABLE)
+# If a Service is called kcl-flowlog, Kubernetes sets …_SERVICE_HOST, …_PORT_10514_TCP and more in every container.
+_LOOKS_LIKE_SETTING = re.compile(ENVIRONMENT_PREFIX + r"(?!SERVICE_(HOST|PORT)\b|SERVICE_PORT_|PORT(_[0-9]|$))")
 # The column of the help where explanations start. A longer flag has a line to itself.
 _COLUMN = 31
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -193,9 +193,12 @@ def config_of(values: Mapping[str, Any]) -> Config:
 
 def warn_of_unknown_variables(environ: Iterable[str]) -> None:
     """Log a warning for each variable that looks like a setting and is not: it is probably misspelt."""
-    known = [*(setting.variable for setting in settings().values()), *_INTERNAL_VARIABLES]
+    known = [CONFIG_FILE_VARIABLE, *(setting.variable for setting in settings().values())]
+    # Compared without the prefix, which would make all of them similar.
+    words = [name.removeprefix(ENVIRONMENT_PREFIX) for name in known]
     for name in sorted(environ):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in known and not _SERVICE_LINK.fullmatch(name):
-            nearest = get_close_matches(name, known, n=1)
-            fields = {"variable": name, **({"nearest": nearest[0]} if nearest else {})}
-            log.warning("Ignored an unknown environment variable", extra={"fields": fields})
+        if name in (*known, *_INTERNAL_VARIABLES) or not _LOOKS_LIKE_SETTING.match(name):
+            continue
+        nearest = get_close_matches(name.removeprefix(ENVIRONMENT_PREFIX), words, n=1)
+        fields = {"variable": name, **({"nearest": ENVIRONMENT_PREFIX + nearest[0]} if nearest else {})}
+        log.warning("Ignored an unknown environment variable", extra={"fields": fields})

@@ -1,5 +1,7 @@
 """The command line as a user meets it: exit codes, and one sentence for each mistake."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -8,12 +10,17 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import BinaryIO
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from kcl_flowlog import __version__, cli
+from kcl_flowlog.config import Config
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.errors import ConfigError, GaveUp
 from kcl_flowlog.launcher import instance
@@ -22,25 +29,28 @@ from tests.support.paths import ROOT
 
 
 class Finished:
-    """How a command ended: its exit code, and its stderr without the prefix of an error."""
+    """How a command ended."""
 
-    def __init__(self, completed):
+    def __init__(self, completed: subprocess.CompletedProcess[str]) -> None:
         self.code = completed.returncode
         self.out = completed.stdout
         self.err = completed.stderr
 
     @property
-    def mistake(self):
-        """The sentence about a mistake of the user, which stands alone on stderr."""
-        assert (self.code, self.out) == (2, ""), self.err
+    def mistake(self) -> str:
+        """The only line on stderr, without `Error: `, of a command that ended with exit code 2."""
+        assert (2, "") == (self.code, self.out), self.err
         assert self.err.startswith("Error: "), self.err
-        assert self.err.count("\n") == 1, self.err
+        assert 1 == self.err.count("\n"), self.err
         return self.err.removeprefix("Error: ").removesuffix("\n")
 
 
+Run = Callable[..., Finished]
+
+
 @pytest.fixture
-def command(tmp_path):
-    """Run the real command in an environment of its own."""
+def command(tmp_path: Path) -> Run:
+    """Run the real command in a clean environment, with a Java that only tells its version."""
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\"' >&2\n")
@@ -54,14 +64,14 @@ def command(tmp_path):
         "KCL_FLOWLOG_WEB_LISTEN_ADDRESS": "127.0.0.1:0",
     }
 
-    def run(*arguments, **more):
+    def run(*arguments: str, **more: str) -> Finished:
         return Finished(
             subprocess.run(
                 [sys.executable, "-m", "kcl_flowlog", *arguments],
                 env={**environ, **more},
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=120,
                 check=False,
             )
         )
@@ -107,9 +117,9 @@ REGION = ("--region", "eu-west-1")
         ),
     ],
 )
-def test_a_mistake_of_the_user_is_one_sentence(command, arguments, sentence):
-    """Without a traceback, alone on stderr, and with exit code 2."""
-    assert command("run", *arguments).mistake == sentence
+def test_a_mistake_of_the_user_is_one_sentence(command: Run, arguments: Sequence[str], sentence: str) -> None:
+    """It stands alone on stderr, without a traceback, and the exit code is 2."""
+    assert sentence == command("run", *arguments).mistake
 
 
 @pytest.mark.parametrize(
@@ -122,59 +132,72 @@ def test_a_mistake_of_the_user_is_one_sentence(command, arguments, sentence):
         (["walk"], r"No such command 'walk'\..*"),
     ],
 )
-def test_a_mistake_in_the_command_line_itself_is_one_sentence_too(arguments, pattern, monkeypatch, capsys):
-    """What click finds is told as everything else is, without the usage before it."""
+def test_a_mistake_in_the_command_line_is_one_sentence(
+    arguments: list[str], pattern: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that click finds looks like any other, without the usage."""
     monkeypatch.setattr(sys, "argv", ["kcl-flowlog", *arguments])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
-    assert stopped.value.code == 2
+
+    assert 2 == stopped.value.code
     assert re.fullmatch(rf"Error: {pattern}\n", capsys.readouterr().err)
 
 
-def test_an_unknown_key_of_the_file_is_told_with_its_line(command, tmp_path):
-    """A misspelt setting in the file stops the start."""
+def test_a_mistake_in_the_configuration_file_stops_the_start(command: Run, tmp_path: Path) -> None:
+    """A misspelt key would silently not work."""
     path = tmp_path / "settings.yaml"
     path.write_text("stream: flow-logs\nregoin: eu-west-1\n")
-    assert command("run", "--config.file", str(path)).mistake == (
-        f"{path}, line 2: unknown key 'regoin'; did you mean 'region'?"
-    )
+
+    mistake = command("run", "--config.file", str(path)).mistake
+
+    assert f"{path}, line 2: unknown key 'regoin'; did you mean 'region'?" == mistake
 
 
-def test_a_state_directory_in_use_is_told(command, tmp_path):
-    """A second instance on the same directory does not start."""
+def test_a_mistake_in_a_variable_stops_the_start(command: Run) -> None:
+    """The error names the variable."""
+    mistake = command("run", *STREAM, KCL_FLOWLOG_STUCK_AFTER="soon").mistake
+
+    assert "KCL_FLOWLOG_STUCK_AFTER: 'soon' is not a duration such as 10s, 5m or 24h." == mistake
+
+
+def test_a_state_directory_in_use_stops_the_start(command: Run, tmp_path: Path) -> None:
+    """Two instances can't share a state directory."""
     with StateDirectory(tmp_path / "state"):
         mistake = command("run", *STREAM, *REGION).mistake
-    assert mistake == (
+
+    assert (
         f"The state directory {tmp_path}/state is in use by another kcl-flowlog;"
         " give each instance its own --state-dir."
-    )
+    ) == mistake
 
 
 @pytest.fixture(scope="module")
-def aws():
-    """An AWS on this machine, with one stream."""
+def aws() -> Iterator[EmbeddedAWS]:
+    """Run an AWS on this machine, with a stream."""
     with EmbeddedAWS() as running:
         running.client("kinesis").create_stream(StreamName="flow-logs", ShardCount=1)
         yield running
 
 
-def test_a_stream_that_does_not_exist_is_told(command, aws):
-    """A mistyped stream is told at once, with the region that was looked at."""
-    assert command("run", "--stream", "flow-log", **aws.environment()).mistake == (
-        "There is no stream 'flow-log' in region eu-west-1; check --stream and --region."
-    )
+def test_a_stream_that_does_not_exist_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
+    """The error names the stream and the region."""
+    mistake = command("run", "--stream", "flow-log", **aws.environment()).mistake
+
+    assert "There is no stream 'flow-log' in region eu-west-1; check --stream and --region." == mistake
 
 
-def test_a_port_in_use_is_told(command, aws):
-    """A second instance on the same port does not start."""
+def test_a_port_in_use_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
+    """The error names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         mistake = command("run", *STREAM, "--web.listen-address", address, **aws.environment()).mistake
-    assert mistake == f"--web.listen-address '{address}' can't be listened on: Address already in use."
+
+    assert f"--web.listen-address '{address}' can't be listened on: Address already in use." == mistake
 
 
-def test_a_replay_asks_ec2_for_the_subnets(command, aws, tmp_path):
-    """Without --inventory they are read as they are now."""
+def test_a_replay_reads_the_subnets_from_ec2(command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
+    """Without --inventory, it uses the subnets of now."""
     ec2 = aws.client("ec2")
     vpc_id = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
@@ -186,25 +209,23 @@ def test_a_replay_asks_ec2_for_the_subnets(command, aws, tmp_path):
 
     made = command("replay", "--output", "json", str(file), **aws.environment())
 
-    assert (made.code, list(json.loads(made.out)["subnets"])) == (0, [subnet_id]), made.err
+    assert (0, [subnet_id]) == (made.code, list(json.loads(made.out)["subnets"])), made.err
 
 
-def test_a_replay_without_ec2_says_what_to_do(command, tmp_path):
-    """Nothing of AWS is needed with a saved inventory."""
+def test_a_replay_without_ec2_says_what_to_do(command: Run, tmp_path: Path) -> None:
+    """A saved inventory needs no AWS."""
     file = tmp_path / "flows.log"
     file.write_text("bad\n")
 
-    made = command("replay", *REGION, "--log.level", "error", str(file))
+    mistake = command("replay", *REGION, "--log.level", "error", str(file)).mistake
 
-    assert made.mistake == (
-        "The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE."
-    )
+    assert "The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE." == mistake
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """EC2 that permits nothing."""
+    """An EC2 that forbids everything."""
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         body = b"<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>"
         self.send_response(403)
@@ -212,12 +233,12 @@ class Refusing(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
-def test_an_inventory_that_is_forbidden_is_told(command, aws):
-    """Without permission to list the subnets the instance ends, though its web server already answers."""
+def test_without_permission_to_list_subnets_the_instance_ends(command: Run, aws: EmbeddedAWS) -> None:
+    """It ends in order, although its web server is already running."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as ec2:
         thread = threading.Thread(target=ec2.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -225,94 +246,127 @@ def test_an_inventory_that_is_forbidden_is_told(command, aws):
         ended = command("run", *STREAM, "--log.level", "error", **environ)
         ec2.shutdown()
         thread.join()
-    assert ended.mistake == "EC2 does not permit to list the subnets; allow the action ec2:DescribeSubnets."
+
+    assert "EC2 does not permit to list the subnets; allow the action ec2:DescribeSubnets." == ended.mistake
 
 
-def test_an_unreachable_aws_is_told(command, aws):
-    """A network that leads nowhere is told as such, and not as bad credentials."""
+def test_an_unreachable_aws_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
+    """The error is about the network, not about credentials."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
         environ = {**aws.environment(), "AWS_ENDPOINT_URL": nowhere}
         mistake = command("run", *STREAM, **environ).mistake
+
     assert mistake.startswith("Kinesis can't be reached in region eu-west-1 (")
     assert mistake.endswith("); check --region and the network.")
 
 
+Main = Callable[..., tuple[object, list[Config]]]
+
+
 @pytest.fixture
-def run(monkeypatch):
-    """Run the command line in this process, with a launcher that only notes what it gets or raises."""
+def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Main]:
+    """Run the command line in this process; the instance only records its settings, or raises `error`."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     for name in os.environ:
         if name.startswith("KCL_FLOWLOG_"):
             monkeypatch.delenv(name)
 
-    def run(*arguments, error=None):
+    def main(*arguments: str, error: Exception | None = None) -> tuple[object, list[Config]]:
         seen = []
 
-        def fake(config, environ, denials):
+        def fake_run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
             seen.append(config)
             if error is not None:
                 raise error
 
-        monkeypatch.setattr(instance, "run", fake)
+        monkeypatch.setattr(instance, "run", fake_run)
         monkeypatch.setattr(sys, "argv", ["kcl-flowlog", *arguments])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         return stopped.value.code, seen
 
-    yield run
+    yield main
     root.handlers[:], level = before
     root.setLevel(level)
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "message"),
     [
         (None, 0, ""),
         (ConfigError("Mend it."), 2, "Error: Mend it.\n"),
         (GaveUp("Tried enough."), 1, "Error: Tried enough.\n"),
+        (click.Abort(), 130, ""),
     ],
 )
-def test_the_exit_code_tells_whose_move_it_is(run, capsys, error, code, told):
-    """0 when asked to stop, 2 for the user's move, 1 when the launcher gave up."""
-    assert run("run", *STREAM, error=error)[0] == code
-    assert capsys.readouterr().err == told
+def test_the_exit_code_says_who_has_to_act(
+    main: Main, capsys: pytest.CaptureFixture[str], error: Exception | None, code: int, message: str
+) -> None:
+    """0 after a signal, 2 if the user has to act, 1 if the launcher gave up, 130 after Ctrl-C before the start."""
+    ended, _ = main("run", *STREAM, error=error)
+
+    assert (code, message) == (ended, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("flag", ["--log_deny", "--log-deny"])
-def test_the_old_command_line_still_works(run, capsys, flag):
-    """--log_deny is understood, and --shards accepted with a word that it is no longer needed."""
-    code, (config,) = run("run", *STREAM, flag, "--shards", "4")
-    assert (code, config.stream, config.log_deny) == (0, "flow-logs", True)
-    warnings = capsys.readouterr().err.splitlines()
-    assert len(warnings) == 1
-    assert "level=warning" in warnings[0]
-    assert "--shards is no longer needed" in warnings[0]
+def test_the_old_command_line_still_works(main: Main, capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    """--log_deny has its effect, and --shards is accepted with a warning."""
+    code, (config,) = main("run", *STREAM, flag, "--shards", "4")
+
+    assert (0, "flow-logs", True) == (code, config.stream, config.log_deny)
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "level=warning" in warning
+    assert "--shards is no longer needed" in warning
 
 
-def test_without_a_command_the_help_is_shown():
-    """A bare `kcl-flowlog` tells what there is, and only that."""
-    bare = subprocess.run(
-        [sys.executable, "-m", "kcl_flowlog"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
-    )
-    shown = bare.stdout + bare.stderr
+def test_a_misspelt_variable_is_a_warning(
+    main: Main, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instance runs, and the log names the variable and the nearest name."""
+    monkeypatch.setenv("KCL_FLOWLOG_STATEDIR", "/tmp/state")
+
+    code, _ = main("run", *STREAM)
+
+    assert 0 == code
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.endswith("variable=KCL_FLOWLOG_STATEDIR nearest=KCL_FLOWLOG_STATE_DIR")
+
+
+def test_without_a_command_the_help_is_shown(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    """`kcl-flowlog` alone lists the commands, and reports no error."""
+    main()
+
+    shown = "".join(capsys.readouterr())
     assert "Error" not in shown
-    for name in ("run", "demo"):
+    for name in ("run", "demo", "replay"):
         assert re.search(rf"^  {name} ", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_hides_what_is_no_longer_needed(flag):
-    """The help of `run` shows the settings, and not the old --shards."""
+def test_the_help_of_run_hides_old_options(flag: str) -> None:
+    """It shows the settings, and not --shards."""
     shown = CliRunner().invoke(cli.cli, ["run", flag])
-    assert shown.exit_code == 0
+
+    assert 0 == shown.exit_code
     assert "--stream NAME" in shown.output
     assert "--shards" not in shown.output
 
 
-def test_the_version_is_told():
-    """--version names the product, its version and the Python it runs on."""
-    shown = CliRunner().invoke(cli.cli, ["--version"]).output
-    assert shown.startswith(f"kcl-flowlog, version {__version__} (python 3.")
+@pytest.mark.parametrize("name", ["demo", "replay", "run"])
+def test_each_command_has_help(name: str) -> None:
+    """Also commands that are imported only when used."""
+    shown = CliRunner().invoke(cli.cli, [name, "--help"])
+
+    assert 0 == shown.exit_code
+    assert f"Usage: cli {name} [OPTIONS]" in shown.output
+
+
+def test_the_version_is_shown(main: Main, capsys: pytest.CaptureFixture[str]) -> None:
+    """--version names the program, its version and the version of Python."""
+    code, _ = main("--version")
+
+    assert 0 == code
+    assert capsys.readouterr().out.startswith(f"kcl-flowlog, version {__version__} (python 3.")

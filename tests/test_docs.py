@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -49,7 +50,7 @@ def advice_table(heading: str, words: dict[str, outcomes.Word]) -> str:
     return "\n".join(lines + [f"| `{name}` | {word.meaning} | {word.advice} |" for name, word in words.items()])
 
 
-GENERATED = {
+GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("docs/metrics.md", "metrics"): metrics_table,
     ("docs/metrics.md", "peers"): lambda: word_table("peer", PEERS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str] = (), environ: Mapping[str, str] | None = Non
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[Path]:
+def file(tmp_path: Path) -> Path:
     """Give a configuration file that sets only the stream."""
     path = tmp_path / "kcl-flowlog.yaml"
     path.write_text("stream: flow-logs\n")
