@@ -38,7 +38,7 @@ _LOOKS_LIKE_SETTING = re.compile(ENVIRONMENT_PREFIX + r"(?!SERVICE_(HOST|PORT)\b
 # The column of the help where explanations start. A longer flag has a line to itself.
 _COLUMN = 31
 _NO_BREAK = "\N{NO-BREAK SPACE}"
-_LEAST_WIDTH = 20
+_LEAST_WIDTH = 20  # of an explanation
 
 
 class SettingType(click.ParamType):  # type: ignore[type-arg] # generic only since click 8.4
@@ -130,14 +130,21 @@ class SettingsCommand(click.Command):
 
 def _help_lines(flag: str, text: str, width: int) -> str:
     # Not with click's write_dl, which breaks words at hyphens, and aligns only the flags of one section.
-    wrapped = textwrap.wrap(text, max(width - _COLUMN, _LEAST_WIDTH), break_on_hyphens=False, break_long_words=False)
+    indent = " " * _COLUMN
     first = f"  {flag}"
-    lines = [f"{'':{_COLUMN}}{line}".replace(_NO_BREAK, " ") for line in wrapped]
-    if len(first) < _COLUMN - 1:
+    lines = textwrap.wrap(
+        text,
+        max(width, _COLUMN + _LEAST_WIDTH),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    if lines and len(first) < _COLUMN - 1:
         lines[0] = first + lines[0][len(first) :]
     else:
         lines.insert(0, first)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).replace(_NO_BREAK, " ") + "\n"
 
 
 def some_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -277,11 +277,12 @@ def test_the_help_has_the_groups_as_headings() -> None:
 
 
 def test_a_command_may_take_some_settings_and_arguments() -> None:
-    """Its help has no heading for other groups, and hidden options stay hidden."""
+    """The help has only their groups and the options of the command, without those that are hidden."""
 
     @click.command(cls=SettingsCommand)
     @click.argument("files", nargs=-1)
     @click.option("--old", hidden=True)
+    @click.option("--unexplained")
     @some_settings("log_level", "region")
     def partial(**values: Any) -> None:
         """Take two settings."""
@@ -290,6 +291,7 @@ def test_a_command_may_take_some_settings_and_arguments() -> None:
 
     assert ["Options:", "Stream:", "Logs:"] == [line for line in shown if line and line[0] not in " U"]
     assert "--old" not in " ".join(shown)
+    assert "  --unexplained TEXT" in shown
 
 
 def test_choices_are_completed_by_the_shell() -> None:
