@@ -20,12 +20,14 @@ import pytest
 from kcl_flowlog.commits.claims import DEATHS, mark
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.processor import faults
 from tests.support.conversation import (
     DENIED,
     GOOD,
     HANG_UP,
     KILL,
     ODD,
+    PATIENCE,
     SHARD,
     Stage,
     acknowledge,
@@ -33,12 +35,12 @@ from tests.support.conversation import (
     done,
     elsewhere,
     ends,
+    eventually,
     initialize,
     payload,
     records,
     say,
 )
-from tests.support.demo_fakes import eventually
 from tests.support.lease_fakes import ELSEWHERE
 
 ONE = (101, payload(GOOD))
@@ -340,14 +342,11 @@ def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> Non
     assert eventually(lambda: held() == [])
 
 
-# The gaps of the commit, with a SIGKILL in each: (how to get there, the checkpoint that the lease table then holds).
 def test_a_kill_before_prepare_costs_nothing(stage: Stage) -> None:
-    """Killed before step 1: nothing was published, and the records count when they come again."""
-    stage.play(*OPENING)
-    with stage.locked():
-        stage.play(records(ONE))
-        assert stage.is_silent(0.5)
-        stage.play(KILL)
+    """Killed before step 1: nothing is published, and the records count when they come again."""
+    stage.fault.write_text(f"{faults.COUNTED} kill-processor")
+    stage.play(*OPENING, records(ONE), ends(-signal.SIGKILL))
+    assert stage.flows == 0
 
     stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), done("processRecords"))
 
@@ -355,12 +354,9 @@ def test_a_kill_before_prepare_costs_nothing(stage: Stage) -> None:
 
 
 def test_a_kill_between_checkpoint_and_fold_costs_nothing(stage: Stage) -> None:
-    """Killed right before step 3, with the checkpoint acknowledged: the next `initialize` folds."""
-    stage.play(*OPENING, records(ONE), asks("101"))
-    with stage.locked():
-        stage.play(acknowledge("101"))
-        assert stage.is_silent(0.5)
-        stage.play(KILL)
+    """Killed right before step 3, after the checkpoint was acknowledged: the next `initialize` folds."""
+    stage.fault.write_text(f"{faults.CHECKPOINTED} kill-processor")
+    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), ends(-signal.SIGKILL))
     assert stage.flows == 0
 
     stage.play(initialize("101"), done("initialize"))
@@ -369,8 +365,9 @@ def test_a_kill_between_checkpoint_and_fold_costs_nothing(stage: Stage) -> None:
 
 
 def test_a_kill_after_fold_costs_nothing(stage: Stage) -> None:
-    """Killed after step 3: there is nothing to settle, and nothing counts twice."""
-    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), done("processRecords"), KILL)
+    """Killed after step 3, before the KCL has its answer: nothing counts twice."""
+    stage.fault.write_text(f"{faults.FOLDED} kill-processor")
+    stage.play(*OPENING, records(ONE), asks("101"), acknowledge("101"), ends(-signal.SIGKILL))
 
     stage.play(initialize("101"), done("initialize"), HANG_UP, ends(0))
 
@@ -503,14 +500,14 @@ def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Sta
     with os.fdopen(reader, "rb") as pipe, os.fdopen(writer, "wb") as stdout:
         stage.inbox._denials = stdout
         stage.play(*OPENING, records((101, payload(*[DENIED] * 3000))))
+        assert eventually(lambda: stage.inbox.is_writing)
         assert stage.is_silent(1.0)
-        assert stage.inbox.is_writing
 
         written = []
         read = threading.Thread(target=lambda: written.extend(islice(pipe, 3000)))
         read.start()
         stage.play(asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))
-        read.join(10)
+        read.join(PATIENCE)
 
     assert len(written) == 3000
     assert stage.flows == 3000

@@ -15,12 +15,10 @@ import json
 import os
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,8 @@ from kcl_flowlog.processor.faults import VARIABLE
 from tests.support.lease_fakes import HERE, FakeLeases
 
 SHARD = "shardId-000000000000"
+PATIENCE = 300.0
+"""How many seconds to wait for the processor, however slow the machine; its death ends the wait at once."""
 GOOD = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK"
 DENIED = "2 1 eni-a 198.51.100.7 10.0.1.10 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
 ODD = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 ten 1000 1700000000 1700000060 ACCEPT OK"
@@ -111,6 +111,16 @@ KILL = ("kill", None)
 def ends(code: int) -> tuple[str, Any]:
     """The processor ends, without another word on stdout."""
     return "ends", code
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait until `holds` does; return whether it did before patience ran out."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 class Stage:
@@ -191,7 +201,7 @@ class Stage:
             child.stdin.close()
         elif kind == "ends":
             assert self.hear() == ""
-            assert what == child.wait(10)
+            assert what == child.wait(PATIENCE)
             self._end()
 
     def hear(self) -> str:
@@ -205,8 +215,8 @@ class Stage:
                 if line:
                     return line.decode()
                 continue
-            ready, _, _ = select.select([self._child.stdout], [], [], 10)
-            assert ready, f"no answer within 10 s; {(self.directory / 'stderr').read_text()}"
+            ready, _, _ = select.select([self._child.stdout], [], [], PATIENCE)
+            assert ready, f"no answer within {PATIENCE:.0f} s; {(self.directory / 'stderr').read_text()}"
             part = self._child.stdout.read(65536)
             if not part:
                 return self._heard.decode()
@@ -220,7 +230,7 @@ class Stage:
     def _end(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            child.wait(10)
+            child.wait(PATIENCE)
             for stream in (child.stdin, child.stdout):
                 if stream is not None:
                     stream.close()
@@ -247,17 +257,6 @@ class Stage:
 
     def count(self, name: str, label: str = "") -> int:
         return self.totals.counts.get((name, label), 0)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the ledger's lock, so that a processor stops right before its next step in it."""
-        connection = sqlite3.connect(self.directory / "ledger.sqlite3", isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
-            connection.close()
 
     def close(self) -> None:
         if self._child is not None:
