@@ -1,4 +1,4 @@
-"""A gate before DynamoDB: lets all through, or throttles commits, or loses their answers, or fails everything."""
+"""A proxy before DynamoDB that can throttle commits, lose their answers, or fail every request."""
 
 from __future__ import annotations
 
@@ -6,58 +6,51 @@ import http.client
 import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 from kcl_flowlog.launcher.leases import CLAIMS
 
 OPEN = "open"
-THROTTLED = "throttled"
-FORGETFUL = "forgetful"
+THROTTLING = "throttling"
+LOSING_ANSWERS = "losing answers"
 FAILING = "failing"
 
-_THROTTLING = (
-    b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",'
-    b'"message":"The level of configured provisioned throughput for the table was exceeded."}'
-)
-_FAILURE = b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Try again."}'
-_JSON = [("Content-Type", "application/x-amz-json-1.0")]
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
 
 
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+_JSON = [("Content-Type", "application/x-amz-json-1.0")]
+_THROTTLED = Answer(
+    400,
+    _JSON,
+    b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",'
+    b'"message":"The level of configured provisioned throughput for the table was exceeded."}',
+)
+_FAILED = Answer(
+    500, _JSON, b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Try again."}'
+)
+
+
 class Gate:
-    """An HTTP server on `port`, as a context manager; `mode` may be set at any time."""
+    """An HTTP server on `port`, as a context manager. `mode` may change at any time.
+
+    `failed` is the number of requests that it did not answer as DynamoDB would have.
+    """
 
     def __init__(self, behind: int, rng: random.Random) -> None:
         self.mode = OPEN
-        # How many requests were not answered as DynamoDB would have.
         self.failed = 0
+        self._behind = behind
         self._rng = rng
-        gate = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, headers, answer = gate.pass_on(behind, self.path, dict(self.headers), body)
-                self.send_response(status)
-                for name, value in headers:
-                    if name.lower() not in _HOP_BY_HOP:
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """A client that was killed is no news."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.gate = self
         self._server.socket.listen(128)
         self.port: int = self._server.server_address[1]
 
@@ -69,29 +62,62 @@ class Gate:
         self._server.shutdown()
         self._server.server_close()
 
-    def pass_on(
-        self, port: int, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Return status, headers and body of the answer."""
-        is_update = headers.get("X-Amz-Target", "").endswith("UpdateItem")
-        is_checkpoint = is_update and b'"checkpoint":{"Value"' in body
-        is_claim = is_update and CLAIMS.encode() in body
-        is_ours = is_checkpoint or is_claim
-        is_throttled = self.mode == THROTTLED and is_ours
-        is_forgotten = self.mode == FORGETFUL and is_ours and self._rng.random() < 0.5
-        is_failed = self.mode == FAILING
-        self.failed += is_throttled or is_forgotten or is_failed
-        if is_throttled:
-            return 400, _JSON, _THROTTLING
-        if is_failed:
-            return 500, _JSON, _FAILURE
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        try:
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            passed_on = answer.status, answer.getheaders(), answer.read()
-            return (500, _JSON, _FAILURE) if is_forgotten else passed_on
-        except OSError:
-            return 500, _JSON, _FAILURE
-        finally:
-            connection.close()
+    def answer(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Return the answer of DynamoDB, or the failure that the mode asks for."""
+        is_commit = _is_commit(headers, body)
+        if self.mode == FAILING:
+            self.failed += 1
+            return _FAILED
+        if self.mode == THROTTLING and is_commit:
+            self.failed += 1
+            return _THROTTLED
+        is_lost = self.mode == LOSING_ANSWERS and is_commit and self._rng.random() < 0.5
+        self.failed += is_lost
+        answer = _forward(self._behind, path, headers, body)
+        return _FAILED if is_lost else answer
+
+
+def _is_commit(headers: dict[str, str], body: bytes) -> bool:
+    """Tell whether a request writes a checkpoint or a claim."""
+    is_update = headers.get("X-Amz-Target", "").endswith("UpdateItem")
+    return is_update and (b'"checkpoint":{"Value"' in body or CLAIMS.encode() in body)
+
+
+def _forward(port: int, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.getheaders(), answer.read())
+    except OSError:
+        return _FAILED
+    finally:
+        connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    gate: Gate
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore the errors of clients that were killed."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.server.gate.answer(self.path, dict(self.headers), body)
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""What an instance takes from its machine, where a test can lay hands on it: a small disk, and a clock."""
+"""The parts of a machine that a test can break: a small disk, and a clock."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 
 class Disk:
-    """A disk of its own at `path`, where this user may mount one; else a directory like any other."""
+    """A small tmpfs mounted at `path`, or a plain directory if this user can't mount."""
 
     def __init__(self, path: Path, megabytes: int = 16) -> None:
-        """Enough for a ledger with its log of writes, if nothing else is said."""
         self.path = path
         path.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
@@ -21,7 +20,7 @@ class Disk:
         return self.path / "ballast"
 
     def fill(self) -> None:
-        """Leave no room on it."""
+        """Use all free space. Needs a small disk."""
         assert self.is_small
         with self._ballast.open("wb", buffering=0) as file:
             try:
@@ -31,29 +30,29 @@ class Disk:
                 pass
 
     def clear(self) -> None:
-        """Make room again."""
+        """Free the space that `fill` used."""
         self._ballast.unlink()
 
     def remove(self) -> None:
-        """Take the disk away."""
+        """Unmount the disk; its files are lost."""
         if self.is_small:
             subprocess.run(["umount", "-l", str(self.path)], capture_output=True, check=False)
             self.is_small = False
 
 
 class Clock:
-    """A wall clock that can be set, of the Python programs of an environment; `path` says by how much it is ahead."""
+    """The wall clock of the Python programs started with `environment()`; `path` holds its offset in seconds."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.set(0)
 
     def set(self, seconds: int) -> None:
-        """Set the clock so many seconds ahead of the machine's, or behind it."""
+        """Set the clock ahead of the machine's, or behind it if `seconds` is negative."""
         new = self._path.with_suffix(".new")
         new.write_text(str(seconds))
         new.replace(self._path)
 
     def environment(self) -> dict[str, str]:
-        """Return what makes a program see this clock."""
+        """Return the environment variables that make a Python program use this clock."""
         return {"PYTHONPATH": str(Path(__file__).with_name("clock")), "CLOCK_AHEAD": str(self._path)}

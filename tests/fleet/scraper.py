@@ -1,4 +1,4 @@
-"""Prometheus, played: scrapes each instance on an interval, and sums the increases as `increase()` does."""
+"""A small Prometheus: scrapes every instance at an interval and adds up the increases as `increase()` does."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ Sample = tuple[Key, str]
 
 
 class Scraper:
-    """Scrapes the pages of `targets`, which may change, every `interval` seconds.
+    """Scrapes `targets` (pairs of name and URL, read again for each round) every `interval` seconds.
 
-    A series' first value is where its increase begins; a value below the last
-    one is a counter that was reset, and counts from 0. Nothing else is known
-    of a series that has gone.
+    The increase of a series starts at its first value. A value below the last value is a reset: it counts from 0.
     """
 
     def __init__(self, targets: Callable[[], Iterable[tuple[str, str]]], interval: float) -> None:
@@ -36,19 +34,22 @@ class Scraper:
         self._thread = threading.Thread(target=self._run, name="scraper", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
+        """Stop the thread and wait for its end. May be called twice."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still scrapes."""
+        """Whether the thread still runs."""
         return self._thread.is_alive()
 
     def seen(self) -> Truth:
-        """Return the increases of the fleet so far."""
+        """Return the sum of all increases so far."""
         truth = Truth()
         with self._lock:
             for (key, unit), number in self._increases.items():
@@ -63,9 +64,9 @@ class Scraper:
                         text = answer.read().decode()
                 except (OSError, http.client.HTTPException):
                     continue
-                self._take(name, text)
+                self._add(name, text)
 
-    def _take(self, name: str, text: str) -> None:
+    def _add(self, name: str, text: str) -> None:
         with self._lock:
             last = self._last[name]
             for unit, labels, value in _SAMPLE.findall(text):

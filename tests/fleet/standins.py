@@ -1,7 +1,7 @@
-"""AWS for a fleet, on this machine: strict stand-ins of Kinesis and DynamoDB, and moto for EC2.
+"""AWS for a fleet, on this machine: strict stand-ins for Kinesis and DynamoDB, and moto for EC2.
 
-kinesis-local refuses, limits and reshards as Kinesis does; Amazon's own DynamoDB Local keeps the leases; both are
-fetched into build/stand-ins the first time. A gate stands before DynamoDB, so that it can be made to fail.
+kinesis-local validates, limits and reshards as Kinesis does. Amazon's DynamoDB Local holds the leases. The first run
+downloads both into build/stand-ins. A proxy before DynamoDB can make it fail.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from botocore.config import Config
 
 from kcl_flowlog.demo.aws import EmbeddedAWS
 from tests.fleet.gate import Gate
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "build" / "stand-ins"
 RECIPES = Path(__file__).resolve().parent / "standins"
-PATIENCE = 60.0
+# Seconds until a stand-in listens.
+PATIENCE = 300.0
 
 
 def install() -> None:
-    """Fetch what is not there yet. Needs npm, maven and a JDK or JRE."""
+    """Download the stand-ins if they are missing. Needs npm, Maven and a JRE."""
     for tool in ("node", "npm", "mvn", "java"):
         if shutil.which(tool) is None:
             raise SystemExit(
@@ -39,14 +40,14 @@ def install() -> None:
             )
     kinesis, dynamodb = FOLDER / "kinesis", FOLDER / "dynamodb"
     if not (kinesis / "complete").exists():
-        print("Fetching kinesis-local …", flush=True)
+        print("Downloading kinesis-local …", flush=True)
         kinesis.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(RECIPES / name, kinesis)
         _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], kinesis)
         (kinesis / "complete").touch()
     if not (dynamodb / "complete").exists():
-        print("Fetching DynamoDB Local …", flush=True)
+        print("Downloading DynamoDB Local …", flush=True)
         dynamodb.mkdir(parents=True, exist_ok=True)
         pom = str(RECIPES / "pom.xml")
         _run(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={dynamodb}"], ROOT)
@@ -60,7 +61,7 @@ def _run(argv: Sequence[str], folder: Path) -> None:
 
 
 class StandIns:
-    """Everything that stands for AWS, as a context manager."""
+    """All stand-ins for AWS, as a context manager."""
 
     def __init__(self, directory: Path, rng: random.Random) -> None:
         self._directory = directory
@@ -90,7 +91,7 @@ class StandIns:
         self._stack.close()
 
     def environment(self) -> dict[str, str]:
-        """Return what a program needs in its environment to talk to these and to nothing else."""
+        """Return the environment variables that make a program use these stand-ins and nothing else."""
         return {
             **self.ec2.environment(),
             "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{self.kinesis_port}",
@@ -98,7 +99,7 @@ class StandIns:
         }
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client, which does not repeat requests: a repeated put would be stored twice."""
+        """Return a boto3 client that never retries: a repeated put would store its records twice."""
         ports = {"kinesis": self.kinesis_port, "dynamodb": self._dynamodb_port}
         if service not in ports:
             return self.ec2.client(service)
@@ -112,15 +113,16 @@ class StandIns:
         )
 
     def freeze(self, name: str) -> None:
-        """Let `kinesis` or `dynamodb` answer nothing, until `thaw`."""
+        """Stop the process of `kinesis` or `dynamodb` until `thaw`."""
         self.processes[name].send_signal(signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
+        """Let a stopped process go on."""
         self.processes[name].send_signal(signal.SIGCONT)
 
     def _start_kinesis(self) -> None:
         ports = {"KINESIS_MOCK_PLAIN_PORT": str(self.kinesis_port), "KINESIS_MOCK_TLS_PORT": str(self._tls_port)}
-        # It reads its settings from the working directory.
+        # kinesis-local reads its settings from the working directory.
         folder = FOLDER / "kinesis" / "node_modules" / "kinesis-local"
         limits = {"AWS_REGION": self.region, "LOG_LEVEL": "ERROR", "SHARD_LIMIT": "50"}
         self._start("kinesis", ["node", "main.js"], folder, {**ports, **limits})
@@ -147,7 +149,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on now."""
+    """Return ports that nothing listens on now."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [listener.getsockname()[1] for listener in listeners]

@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     )
     from kcl_flowlog.counting.formats import Formats
     from kcl_flowlog.counting.log_stream import LogStream
-    from kcl_flowlog.counting.payload import PayloadCounter
+    from kcl_flowlog.counting.payload import Denial, PayloadCounter
     from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
     from kcl_flowlog.errors import ConfigError
     from kcl_flowlog.processor.denials import denial_line
@@ -56,10 +56,12 @@ INDEX = Index(WORLD)
 STREAM = LogStream("123456789010", "group", "eni-a-all")
 
 
+def write_denial(denial: Denial) -> None:
+    denial_line(denial, NOW)
+
+
 def counter() -> PayloadCounter:
-    return PayloadCounter(
-        Formats(), Attributor(INDEX), frozenset({"22"}), LIMIT, lambda denial: denial_line(denial, NOW), Window()
-    )
+    return PayloadCounter(Formats(), Attributor(INDEX), frozenset({"22"}), LIMIT, write_denial, Window())
 
 
 def check(delta: Delta, payloads_in: int | None = None, events_in: int | None = None) -> None:

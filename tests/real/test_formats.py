@@ -1,8 +1,8 @@
-"""Through the real MultiLangDaemon: several formats, other shapes and bad data at once, and nothing costs a figure.
+"""Through the real MultiLangDaemon: several formats, several encodings and bad data on one stream.
 
-Three log groups: `shop` in the default format, `lab` in a long custom one, `depot` in two at once of the same length,
-one for what is accepted and one for what is rejected. Beside them on the stream: events that were transformed,
-payloads of forwarders, a Transit Gateway's lines, copies, and data of anything.
+Three log groups: `shop` has the default format, `lab` a long custom format, and `depot` two formats of the same length,
+one for accepted and one for rejected traffic. The same stream carries transformed events, payloads of forwarders, lines
+of a Transit Gateway, duplicates and bad data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,15 @@ BAD_PAYLOADS = {
     gzip.compress(b'{"messageType":"NOVEL","logEvents":[]}'): "payload_message_type",
 }
 
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "data": gzip.compress,
+    "plain": bytes,
+    "base64": lambda text: base64.b64encode(gzip.compress(text)),
+}
 
-def written(record: Record, log_format: str) -> str:
-    """Return a record's line in another format."""
+
+def line_in(log_format: str, record: Record) -> str:
+    """Return the line of a record in another format."""
     values = dict(zip(DEFAULT.split(), record.line.split(), strict=True))
     values |= {"flow-direction": record.key.direction if record.key else "-", "reject-reason": "-"}
     values |= {"pkt-srcaddr": values["srcaddr"], "pkt-dstaddr": values["dstaddr"], "tcp-flags": "2", "az-id": "-"}
@@ -84,42 +90,41 @@ def written(record: Record, log_format: str) -> str:
 
 
 def transformed(record: Record) -> str:
-    """Return a record as CloudWatch Logs' transformer writes it."""
+    """Return a record as the transformer of CloudWatch Logs writes it."""
     words = dict(zip(DEFAULT.split(), record.line.split(), strict=True))
     return json.dumps({CAMEL[name]: int(word) if word.isdigit() else word for name, word in words.items()})
 
 
-class Sender:
-    """Makes envelopes of a log stream, each with what it counts as."""
+class Forwarder:
+    """Builds envelopes of a log stream, each with the counts to expect."""
 
     def __init__(self, story: Story) -> None:
         self._ids = story.ids
         self._owner = story.world.account_id
 
-    def text(self, group: str, stream: str, messages: Iterable[Any]) -> bytes:
+    def text(self, group: str, log_stream: str, messages: Iterable[Any]) -> bytes:
+        """Return the JSON of an envelope."""
         events = [{"id": next(self._ids), "timestamp": 0, "message": message} for message in messages]
-        head = {"messageType": "DATA_MESSAGE", "owner": self._owner, "logGroup": group, "logStream": stream}
+        head = {"messageType": "DATA_MESSAGE", "owner": self._owner, "logGroup": group, "logStream": log_stream}
         return json.dumps({**head, "subscriptionFilters": ["all"], "logEvents": events}).encode()
 
-    def records(self, records: Sequence[Record], messages: Iterable[str], kind: str = "data") -> Envelope:
+    def records(self, records: Sequence[Record], messages: Iterable[str], encoding: str = "data") -> Envelope:
+        """Return an envelope with records of one network interface."""
         interface = records[0].interface
-        stream = f"{interface.id}-all"
-        text = self.text(interface.subnet.log_group, stream, messages)
-        data = {"data": gzip.compress, "plain": bytes, "base64": lambda it: base64.b64encode(gzip.compress(it))}[kind](
-            text
-        )
-        truth = Truth(payloads=Counter({kind: 1}))
+        log_stream = f"{interface.id}-all"
+        data = ENCODINGS[encoding](self.text(interface.subnet.log_group, log_stream, messages))
+        truth = Truth(payloads=Counter({encoding: 1}))
         for record in records:
             record.count_into(truth)
-        return Envelope(stream, data, truth)
+        return Envelope(log_stream, data, truth)
 
 
-def flow_logs(story: Story) -> None:
-    """Give the log groups the formats of this story."""
+def create_flow_logs(story: Story) -> None:
+    """Give the log groups the formats of this test."""
     ec2 = story.aws.client("ec2")
     before = ec2.describe_flow_logs()["FlowLogs"]
-    vpcs = {one["LogGroupName"]: one["ResourceId"] for one in before}
-    ec2.delete_flow_logs(FlowLogIds=[one["FlowLogId"] for one in before if one["LogGroupName"] != SHOP])
+    vpcs = {flow_log["LogGroupName"]: flow_log["ResourceId"] for flow_log in before}
+    ec2.delete_flow_logs(FlowLogIds=[flow_log["FlowLogId"] for flow_log in before if flow_log["LogGroupName"] != SHOP])
     depot = [subnet.id for subnet in story.world.subnets if subnet.log_group == DEPOT]
     for group, kind, resources, traffic, log_format in (
         (LAB, "VPC", [vpcs[LAB]], "ALL", LONG),
@@ -134,89 +139,92 @@ def flow_logs(story: Story) -> None:
             DeliverLogsPermissionArn=f"arn:aws:iam::{story.world.account_id}:role/flow-logs",
             LogFormat=log_format,
         )
-        assert answer["Unsuccessful"] == []
+        assert [] == answer["Unsuccessful"]
 
 
-def good_envelopes(story: Story, sender: Sender) -> list[Envelope]:
-    """Return traffic of every VPC in the formats of its log group, some of it as others than AWS send it."""
-    of_interface: dict[str, list[Record]] = defaultdict(list)
+def good_envelopes(story: Story, forwarder: Forwarder) -> list[Envelope]:
+    """Return traffic of every VPC in the formats of its log group; some envelopes have another encoding than AWS's."""
+    by_interface: dict[str, list[Record]] = defaultdict(list)
     for record in story.traffic.step(int(time.time()), 10.0, 3000):
-        of_interface[record.interface.id].append(record)
+        by_interface[record.interface.id].append(record)
     envelopes = []
-    for number, records in enumerate(of_interface.values()):
+    for number, records in enumerate(by_interface.values()):
         group = records[0].interface.subnet.log_group
         if group == SHOP:
-            kind = ("data", "plain", "base64")[number % 3]
-            lines = [transformed(one) if place % 2 else one.line for place, one in enumerate(records)]
-            envelopes.append(sender.records(records, lines, kind))
+            encoding = ("data", "plain", "base64")[number % 3]
+            lines = [transformed(record) if place % 2 else record.line for place, record in enumerate(records)]
+            envelopes.append(forwarder.records(records, lines, encoding))
         elif group == LAB:
-            envelopes.append(sender.records(records, [written(one, LONG) for one in records]))
+            envelopes.append(forwarder.records(records, [line_in(LONG, record) for record in records]))
         else:
-            # Neither of its formats has a status, so there is nothing to write without traffic.
-            records = [one for one in records if one.key is not None]
-            lines = [written(one, REJECTED if one.key and one.key.action == "reject" else ACCEPTED) for one in records]
-            if records:
-                envelopes.append(sender.records(records, lines))
+            # Neither format of this group has a status, so they can't write a record without traffic.
+            keys = [(record, record.key) for record in records if record.key is not None]
+            lines = [line_in(REJECTED if key.action == "reject" else ACCEPTED, record) for record, key in keys]
+            if lines:
+                envelopes.append(forwarder.records([record for record, _ in keys], lines))
     return envelopes
 
 
-def odd_envelopes(sender: Sender, copied: Sequence[Envelope]) -> list[Envelope]:
-    """Return what counts for no subnet: copies, a transit gateway, and data of anything."""
-    copies = [
+def other_envelopes(forwarder: Forwarder, repeated: Sequence[Envelope]) -> list[Envelope]:
+    """Return envelopes that count for no subnet: duplicates, lines of a Transit Gateway, bad lines and bad payloads."""
+    duplicates = [
         Envelope(
-            one.log_stream,
-            one.data,
-            Truth(payloads=Counter({"duplicate": 1}), events=Counter({"duplicate": sum(one.truth.events.values())})),
+            envelope.log_stream,
+            envelope.data,
+            Truth(
+                payloads=Counter({"duplicate": 1}),
+                events=Counter({"duplicate": sum(envelope.truth.events.values())}),
+            ),
         )
-        for one in copied
+        for envelope in repeated
     ]
     transit = Envelope(
         "tgw",
-        gzip.compress(sender.text("/tgw", "tgw-attach-0a", [TRANSIT_LINE] * 5)),
+        gzip.compress(forwarder.text("/tgw", "tgw-attach-0a", [TRANSIT_LINE] * 5)),
         Truth(payloads=Counter({"data": 1}), events=Counter({"unsupported": 5})),
     )
     bad_lines = Envelope(
         "bad",
-        gzip.compress(sender.text(SHOP, "something", BAD_LINES)),
+        gzip.compress(forwarder.text(SHOP, "something", BAD_LINES)),
         Truth(payloads=Counter({"data": 1}), events=Counter({"malformed": len(BAD_LINES)})),
     )
     bad_payloads = [Envelope("bad", data, Truth(payloads=Counter({"malformed": 1}))) for data in BAD_PAYLOADS]
-    return [*copies, transit, bad_lines, *bad_payloads]
+    return [*duplicates, transit, bad_lines, *bad_payloads]
 
 
-def test_whatever_is_on_the_stream_each_good_record_counts_once(tmp_path: Path) -> None:
-    """Totals equal the truth, the lag goes to 0, the dead letters are the bad ones, and a replay counts them again."""
+def test_every_good_record_counts_once_whatever_else_is_on_the_stream(tmp_path: Path) -> None:
+    """Totals equal the truth, the lag returns to 0, bad data becomes dead letters, and a replay counts those again."""
     with telling(tmp_path, spec=SPEC) as story:
-        flow_logs(story)
-        sender = Sender(story)
-        good = good_envelopes(story, sender)
+        create_flow_logs(story)
+        forwarder = Forwarder(story)
+        good = good_envelopes(story, forwarder)
         story.put_envelopes(good)
         story.instance.start()
-        story.counts_all()
-        story.put_envelopes(odd_envelopes(sender, good[:7]))
-        story.put_envelopes(good_envelopes(story, sender))
+        story.verify_counts()
+        story.put_envelopes(other_envelopes(forwarder, good[:7]))
+        story.put_envelopes(good_envelopes(story, forwarder))
 
-        page = story.counts_all()
+        page = story.verify_counts()
 
         reasons = Counter([*BAD_LINES.values(), *BAD_PAYLOADS.values()])
-        assert page.malformed == reasons
+        assert reasons == page.malformed
         assert page.counted.events["duplicate"] > 0
         story.instance.wait_for("end of the lag", lambda page: page.lag == 0)
         letters = [json.loads(line) for line in (story.instance.state / "dead-letters.jsonl").read_text().splitlines()]
         bodies = {**BAD_LINES, **{base64.b64encode(data).decode(): reason for data, reason in BAD_PAYLOADS.items()}}
-        assert sorted((one["body"], one["reason"]) for one in letters) == sorted(bodies.items())
-        assert replayed(story.instance.state)["malformed"] == reasons
+        assert sorted(bodies.items()) == sorted((letter["body"], letter["reason"]) for letter in letters)
+        assert reasons == replay(story.instance.state)["malformed"]
 
 
-def replayed(state: Path) -> dict[str, Any]:
-    """Return what `kcl-flowlog replay` makes of the dead letters, without any AWS."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KCL_FLOWLOG_"))}
+def replay(state: Path) -> dict[str, Any]:
+    """Run `kcl-flowlog replay` on the dead letters without any AWS; return its report."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KCL_FLOWLOG_"))}
     done = subprocess.run(
         [
             *(sys.executable, "-m", "kcl_flowlog", "replay", "--output", "json"),
             *("--inventory", str(state / "inventory.json"), str(state / "dead-letters.jsonl")),
         ],
-        env=kept,
+        env=environment,
         capture_output=True,
         check=True,
     )

@@ -1,4 +1,4 @@
-"""Through the real MultiLangDaemon: a death in each gap of the commit protocol, of each process, costs no record."""
+"""Through the real MultiLangDaemon: a death at each step of the commit protocol, of each process, loses no record."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from kcl_flowlog.processor.faults import GAPS
-from tests.support.demo_fakes import eventually
+from tests.support.instance import PAGE_TIMEOUT
 from tests.support.story import Story, telling
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.daemon
 
@@ -20,25 +21,22 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with telling(tmp_path_factory.mktemp("gaps")) as told:
         told.put(500)
         told.instance.start()
-        told.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+        told.wait_for_shards()
         yield told
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("gap", GAPS)
-def test_a_death_in_a_gap_costs_no_record(story: Story, gap: str, victim: str) -> None:
-    """Killed under load at that very point, it goes on from there: equal to the last digit."""
+def test_a_death_between_two_steps_loses_no_record(story: Story, gap: str, victim: str) -> None:
+    """After a kill under load at exactly that point, the counts still equal what was put."""
     with story.putting():
-        story.instance.order(f"{gap} kill-{victim}")
-
-        assert eventually(lambda: not story.instance.fault.exists(), 30)
+        with story.daemon_ends():
+            story.instance.order(f"{gap} kill-{victim}")
+            assert eventually(lambda: not story.instance.fault.exists(), PAGE_TIMEOUT), "The fault never happened."
 
         if victim == "all":
-            assert eventually(lambda: not story.instance.is_running, 30)
-            story.instance.kill()
+            assert eventually(lambda: not story.instance.is_running, PAGE_TIMEOUT)
             story.instance.start()
-        else:
-            story.instance.wait_for("the end of the daemon", lambda page: not page.daemon_up)
-        story.instance.wait_for("leased shards", lambda page: page.shards_held == 2)
+        story.wait_for_shards()
 
-    story.counts_all()
+    story.verify_counts()

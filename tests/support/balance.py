@@ -48,6 +48,8 @@ def imbalances(
 
 def imbalances_of(delta: Delta, events_in: int | None = None, payloads_in: int | None = None) -> list[str]:
     """Return what does not add up in a delta."""
-    named = [labelled(delta, count) for count in (counts.EVENTS, counts.PAYLOADS, counts.MALFORMED)]
+    events, payloads, malformed = (
+        labelled(delta, count) for count in (counts.EVENTS, counts.PAYLOADS, counts.MALFORMED)
+    )
     flows = sum(cell[0] for cell in delta.traffic.values())
-    return imbalances(*named, flows, events_in, payloads_in)
+    return imbalances(events, payloads, malformed, flows, events_in, payloads_in)

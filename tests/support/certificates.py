@@ -1,5 +1,7 @@
 """Certificates for tests of TLS, made as they are needed."""
 
+from __future__ import annotations
+
 import datetime
 import ipaddress
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ class Issued:
 class Authority:
     """A certificate authority, whose files lie in one directory; `cert` is its own certificate."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("authority")
@@ -37,7 +39,7 @@ class Authority:
         )
         self.cert.write_bytes(certificate.public_bytes(PEM))
 
-    def issue(self, name, password=None):
+    def issue(self, name: str, password: bytes | None = None) -> Issued:
         """Return a certificate for 127.0.0.1 with that common name."""
         key = ec.generate_private_key(ec.SECP256R1())
         addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -50,11 +52,13 @@ class Authority:
         )
         issued = Issued(self._directory / f"{name}.crt", self._directory / f"{name}.key")
         issued.cert.write_bytes(certificate.public_bytes(PEM))
-        cipher = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        cipher: serialization.KeySerializationEncryption = (
+            serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        )
         issued.key.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, cipher))
         return issued
 
-    def _builder(self, name, key):
+    def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
@@ -68,7 +72,7 @@ class Authority:
         )
 
 
-def _name(name):
+def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 

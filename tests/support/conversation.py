@@ -225,6 +225,7 @@ class Stage:
     def is_silent(self, seconds: float) -> bool:
         """Say whether the processor says nothing for so long."""
         assert self._child is not None
+        assert self._child.stdout is not None
         return not self._heard.strip() and not select.select([self._child.stdout], [], [], seconds)[0]
 
     def _end(self) -> None:

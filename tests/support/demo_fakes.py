@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from kcl_flowlog.demo.truth import Key, Sums, Truth
 from kcl_flowlog.demo.world import Interface, Subnet, World
+from tests.support.waiting import eventually as eventually
 
 PUBLIC_A = Subnet("subnet-1", "public-a", "vpc-1", "euw1-az1", "10.0.16.0/20", "2001:db8:1::/64", "/vpc/flow-logs")
 PRIVATE_A = Subnet("subnet-2", "private-a", "vpc-1", "euw1-az1", "10.0.32.0/20", "", "/vpc/flow-logs")
@@ -53,16 +53,6 @@ def a_page(truth: Truth, shards: int = 2, lag: float = 0.5) -> str:
     lines += ["# TYPE flowlog_shards_held gauge", f"flowlog_shards_held {shards}"]
     lines += ["# TYPE flowlog_daemon_up gauge", "flowlog_daemon_up 1"]
     return "\n".join(lines) + "\n"
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Wait until `holds` does; tell whether it did within `seconds`."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def build_stream_only(client: Callable[[str], Any], region: str) -> World:

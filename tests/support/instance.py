@@ -1,26 +1,31 @@
-"""One instance of the product as a user runs it, for tests through the real MultiLangDaemon."""
+"""One instance of the product, run as a user runs it, for tests through the real MultiLangDaemon."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import psutil
 
 from kcl_flowlog.demo.page import Page, read
 from kcl_flowlog.demo.product import environment
 from kcl_flowlog.processor.faults import VARIABLE
 
-QUICK = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
+SHORT_INTERVALS = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
+
+# Seconds. A first start takes up to a minute on an idle machine; this bound is for a hang, not for a slow machine.
+PAGE_TIMEOUT = 300.0
+STOP_TIMEOUT = 180.0
 
 
 class Instance:
-    """`kcl-flowlog run` on a state directory; may be stopped, killed and started again."""
+    """`kcl-flowlog run` on a state directory. A test may stop it, kill it and start it again."""
 
     def __init__(
         self,
@@ -34,30 +39,42 @@ class Instance:
             self._port = listener.getsockname()[1]
         self._directory = directory
         self.state = state or directory / "state"
-        """Its state directory."""
+        """The state directory."""
         self.fault = directory / "fault"
+        """The file that orders a fault; see kcl_flowlog.processor.faults."""
         self._environment = {**environment(environ), VARIABLE: str(self.fault)}
         self._argv = [
             *(sys.executable, "-m", "kcl_flowlog", "run", "--stream", stream),
             *("--application", "real-test", "--initial-position", "trim-horizon"),
             *("--state-dir", str(self.state), "--web.listen-address", f"127.0.0.1:{self._port}"),
             *("--checkpoint-interval", "2s", "--newborn-hold", "0s", "--final-scrape-timeout", "0s"),
-            *(part for pair in QUICK for part in ("--kcl-property", pair)),
+            *(part for pair in SHORT_INTERVALS for part in ("--kcl-property", pair)),
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def stdout(self) -> str:
-        """All that was written to stdout, over all starts."""
+        """Everything written to stdout since the first start."""
         return (self._directory / "stdout").read_text()
 
     @property
     def log(self) -> str:
-        """All that was written to stderr, over all starts."""
+        """Everything written to stderr since the first start."""
         return (self._directory / "stderr").read_text()
 
+    @property
+    def url(self) -> str:
+        """The URL of its metrics."""
+        return f"http://127.0.0.1:{self._port}/metrics"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the launcher has started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
+        """Start the launcher."""
         with (self._directory / "stdout").open("ab") as out, (self._directory / "stderr").open("ab") as err:
             self._process = subprocess.Popen(
                 self._argv, env=self._environment, stdout=out, stderr=err, start_new_session=True
@@ -69,66 +86,91 @@ class Instance:
         new.write_text(fault)
         new.replace(self.fault)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the launcher has been started, and not ended."""
-        return self._process is not None and self._process.poll() is None
-
-    def ask_to_stop(self) -> None:
-        """Ask as Kubernetes does."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+    def request_stop(self) -> None:
+        """Send SIGTERM to the launcher, as Kubernetes does."""
+        self._launcher().send_signal(signal.SIGTERM)
 
     def stop(self) -> int:
         """Stop it; return its exit code."""
-        self.ask_to_stop()
-        assert self._process is not None
-        return self._process.wait(60)
+        self.request_stop()
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        """Wait for the end of the launcher; return its exit code."""
+        return self._launcher().wait(STOP_TIMEOUT)
 
     def kill(self) -> None:
-        """Kill launcher, daemon and processors at one moment; nothing, where the launcher does not run."""
-        if self._process is None or not self.is_running:
+        """Kill launcher, daemon and processors together; do nothing if the launcher does not run."""
+        if not self.is_running:
             return
-        for pid in self.family():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._process.wait(10)
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._launcher().wait(STOP_TIMEOUT)
 
     def kill_launcher(self) -> None:
-        """Kill the launcher alone."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait(10)
+        """Kill only the launcher."""
+        process = self._launcher()
+        process.kill()
+        process.wait(STOP_TIMEOUT)
 
-    def family(self) -> list[int]:
-        """Return the process ids of the launcher and of everything below it."""
-        assert self._process is not None
-        parents = {}
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        found = [self._process.pid]
-        for pid in found:
-            found += [child for child, parent in parents.items() if parent == pid]
-        return found
+    def processes(self) -> list[psutil.Process]:
+        """Return the launcher and all its descendants, parents first."""
+        launcher = psutil.Process(self._launcher().pid)
+        return [launcher, *launcher.children(recursive=True)]
 
-    @property
-    def url(self) -> str:
-        """Where its metrics are."""
-        return f"http://127.0.0.1:{self._port}/metrics"
+    def processors(self) -> list[psutil.Process]:
+        """Return its running processors."""
+        return self._descendants("kcl_flowlog.processor")
+
+    def daemon(self) -> psutil.Process | None:
+        """Return its running MultiLangDaemon, or None."""
+        return next(iter(self._descendants("MultiLangDaemon")), None)
 
     def page(self) -> Page | None:
+        """Return its metrics page, or None if it does not answer."""
         return read(self.url)
 
-    def wait_for(self, what: str, is_true: object, timeout: float = 120.0) -> Page:
-        """Return the first page that `is_true` of; fail with the log after `timeout` seconds."""
+    def wait_for(self, what: str, is_true: Callable[[Page], bool], timeout: float = PAGE_TIMEOUT) -> Page:
+        """Return the first page for which `is_true` holds; fail with the log after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         page = None
         while time.monotonic() < deadline:
             page = self.page()
-            if page is not None and is_true(page):  # type: ignore[operator]
+            if page is not None and is_true(page):
                 return page
-            assert self._process is not None
-            assert self._process.poll() is None, f"It ended by itself:\n{self.log}"
+            assert self.is_running, f"The launcher ended:\n{self.log}"
             time.sleep(0.3)
         raise AssertionError(f"No {what} within {timeout:g} s; last page: {page}\n{self.log}")
+
+    def _descendants(self, word: str) -> list[psutil.Process]:
+        """Return the running processes with `word` in their command; empty if the launcher has ended."""
+        try:
+            return [process for process in self.processes() if word in command_of(process)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def _launcher(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "The instance has not been started."
+        return self._process
+
+
+def command_of(process: psutil.Process) -> str:
+    """Return the command line of a process; an empty string if the process has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def living(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes that still run; a zombie has ended."""
+    return [process for process in processes if is_alive(process)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs; a zombie has ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

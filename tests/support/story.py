@@ -1,4 +1,4 @@
-"""What the tests through the real MultiLangDaemon share: a world, an instance, and what has been put so far."""
+"""The scene of a test through the real MultiLangDaemon: an AWS, an instance on its stream, and the expected counts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.truth import Truth, total
 from kcl_flowlog.demo.world import World, WorldSpec
 from tests.support.balance import imbalances
-from tests.support.instance import Instance
+from tests.support.instance import PAGE_TIMEOUT, Instance, is_alive
+from tests.support.waiting import eventually
+
+# Seconds; longer than the checkpoint interval. A record that was counted twice would show by then.
+SECOND_LOOK = 3.0
 
 
 class Story:
-    """A world, an instance on its stream, and the truth of all that was put."""
+    """A world, an instance on its stream, and the truth about everything put on the stream."""
 
     def __init__(self, aws: EmbeddedAWS, world: World, instance: Instance) -> None:
         self.aws = aws
@@ -34,53 +38,74 @@ class Story:
         self._kinesis = aws.client("kinesis")
 
     def put(self, records: int) -> None:
-        """Put the traffic of ten seconds at once."""
+        """Put ten seconds of traffic with that many records."""
         self.put_envelopes(pack(self.traffic.step(int(time.time()), 10.0, records), self.world, self.ids))
 
     def put_envelopes(self, envelopes: Sequence[Envelope]) -> None:
-        """Put envelopes, with what they count as."""
+        """Put envelopes, and expect the counts that they carry."""
         self.truths += [envelope.truth for envelope in put(self._kinesis, self.world.stream, envelopes)]
 
     @contextmanager
-    def putting(self) -> Iterator[None]:
-        """Put traffic from a thread, for as long as the block lasts."""
+    def putting(self) -> Iterator[Producer]:
+        """Put traffic from a thread while the block runs."""
         producer = Producer(
             self.world, self.traffic, partial(put, self._kinesis, self.world.stream), rate=300.0, pace=0.3
         )
         producer.start()
         try:
-            yield
+            yield producer
         finally:
             producer.stop()
             self.truths.append(producer.truth())
         assert producer.failure is None
 
-    def counts_all(self) -> Page:
-        """Wait until the metrics show what was put, look again a little later, and compare every figure."""
+    def wait_for_shards(self) -> Page:
+        """Wait until the instance holds both shards."""
+        return self.instance.wait_for("held shards", lambda page: page.shards_held == 2)
+
+    def wait_for_more_flows(self) -> Page:
+        """Wait until the instance has committed further records."""
+        before = flows(self.instance.wait_for("page", lambda page: True))
+        return self.instance.wait_for("new flows", lambda page: flows(page) > before)
+
+    @contextmanager
+    def daemon_ends(self) -> Iterator[None]:
+        """Wait at the end of the block until the daemon that ran before it has ended."""
+        daemon = self.instance.daemon()
+        assert daemon is not None
+        yield
+        assert eventually(lambda: not is_alive(daemon), PAGE_TIMEOUT), self.instance.log
+
+    def verify_counts(self) -> Page:
+        """Wait until the metrics equal the truth; check that they stay equal and that the books balance."""
         truth = total(self.truths)
-        self.instance.wait_for("equal figures", lambda page: page.counted == truth)
-        time.sleep(3)
+        self.instance.wait_for("equal counts", lambda page: page.counted == truth)
+        time.sleep(SECOND_LOOK)
         page = self.instance.page()
         assert page is not None
-        assert truth == page.counted
-        flows = page.counted.sum_where(lambda key: True).flows
         counted = page.counted
+        assert truth == counted
         assert [] == imbalances(
             counted.events,
             counted.payloads,
             page.malformed,
-            flows,
+            flows(page),
             sum(truth.events.values()),
             sum(truth.payloads.values()),
         )
         return page
 
 
+def flows(page: Page) -> int:
+    """Return the flows of all series of a page."""
+    return page.counted.sum_where(lambda key: True).flows
+
+
 @contextmanager
 def telling(
     directory: Path, options: tuple[str, ...] = (), denied: tuple[str, ...] = (), spec: WorldSpec | None = None
 ) -> Iterator[Story]:
-    """Start an AWS, build a world in it, and give a story with an instance that is not started yet."""
+    """Start an AWS and build a world in it; yield a story with an instance that has not been started."""
     with EmbeddedAWS(denied=denied) as aws:
         world = worlds.build(aws.client, aws.region, spec)
         instance = Instance(aws.environment(), world.stream, directory, options)

@@ -1,7 +1,7 @@
-"""On PYTHONPATH, this lets the wall clock of a Python program be ahead by what the file CLOCK_AHEAD says, in seconds.
+"""Shift the wall clock of a Python program that has this folder on PYTHONPATH.
 
-Of libraries that do the same for any program, libfaketime stops a JVM from
-starting and makes Python's `time.sleep` fail, so the daemon keeps its clock.
+The file CLOCK_AHEAD holds the seconds. libfaketime, which shifts any program, stops a JVM from starting and breaks
+Python's `time.sleep`, so the daemon keeps the true clock.
 """
 
 import os

@@ -1,0 +1,36 @@
+"""Rules for every test: how a parallel run deals out the tests, and no limit on the time of a property test."""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+# Tests of these modules share an instance of the product or an embedded AWS, so they stay together on one worker.
+KEPT_TOGETHER = ("tests/real/test_gaps.py", "tests/real/test_end_to_end.py", "tests/demo/test_aws.py")
+
+# The time of an example depends on the machine.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
+
+
+class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out the modules of `KEPT_TOGETHER` first, then the other tests one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the name of the group that a test belongs to."""
+        module = nodeid.partition("::")[0]
+        return module if module in KEPT_TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOne:
+    """Return the scheduler of a parallel run."""
+    return OneByOne(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests through the real daemon first: they mostly wait, and the quick tests run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("daemon") is None)
