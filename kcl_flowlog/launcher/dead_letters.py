@@ -1,7 +1,7 @@
 """The dead-letter file: records that could not be used, as JSON lines, for `replay` and for people.
 
 A dead letter stays in the ledger until it is in the file and on disk, so a commit that did not happen neither loses
-nor doubles it. A file at its size limit is renamed to `.1`, over the last one, and starts again empty.
+nor doubles it. A file at its size limit is renamed to `.1`, in place of the file of that name.
 """
 
 from __future__ import annotations

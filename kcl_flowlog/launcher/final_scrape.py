@@ -1,6 +1,6 @@
 """The last scrapes before an instance ends, so that Prometheus sees everything that was counted.
 
-If nobody ever scraped, nobody is waited for. A scrape that shows 0 for a new series is followed by another, which
+If nobody ever scraped, there is no wait. A scrape that shows 0 for a new series is followed by another, which
 shows the value. Never raises, and never waits past the deadline.
 """
 
@@ -15,7 +15,7 @@ _TICK = 0.2
 
 
 class ScrapedServer(Protocol):
-    """The web server; `kcl_flowlog.web.server.WebServer` is the real one."""
+    """Answers scrapes, such as `kcl_flowlog.web.server.WebServer`."""
 
     @property
     def scrapes_answered(self) -> int:
@@ -26,7 +26,7 @@ class ScrapedServer(Protocol):
 
 
 class HeldSeries(Protocol):
-    """The series that still show 0; `kcl_flowlog.exporter.new_series.NewSeries` is the real one."""
+    """Makes new series show 0 at first, such as `kcl_flowlog.exporter.new_series.NewSeries`."""
 
     @property
     def held(self) -> bool:

@@ -1,8 +1,8 @@
-"""The instance's chores, each at its own interval, and what ends an instance that can't go on.
+"""The chores of an instance, each at its own interval, and the conditions that end it.
 
-Settles commits that processors left behind, writes the dead-letter file, forgets idle subnets of the past. Whatever a
-full disk refuses is still in the ledger, so it is put off. A damaged ledger, or denials that can't be written, is a
-`FlowlogError`: waiting mends neither. `step` never sleeps.
+Settles commits that processors left behind, writes the dead-letter file, drops the series of deleted subnets. A chore
+that a full disk refuses is put off; its data is still in the ledger. A damaged ledger, or denials that can't be
+written, raise `FlowlogError`, because waiting repairs neither. `step` never sleeps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REFUSED_PAUSE = 10.0
 
 
 class Every:
-    """Tells when something is due that shall happen at an interval, in seconds; at first at once."""
+    """Tells when a chore is due: at once, and then at an interval in seconds."""
 
     def __init__(self, interval: float, clock: Callable[[], float]) -> None:
         self._interval = interval
@@ -50,13 +50,13 @@ class Every:
 
 
 class DenialsOutput(Protocol):
-    """Where denials are written; `kcl_flowlog.launcher.inbox.Inbox` is the real one."""
+    """Where denials go, such as `kcl_flowlog.launcher.inbox.Inbox`."""
 
     denials_error: OSError | None
 
 
 class CommitSettler(Protocol):
-    """What settles commits; `kcl_flowlog.launcher.registrar.Registrar` is the real one."""
+    """Settles commits, such as `kcl_flowlog.launcher.registrar.Registrar`."""
 
     damage: Exception | None
 
@@ -65,16 +65,16 @@ class CommitSettler(Protocol):
 
 
 class KnownSubnets(Protocol):
-    """What EC2 tells; `kcl_flowlog.inventory.keeper.InventoryKeeper` is the real one."""
+    """Knows the subnets that exist, such as `kcl_flowlog.inventory.keeper.InventoryKeeper`."""
 
     current: Inventory
 
 
 class Housekeeping:
-    """Does the chores of one instance, in its main thread, on its ledger connection.
+    """Does the chores of one instance. Use it from the thread that opened the ledger.
 
-    The dead-letter file takes at most `dead_letter_limit` bytes; the series of a deleted subnet go after `series_ttl`
-    seconds without traffic.
+    The dead-letter file is rotated at `dead_letter_limit` bytes. A deleted subnet keeps its series for `series_ttl`
+    seconds after its last traffic.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Housekeeping:
         self._settling = Every(SETTLE_INTERVAL, clock)
         self._writing_dead_letters = Every(DEAD_LETTERS_INTERVAL, clock)
         self._forgetting = Every(FORGET_INTERVAL, clock)
-        # A subnet that vanished while no instance ran is shown for a while.
+        # A subnet that was deleted while no instance ran keeps its series a little longer.
         self._forgetting.put_off(FORGET_INTERVAL)
 
     def step(self) -> None:
@@ -109,7 +109,7 @@ class Housekeeping:
         error = self._denials.denials_error
         if error is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({error}); check what reads them.")
-        with self._refusal_tolerated(f"trying again in {REFUSED_PAUSE:g} s"):
+        with self._tolerate_refusal(f"trying again in {REFUSED_PAUSE:g} s"):
             if self._settler.damage is not None:
                 raise self._settler.damage
             if self._settling.is_due():
@@ -123,9 +123,9 @@ class Housekeeping:
         """Settle what the daemon left when it stopped, and write the last dead letters.
 
         While the lease table does not answer, tries again until `deadline` on the clock, or until `wait(seconds)`
-        returns True. What is left then, the next start settles.
+        returns True. The next start settles the rest.
         """
-        with self._refusal_tolerated("the next start does the rest"):
+        with self._tolerate_refusal("the next start does the rest"):
             # A processor that outlived its daemon can write nothing from here on.
             self._ledger.begin_generation()
             while not self._settler.settle_left() and self._clock() < deadline:
@@ -134,13 +134,13 @@ class Housekeeping:
             self._write_dead_letters()
 
     @contextmanager
-    def _refusal_tolerated(self, consequence: str) -> Iterator[None]:
+    def _tolerate_refusal(self, consequence: str) -> Iterator[None]:
         try:
             yield
         except (OSError, LedgerError) as error:
             if is_damage(error):
                 raise FlowlogError(
-                    f"The ledger is damaged ({error}); start again, which keeps it aside and begins a new one."
+                    f"The ledger is damaged ({error}); start again: that sets it aside and creates another."
                 ) from error
             log.warning(
                 "The state directory can't be written; %s", consequence, extra={"fields": {"error": str(error)}}

@@ -1,7 +1,7 @@
 """One instance, as `kcl-flowlog run` starts it: the checks, the parts, and how they are connected.
 
-Whatever the user can mend is a `ConfigError`, found before the daemon starts; another `FlowlogError` means that the
-instance gave up. What the parts do is their own business.
+What the user can fix is a `ConfigError`, raised before the daemon starts; any other `FlowlogError` means that the
+instance gave up. Composes; each part's work is in its own module.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ log = logging.getLogger(__name__)
 
 # A scrape must not wait for a writer that hangs.
 _NOTE_PATIENCE = 1.0
-# Whatever waits for the lease table tries again, and a stop must not wait long.
+# Every caller tries again, and a stop must not wait long for the lease table.
 _DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 
 
 def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: StopRequests) -> None:
     """Run an instance until a stop is requested. Denials go to `denials`, one line each.
 
-    Raises `ConfigError` for what the user can mend, another `FlowlogError` to give up.
+    Raises `ConfigError` for what the user can fix, any other `FlowlogError` to give up.
     """
     formats = [parsed for _, parsed in map(parse_option, config.flow_log_format)]
     environ = with_old_names(environ)
@@ -74,18 +74,18 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         leftovers.end_processors(state)
         leftovers.set_broken_ledger_aside(state)
         become_subreaper()
-        foundation = _Foundation(config, environ, aws, runtime, jars, state)
-        with Ledger(state.ledger) as ledger, closing(foundation.connect(ledger, denials, stop)) as main_loop:
+        builder = _Builder(config, environ, aws, runtime, jars, state)
+        with Ledger(state.ledger) as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
-            # Here at last, so that until now a mistake of the user stands alone on stderr.
-            log.info("kcl-flowlog started", extra={"fields": foundation.identity(main_loop.web_server.url)})
+            # Not earlier: the sentence about a mistake of the user stands alone on stderr.
+            log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
             _warn_of_unknown_fields(formats)
             main_loop.run()
 
 
 @dataclass(frozen=True)
-class _Foundation:
-    """What the checks found, and the parts that stand on it."""
+class _Builder:
+    """Builds the parts from what the checks found."""
 
     config: Config
     environ: Mapping[str, str]
@@ -95,7 +95,7 @@ class _Foundation:
     state: StateDirectory
 
     def identity(self, url: str) -> dict[str, str]:
-        """Return what tells this run from any other, for its first log line."""
+        """Return the fields of the first log line, which identify this run."""
         return {
             "version": __version__,
             "stream": self.config.stream,
@@ -107,9 +107,9 @@ class _Foundation:
             "metrics": url,
         }
 
-    # A list of the parts, in the order in which they need each other.
-    def connect(self, ledger: Ledger, denials: BinaryIO, stop: StopRequests) -> MainLoop:
-        """Return the parts, connected; none of them has started. Raises `ConfigError`."""
+    # Long, because it is the list of all parts, in the order in which they need each other.
+    def build(self, ledger: Ledger, denials: BinaryIO, stop: StopRequests) -> MainLoop:
+        """Return the parts, connected and not yet started. Raises `ConfigError`."""
         config, state = self.config, self.state
         lease_table, leader_lock = self._tables()
         registrar = Registrar(lease_table, self._open_ledger, state.worker_id())

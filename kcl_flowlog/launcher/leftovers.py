@@ -1,4 +1,4 @@
-"""What an earlier launcher left in the state directory, or running beside it: put right before a start.
+"""Cleans up after an earlier launcher of the same state directory, before a start.
 
 Only the holder of the directory's lock may call this.
 """
@@ -48,7 +48,7 @@ def _kill_all(processor_settings: Path, processes: Path) -> list[int]:
 
 
 def set_broken_ledger_aside(state: StateDirectory) -> None:
-    """Rename a damaged ledger, so that a new one begins. Raises `FlowlogError` if it can't be read at all."""
+    """Rename a damaged ledger, so that the instance creates another. Raises `FlowlogError` if it can't be read."""
     try:
         aside = set_aside_if_broken(state.ledger, time.strftime("broken-%Y%m%dT%H%M%SZ", time.gmtime()))
     except LedgerError as error:

@@ -1,7 +1,7 @@
 """What the pages show of a running instance: its state for /metrics, and the reasons for not healthy or not ready.
 
-Called by the threads of the web server, each with its own ledger connection, so no method may keep anything. A
-scrape fails only if the ledger can't be read, with `LedgerError`.
+The threads of the web server call it, so each call opens its own ledger connection and keeps nothing. A scrape fails
+only if the ledger can't be read, with `LedgerError`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from kcl_flowlog.launcher.inbox import HeldShard
 log = logging.getLogger(__name__)
 
 OpenLedger = Callable[[], Ledger]
-"""Opens a connection of its own to the ledger."""
+"""Opens another connection to the ledger."""
 
 _SHARING = {True: "same", False: "different"}
 
 
 class ShardSource(Protocol):
-    """What the processors report; `kcl_flowlog.launcher.inbox.Inbox` is the real one."""
+    """Knows the shards held here, such as `kcl_flowlog.launcher.inbox.Inbox`."""
 
     def shards(self) -> Sequence[HeldShard]:
         """Return the shards held now."""
 
 
 class InventorySource(Protocol):
-    """What EC2 tells; `kcl_flowlog.inventory.keeper.InventoryKeeper` is the real one."""
+    """Knows what EC2 reported, such as `kcl_flowlog.inventory.keeper.InventoryKeeper`."""
 
     current: Inventory
     overlaps: list[Overlap]
@@ -46,7 +46,7 @@ class InventorySource(Protocol):
 
 
 class DaemonSource(Protocol):
-    """How the daemon is; `kcl_flowlog.launcher.supervisor.Supervisor` is the real one."""
+    """Knows how the daemon is, such as `kcl_flowlog.launcher.supervisor.Supervisor`."""
 
     restarts: Counter[str]
 
@@ -92,7 +92,7 @@ class Status:
         )
 
     def why_unhealthy(self) -> list[str]:
-        """Return a sentence for each processor that hangs; an instance without is healthy."""
+        """Return a sentence for each processor that hangs; none means healthy."""
         latest = self._monotonic() - self._stuck_after
         return [
             f"The processor of {shard.shard_id} has not called back for over {self._stuck_after:g} s."
@@ -101,7 +101,7 @@ class Status:
         ]
 
     def why_not_ready(self) -> list[str]:
-        """Return a sentence for each thing that is missing before flow logs count."""
+        """Return a sentence for each thing that is still missing; none means ready."""
         reasons = []
         if not self._inventory.is_there:
             reasons.append("The inventory has not been read from EC2 yet.")

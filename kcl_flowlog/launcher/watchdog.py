@@ -27,7 +27,7 @@ _CATCH_UP = 30.0
 
 
 class Reports(Protocol):
-    """What the processors of the running daemon report; `kcl_flowlog.launcher.inbox.Inbox` is the real one."""
+    """What the processors of the running daemon report, such as `kcl_flowlog.launcher.inbox.Inbox`."""
 
     deaths: int
 

@@ -92,7 +92,7 @@ def test_polling_is_spelt_as_the_kcl_does(written: Written) -> None:
 
 
 def test_a_property_of_the_user_replaces_the_one_of_the_template(written: Written) -> None:
-    """And a further one is added."""
+    """A property that the template does not have is added."""
     _, properties = written(kcl_property={"idleTimeBetweenReadsInMillis": "250", "maxRecords": "500"})
 
     assert ("250", "500") == (properties["idleTimeBetweenReadsInMillis"], properties["maxRecords"])

@@ -175,7 +175,7 @@ def test_idle_subnets_are_looked_for_every_ten_minutes_and_not_at_the_start(hous
 
 
 def test_denials_that_cannot_be_written_end_the_instance(house: House) -> None:
-    """The user asked for every rejected flow; counting on without would lose some."""
+    """With --log-deny every rejected flow must be written."""
     house.inbox.denials_error = BrokenPipeError(32, "Broken pipe")
 
     with pytest.raises(FlowlogError, match=r"^Denials can't be written to stdout any more \(.*Broken pipe\)"):

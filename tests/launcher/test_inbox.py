@@ -165,7 +165,7 @@ def test_a_claim_that_is_refused_is_answered_with_no(post: Post, connect: Connec
 
 
 def test_a_heartbeat_is_a_sign_of_life(post: Post, connect: Connect) -> None:
-    """Before the first one, the claim counts as the last callback."""
+    """Before the first heartbeat, the claim counts as the last callback."""
     connection = connect()
     connection.ask(HELLO)
     at_first = post.inbox.shards()[0].last_callback_at

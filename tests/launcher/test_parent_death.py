@@ -14,7 +14,7 @@ from kcl_flowlog.launcher.parent_death import end_with_parent
 
 
 def test_the_process_becomes_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After it has asked for the signal, so that there is no moment without."""
+    """It prepares the signal first, so that there is no moment without."""
     done: list[object] = []
     monkeypatch.setattr(parent_death, "set_parent_death_signal", done.append)
     monkeypatch.setattr(os, "execvp", lambda file, argv: done.append((file, argv)))

@@ -35,7 +35,7 @@ def test_the_handlers_of_before_come_back() -> None:
 
 
 def test_each_signal_is_one_request() -> None:
-    """The first request asks to stop, the next one to hurry."""
+    """The first request means stop, the second means hurry."""
     requests = StopRequests()
     assert (False, False) == (requests.is_pending, requests.wait(0))
 

@@ -121,7 +121,7 @@ def test_a_reader_sees_the_old_or_the_new_file(state: StateDirectory) -> None:
 
 
 def test_a_failed_write_leaves_the_old_file(state: StateDirectory) -> None:
-    """When the new file can't be written, the old one is still whole."""
+    """When the new file can't be written, the old file is still whole."""
     path = state.path / "file"
     state.write(path, b"old")
     path.with_name("file.new").mkdir()  # fails for root too

@@ -16,7 +16,7 @@ from tests.support.log_records import fields
 
 @dataclass
 class Life:
-    """What one run will do; times are seconds since its start, `obeys_after` since it is asked to stop."""
+    """What one run will do; times are seconds since its start, `obeys_after` since the request to stop."""
 
     lasts: float = math.inf
     code: int = 1
