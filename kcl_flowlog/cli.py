@@ -18,6 +18,7 @@ import click
 
 from kcl_flowlog import __version__
 from kcl_flowlog.errors import ConfigError, FlowlogError
+from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.options import SettingsCommand, all_settings, config_of, warn_of_unknown_variables
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ def cli() -> None:
 @cli.command(cls=SettingsCommand)
 @all_settings
 @click.option("--shards", hidden=True, help="Accepted and ignored: the KCL finds the shards.")
-def run(shards: str | None, **values: Any) -> None:
+@click.pass_obj
+def run(stop: StopRequests, /, shards: str | None, **values: Any) -> None:
     """Count the flow logs of a stream, and serve the counts on /metrics.
 
     Runs until SIGTERM or Ctrl-C. Instances with the same --application share the shards of the stream.
@@ -75,15 +77,15 @@ def run(shards: str | None, **values: Any) -> None:
     warn_of_unknown_variables(os.environ)
     if shards is not None:
         log.warning("--shards is no longer needed: the KCL finds the shards")
-    instance.run(config, os.environ, sys.stdout.buffer)
+    instance.run(config, os.environ, sys.stdout.buffer, stop)
 
 
-def main() -> None:
-    """Run the command line, and exit with its code."""
+def main(stop: StopRequests | None = None) -> None:
+    """Run the command line, and exit with its code; `run` ends once a stop is requested."""
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
+        code = cli.main(standalone_mode=False, obj=stop or StopRequests())
+    except click.exceptions.Exit as finished:
+        code = finished.exit_code
     except click.ClickException as error:
         # Not the error's show(), which prints the usage first.
         click.echo(_message(error), err=True)

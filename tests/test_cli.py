@@ -113,7 +113,7 @@ REGION = ("--region", "eu-west-1")
         ),
         (
             [*STREAM, *REGION, "--state-dir", "/dev/null"],
-            "The state directory /dev/null can't be written (File exists); give another with --state-dir DIR.",
+            "The state directory /dev/null can't be written (File exists); name another with --state-dir DIR.",
         ),
     ],
 )
@@ -277,7 +277,7 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Main]:
     def main(*arguments: str, error: Exception | None = None) -> tuple[object, list[Config]]:
         seen = []
 
-        def fake_run(config: Config, environ: Mapping[str, str], denials: BinaryIO) -> None:
+        def fake_run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: object) -> None:
             seen.append(config)
             if error is not None:
                 raise error

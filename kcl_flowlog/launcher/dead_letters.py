@@ -1,8 +1,7 @@
-"""The dead-letter file: what could not be used, as JSON lines, for `replay` and for people.
+"""The dead-letter file: records that could not be used, as JSON lines, for `replay` and for people.
 
-The ledger holds dead letters until they are written here, so that none is
-lost or doubled by a commit that did not happen. At its size limit the file is
-renamed once, to `.1`, and begun anew; older ones are gone.
+A dead letter stays in the ledger until it is in the file and on disk, so a commit that did not happen neither loses
+nor doubles it. A file at its size limit is renamed to `.1`, in place of the file of that name.
 """
 
 from __future__ import annotations
@@ -16,13 +15,23 @@ from kcl_flowlog.commits.ledger import Ledger
 
 
 def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
-    """Move the ledger's dead letters to the file at `path`; return how many. Raises `OSError`."""
+    """Move the ledger's dead letters to the file at `path`; return how many. Raises `OSError`.
+
+    A file that would grow past `limit` bytes is rotated first.
+    """
     letters = ledger.dead_letters()
     if not letters:
         return 0
     lines = b"".join(msgspec.json.encode(letter) + b"\n" for _, letter in letters)
     if path.exists() and path.stat().st_size + len(lines) > limit:
         path.replace(path.with_name(path.name + ".1"))
+    _append(path, lines)
+    ledger.forget_dead_letters(letters[-1][0])
+    return len(letters)
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """Append all of the lines, or nothing."""
     with path.open("ab", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
         try:
@@ -31,8 +40,6 @@ def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
                 rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
-            # All of them come again, and half a line would spoil the first.
+            # The next attempt writes all of them, and must not continue half a line.
             file.truncate(before)
             raise
-    ledger.forget_dead_letters(letters[-1][0])
-    return len(letters)

@@ -1,14 +1,11 @@
-"""The launcher's end of the messages: one thread for each connected processor.
+"""The launcher's end of the messages: a Unix socket, with one thread for each connected processor.
 
-Logs go to the module logging, denials to the stream of denials, signs of life
-into `shards()`, claims to whoever registers them. A shard is held for as long
-as its processor is connected, so nothing has to be cleaned up after one that
-was killed.
+Logs go to the module logging, denials to their output, heartbeats into `shards()`, claims to `register`. A shard is
+held as long as its processor is connected, so nothing has to be cleaned up after a processor that was killed.
 
-A message that can't be understood is a fault of ours: the connection is
-closed, which ends that processor. When denials can't be written any more,
-`broken` tells why, and the launcher must stop. `deaths` counts processors
-that hung up without a farewell.
+An invalid message is a defect in this package: the inbox closes the connection, which ends the processor. If denials
+can't be written any more, `denials_error` holds the reason, and the launcher must stop. Must not know what a claim
+needs, nor when a processor hangs.
 """
 
 from __future__ import annotations
@@ -39,13 +36,16 @@ from kcl_flowlog.commits.messages import (
 )
 
 log = logging.getLogger(__name__)
+_processor_log = logging.getLogger("kcl_flowlog.processor")
 
 _decode = msgspec.json.Decoder(Message).decode
 
+_POLL_SECONDS = 0.2
+
 
 @dataclass
-class Shard:
-    """A shard held now, as its processor last told; `heard_at` is when, on the monotonic clock."""
+class HeldShard:
+    """A shard held now. `claimed_at` is in Unix seconds, `heard_at`, the time of its last sign of life, monotonic."""
 
     shard_id: str
     pid: int
@@ -60,7 +60,11 @@ class Shard:
 
 
 class Inbox:
-    """Listens on a Unix socket for the processors of this instance."""
+    """Receives the messages of this instance's processors, from `start` until `stop`.
+
+    `register` decides about a claim, and may block for long; it runs in the processor's thread, as does
+    `on_unknown_interfaces`.
+    """
 
     def __init__(
         self,
@@ -68,7 +72,7 @@ class Inbox:
         denials: BinaryIO,
         register: Callable[[Hello], Permit | None],
         on_unknown_interfaces: Callable[[], None],
-        clock: Callable[[], float],
+        clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
@@ -79,78 +83,77 @@ class Inbox:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._denials_lock = threading.Lock()
-        self._shards: dict[int, Shard] = {}
-        self._thread: threading.Thread | None = None
+        self._shards: dict[int, HeldShard] = {}
+        self._server: _Server | None = None
         self._writing = 0
         self.deaths = 0
-        self.broken: OSError | None = None
-        path.unlink(missing_ok=True)
-        # Only this user's processes may report here.
-        mask = os.umask(0o177)
-        try:
-            self._server = _Server(str(path), self._serve)
-        finally:
-            os.umask(mask)
+        """How many processors have hung up without a farewell since the last `forget`."""
+        self.denials_error: OSError | None = None
 
     def start(self) -> None:
-        """Listen in threads of our own."""
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="messages", daemon=True
-        )
-        self._thread.start()
+        """Listen, and serve in threads. Raises `OSError`."""
+        self._path.unlink(missing_ok=True)
+        # Only processes of this user may connect.
+        mask = os.umask(0o177)
+        try:
+            self._server = _Server(str(self._path), self._serve)
+        finally:
+            os.umask(mask)
+        threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="messages", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening, or never begin to."""
-        if self._thread is not None:
-            self._server.shutdown()
+        """Stop listening; do nothing if it never did."""
+        if self._server is None:
+            return
+        self._server.shutdown()
         self._server.server_close()
+        self._server = None
         self._path.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Know of no processor any more: their daemon is gone, and they with it. Their hanging up is no death then."""
+        """Forget all processors and their deaths: their daemon has ended, so it is no death if one hangs up now."""
         with self._lock:
             self._shards.clear()
+            self.deaths = 0
 
-    def shards(self) -> list[Shard]:
+    def shards(self) -> list[HeldShard]:
         """Return the shards held now."""
         with self._lock:
             return sorted(self._shards.values(), key=lambda shard: shard.shard_id)
 
     @property
-    def is_writing(self) -> bool:
-        """Whether denials are being written right now; their processors wait for that."""
+    def is_writing_denials(self) -> bool:
+        """Whether denials are being written right now, which their processors wait for."""
         return self._writing > 0
 
     def _serve(self, lines: Iterable[bytes], answer: Callable[[bytes], Any]) -> None:
         connection = id(lines)
         try:
             for line in lines:
-                self._take(connection, _decode(line), answer)
+                self._handle(connection, _decode(line), answer)
         except msgspec.DecodeError as error:
-            log.error("A processor sent a message that is none: %s", error)
+            log.error(
+                "A processor sent an invalid message; closing its connection", extra={"fields": {"error": str(error)}}
+            )
         except ConnectionError as error:
-            log.debug("A processor hung up: %s", error)
+            log.debug("A processor hung up", extra={"fields": {"error": str(error)}})
         finally:
             with self._lock:
                 if self._shards.pop(connection, None) is not None:
                     self.deaths += 1
 
-    def _take(self, connection: int, message: Message, answer: Callable[[bytes], Any]) -> None:
+    def _handle(self, connection: int, message: Message, answer: Callable[[bytes], Any]) -> None:
         if isinstance(message, Heartbeat):
-            with self._lock:
-                shard = self._shards.get(connection)
-                if shard is not None:
-                    shard.heartbeat = message
-                    shard.heard_at = self._monotonic()
+            self._note_heartbeat(connection, message)
         elif isinstance(message, Denials):
-            if self._write(message):
+            if self._write_denials(message):
                 answer(acknowledged())
         elif isinstance(message, Log):
-            logger = logging.getLogger("kcl_flowlog.processor")
-            logger.log(logging.getLevelName(message.level.upper()), message.text, extra={"fields": message.fields})
+            level = logging.getLevelName(message.level.upper())
+            _processor_log.log(level, message.text, extra={"fields": message.fields})
         elif isinstance(message, Hello):
             with self._lock:
-                self._shards[connection] = Shard(message.shard_id, message.pid, self._clock(), self._monotonic())
+                self._shards[connection] = HeldShard(message.shard_id, message.pid, self._clock(), self._monotonic())
             permit = self._register(message)
             answer(acknowledged(sorted(permit.poison)) if permit is not None else REFUSED)
         elif isinstance(message, Farewell):
@@ -159,7 +162,14 @@ class Inbox:
         elif isinstance(message, UnknownInterfaces):
             self._on_unknown_interfaces()
 
-    def _write(self, message: Denials) -> bool:
+    def _note_heartbeat(self, connection: int, heartbeat: Heartbeat) -> None:
+        with self._lock:
+            shard = self._shards.get(connection)
+            if shard is not None:
+                shard.heartbeat = heartbeat
+                shard.heard_at = self._monotonic()
+
+    def _write_denials(self, message: Denials) -> bool:
         text = b"".join(bytes(line) + b"\n" for line in message.lines)
         with self._lock:
             self._writing += 1
@@ -168,7 +178,7 @@ class Inbox:
                 self._denials.write(text)
                 self._denials.flush()
         except OSError as error:
-            self.broken = error
+            self.denials_error = error
             return False
         finally:
             with self._lock:
@@ -178,7 +188,7 @@ class Inbox:
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
-    # Handlers end with their processors, which the launcher ends itself.
+    # A handler ends with its processor, which the launcher ends itself.
     block_on_close = False
 
     def __init__(self, path: str, serve: Callable[[Iterable[bytes], Callable[[bytes], Any]], None]) -> None:

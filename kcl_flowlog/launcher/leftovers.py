@@ -1,33 +1,57 @@
-"""Processors that an earlier launcher left behind: a hung one outlives its daemon, since it does not see its input end.
+"""Cleans up after an earlier launcher of the same state directory, before a start.
 
-It can write nothing to the ledger any more; but it holds memory, and perhaps a stdout. It is told by the settings file
-in its environment, which is one state directory's alone; so this may be called only by who holds the directory's lock.
-Where the processes of a machine can't be listed, there is nothing to do.
+Only the holder of the directory's lock may call this.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from kcl_flowlog.commits.ledger import LedgerError, set_aside_if_broken
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.launcher.state_directory import StateDirectory
 
 log = logging.getLogger(__name__)
 
 
-def kill(processor_settings: Path, processes: Path = Path("/proc")) -> list[int]:
-    """Kill the processors that were started with this settings file; return their process ids."""
+def end_processors(state: StateDirectory, processes: Path = Path("/proc")) -> None:
+    """Kill the processors that an earlier launcher of this state directory left running.
+
+    A processor that hangs outlives its daemon, because it does not see the end of its input. It can write nothing to
+    the ledger any more, but it holds memory, and perhaps a stdout. Does nothing on a system without /proc.
+    """
+    killed = _kill_all(state.processor_settings, processes)
+    if killed:
+        # The records that they had in hand are not the cause.
+        shutil.rmtree(state.attempts, ignore_errors=True)
+        log.warning("Killed processors that an earlier launcher left running", extra={"fields": {"pids": killed}})
+
+
+def _kill_all(processor_settings: Path, processes: Path) -> list[int]:
+    """Kill the processes whose environment names this settings file; return their process ids."""
     wanted = f"{PROCESSOR_SETTINGS_VARIABLE}={processor_settings}".encode()
     killed = []
     for entry in processes.glob("[0-9]*"):
-        # A process may end while it is looked at, or be someone else's.
+        # The process may end in between, or belong to another user.
         with suppress(OSError):
             if wanted in (entry / "environ").read_bytes().split(b"\0") and int(entry.name) != os.getpid():
                 os.kill(int(entry.name), signal.SIGKILL)
                 killed.append(int(entry.name))
-    if killed:
-        log.warning("Ended %d processes that an earlier launcher of this state directory had left", len(killed))
     return killed
+
+
+def set_broken_ledger_aside(state: StateDirectory) -> None:
+    """Rename a damaged ledger, so that the instance creates another. Raises `FlowlogError` if it can't be read."""
+    try:
+        aside = set_aside_if_broken(state.ledger, time.strftime("broken-%Y%m%dT%H%M%SZ", time.gmtime()))
+    except LedgerError as error:
+        raise FlowlogError(f"The ledger {state.ledger} can't be read: {error}.") from error
+    if aside is not None:
+        log.error("The ledger was damaged; all totals start again at 0", extra={"fields": {"kept_as": str(aside)}})

@@ -1,8 +1,7 @@
-"""The state directory of one instance: who it is, and what it must not forget.
+"""The state directory of one instance: its identity, and everything that outlives a restart.
 
-Holds the lock that keeps a second launcher out, the worker id that brings an
-instance its leases back, the moment of the first start, and the paths of
-everything else that is kept. What a user can mend is a `ConfigError`.
+Holds the lock that keeps a second launcher out, the worker id that brings an instance its leases back, the time of
+the first start, and the paths of all other files. A directory that can't be used is a `ConfigError`.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from typing import IO
 
 from kcl_flowlog.errors import ConfigError
 
-# Linux allows 107 bytes for the path of a Unix socket.
+# The longest path of a Unix socket on Linux, in bytes.
 _LONGEST_SOCKET_PATH = 107
 
 
 class StateDirectory:
-    """The directory, locked for as long as this object is open."""
+    """The directory; locked from `open` until `close`, or inside a `with` statement."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._socket_dir: str | None = None
-        self._lock = _lock(self.path)
+        self._lock: IO[bytes] | None = None
+        self._socket_directory: str | None = None
 
     @property
     def ledger(self) -> Path:
@@ -42,17 +41,17 @@ class StateDirectory:
 
     @property
     def attempts(self) -> Path:
-        """A directory with a file for each shard: which record its processor has in hand."""
+        """A directory with a file for each shard: the record that its processor has in hand."""
         return self.path / "attempts"
 
     @property
     def dead_letters(self) -> Path:
-        """What could not be used, as JSON lines."""
+        """The dead-letter file, as JSON lines."""
         return self.path / "dead-letters.jsonl"
 
     @property
     def processor_settings(self) -> Path:
-        """What the processors have to know, as JSON."""
+        """The settings of the processors, as JSON."""
         return self.path / "processor.json"
 
     @property
@@ -66,24 +65,27 @@ class StateDirectory:
         return self.path / "logback.xml"
 
     def messages_socket(self) -> Path:
-        """Return a path for the Unix socket: here, or in a temporary directory if this path is too long."""
+        """Return the path of the Unix socket: here, or in a temporary directory if it would be too long here."""
         path = self.path / "messages.sock"
         if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
             return path
-        if self._socket_dir is None:
-            self._socket_dir = tempfile.mkdtemp(prefix="kcl-flowlog-")
-        return Path(self._socket_dir) / "messages.sock"
+        if self._socket_directory is None:
+            self._socket_directory = tempfile.mkdtemp(prefix="kcl-flowlog-")
+        return Path(self._socket_directory) / "messages.sock"
 
     def worker_id(self) -> str:
-        """Return this instance's worker id, made at the first call ever: with it a restart regains its leases."""
-        return self._once("worker-id", f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
+        """Return this instance's worker id. The first call ever makes it up; a restart keeps it, and so its leases."""
+        return self._read_or_write("worker-id", f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
 
     def first_start(self, now: float) -> int:
-        """Return the moment of the first start ever, in whole Unix seconds."""
-        return int(self._once("first-start", str(int(now))))
+        """Return the time of the first start ever, in whole Unix seconds."""
+        return int(self._read_or_write("first-start", str(int(now))))
 
     def write(self, path: Path, data: bytes) -> None:
-        """Replace a file of this directory at once, on disk when this returns; readers see the old or the new."""
+        """Replace a file of this directory; it is on disk on return. Raises `OSError`.
+
+        Readers see the old file or the new, never a part.
+        """
         temporary = path.with_name(path.name + ".new")
         with temporary.open("wb") as file:
             file.write(data)
@@ -91,19 +93,25 @@ class StateDirectory:
             os.fsync(file.fileno())
         temporary.replace(path)
 
+    def open(self) -> None:
+        """Create the directory if it is missing, and lock it. Raises `ConfigError`."""
+        self._lock = _lock(self.path)
+
     def close(self) -> None:
         """Release the lock."""
-        self._lock.close()
-        if self._socket_dir is not None:
-            shutil.rmtree(self._socket_dir, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+        if self._socket_directory is not None:
+            shutil.rmtree(self._socket_directory, ignore_errors=True)
 
     def __enter__(self) -> StateDirectory:
+        self.open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _once(self, name: str, value: str) -> str:
+    def _read_or_write(self, name: str, value: str) -> str:
         path = self.path / name
         if not path.exists():
             self.write(path, value.encode() + b"\n")
@@ -116,7 +124,7 @@ def _lock(path: Path) -> IO[bytes]:
         lock = (path / "lock").open("ab")
     except OSError as error:
         raise ConfigError(
-            f"The state directory {path} can't be written ({error.strerror}); give another with --state-dir DIR."
+            f"The state directory {path} can't be written ({error.strerror}); name another with --state-dir DIR."
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,6 +136,6 @@ def _lock(path: Path) -> IO[bytes]:
     except OSError as error:
         lock.close()
         raise ConfigError(
-            f"The state directory {path} can't be locked ({error.strerror}); give another with --state-dir DIR."
+            f"The state directory {path} can't be locked ({error.strerror}); name another with --state-dir DIR."
         ) from error
     return lock

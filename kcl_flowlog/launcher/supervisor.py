@@ -1,9 +1,8 @@
-"""Keeps one daemon running: starts it, judges its end, waits, starts it again.
+"""Keeps one daemon running: starts it, notices its end, waits, starts it again.
 
-`step` is called over and over and never waits; `stop` is the planned end.
-Starting a daemon, which may raise `CannotStart`, and telling the time are
-given, so that a whole history of failures can be told in a test. Raises
-`GaveUp` after too many of them.
+`step` does what is due and never waits; `stop` is the planned end. How to start a daemon, which may raise
+`CannotStart`, and the clock come through the constructor, so a test can play a whole history of failures. Raises
+`GaveUp` after too many failures in a row.
 """
 
 from __future__ import annotations
@@ -19,33 +18,34 @@ from kcl_flowlog.launcher.backoff import Backoff
 log = logging.getLogger(__name__)
 
 RESTART_REASONS = {
-    "exited": "It had been initialised, and ended; mostly since a processor had ended.",
+    "exited": "It ended after it had been initialised, mostly because a processor had ended.",
     "killed": "A signal ended it.",
-    "not_started": "It could not be started; mostly since the disk is full.",
-    "not_initialised": "It ended before its initialisation was complete.",
-    "processor_died": "A processor had died or hung, and the others had ended; the daemon would only have waited.",
-    "ready_timeout": "Its initialisation was not complete within --ready-timeout.",
+    "not_started": "It could not start, mostly because the disk was full.",
+    "not_initialised": "It ended before it was initialised.",
+    "processor_died": "A processor died or hung and the others ended; the daemon would only have waited.",
+    "ready_timeout": "It was not initialised within --ready-timeout.",
 }
+_LAST_LINES = 3
 
 
 class Run(Protocol):
-    """One run of the daemon, as `kcl_flowlog.launcher.daemon.Daemon` is."""
+    """One run of the daemon, such as `kcl_flowlog.launcher.daemon.Daemon`."""
 
     is_ready: bool
     tail: list[str]
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Return the process id."""
 
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal; None while it runs."""
 
     def ask_to_stop(self) -> None:
-        """Ask for the last checkpoints and an end."""
+        """Request the last checkpoints and an end."""
 
     def end(self) -> None:
-        """Leave nothing of it."""
+        """End it and all its processes."""
 
 
 class Supervisor:
@@ -68,11 +68,11 @@ class Supervisor:
 
     @property
     def pid(self) -> int:
-        """The daemon's process id; 0, which no process has, while there is none."""
+        """The daemon's process id; 0, which no process has, if none runs."""
         return self._run.pid if self._run is not None else 0
 
     def step(self) -> None:
-        """Do what is due: start the daemon, or see to its end."""
+        """Start the daemon if it is time to, or see to its end."""
         now = self._clock()
         if self._run is None:
             if now >= self._start_at:
@@ -82,25 +82,15 @@ class Supervisor:
         if reason is not None:
             self._restart(self._run, reason, now)
 
-    def _try_to_start(self, now: float) -> None:
-        try:
-            self._run = self._start()
-            self._started_at = now
-        except CannotStart as error:
-            pause = self._backoff.pause_unstarted()
-            self.restarts["not_started"] += 1
-            log.error("The daemon can't be started (%s); trying again in %g s", error, pause)
-            self._start_at = now + pause
-
     def replace(self) -> None:
-        """Start another daemon in place of one whose processors are gone, as one of them has died."""
+        """End a daemon that lost a processor and now only waits; the next steps start another."""
         if self._run is not None:
             self._restart(self._run, "processor_died", self._clock())
 
     def stop(self, is_over: Callable[[], bool]) -> None:
-        """Ask the daemon to stop, wait until it has or `is_over` says to wait no more, and leave nothing of it.
+        """Stop the daemon in order, or end it once `is_over` returns True.
 
-        `is_over` is called over and over, and decides how long to sleep.
+        Calls `is_over` again and again while it waits; `is_over` decides how long to sleep.
         """
         if self._run is None:
             return
@@ -108,26 +98,43 @@ class Supervisor:
         while self._run.poll() is None and not is_over():
             pass
         if self._run.poll() is None:
-            log.warning("The daemon did not stop in time; what it had not checkpointed will be read again.")
+            log.warning("The daemon did not stop in time; records after its last checkpoints will be read again")
         self._run.end()
         self._run = None
+
+    def _try_to_start(self, now: float) -> None:
+        try:
+            self._run = self._start()
+            self._started_at = now
+        except CannotStart as error:
+            pause = self._backoff.pause_after_failed_start()
+            self.restarts["not_started"] += 1
+            log.error(
+                "The daemon can't start; trying again",
+                extra={"fields": {"error": str(error), "pause_seconds": pause}},
+            )
+            self._start_at = now + pause
 
     def _reason_to_restart(self, run: Run, now: float) -> str | None:
         code = run.poll()
         if code is None:
-            late = not run.is_ready and now - self._started_at > self._ready_timeout
-            return "ready_timeout" if late else None
+            is_late = not run.is_ready and now - self._started_at > self._ready_timeout
+            return "ready_timeout" if is_late else None
         if code < 0:
             return "killed"
-        # Even 0 is a failure: the daemon exits so when it could not initialise.
+        # Even 0 is a failure: the daemon exits with 0 if it can't initialise.
         return "exited" if run.is_ready else "not_initialised"
 
     def _restart(self, run: Run, reason: str, now: float) -> None:
+        code = run.poll()
         run.end()
         self._run = None
-        for line in [] if run.is_ready else run.tail[-3:]:
-            log.error("The daemon's last words: %s", line)
-        pause = self._backoff.pause(run.is_ready, now - self._started_at)
+        for line in [] if run.is_ready else run.tail[-_LAST_LINES:]:
+            log.error("The daemon's last output", extra={"fields": {"line": line}})
+        pause = self._backoff.pause_after(run.is_ready, now - self._started_at)
         self.restarts[reason] += 1
-        log.error("The daemon has ended (%s); starting it again in %g s", reason, pause)
+        log.error(
+            "The daemon ended; starting another",
+            extra={"fields": {"reason": reason, "exit_code": code, "pause_seconds": pause}},
+        )
         self._start_at = now + pause

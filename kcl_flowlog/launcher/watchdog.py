@@ -1,12 +1,10 @@
-"""The processors, watched over: one that hangs is killed, and their daemon replaced once all are gone.
+"""Kills processors that hang, and replaces the daemon once all processors are gone and some of them have died.
 
-The daemon ends itself when a processor has died, but only after it has waited
-for --shutdown-grace in vain. Its other processors make their last commits
-within seconds; when the last of them is gone, there is nothing to wait for.
+The daemon ends by itself when a processor dies, but waits the whole --shutdown-grace first. Its other processors
+make their last commits within seconds; after the last of them there is nothing to wait for.
 
-`step` is called over and over and never waits. A processor hangs when nothing
-was heard of it for `stuck_after` seconds while this process was awake itself;
-one that waits for its denials to be written does not hang.
+A processor hangs if the launcher heard nothing from it for --stuck-after while the launcher itself was running. A
+processor that waits for its denials to be written does not hang. `step` never waits.
 """
 
 from __future__ import annotations
@@ -18,31 +16,31 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from kcl_flowlog.launcher.inbox import Shard
+from kcl_flowlog.launcher.inbox import HeldShard
 
 log = logging.getLogger(__name__)
 
-# A step that comes so late tells that this process itself was stopped, or its machine.
-_OVERSLEPT = 5.0
-# What the processors have sent meanwhile has to be read before anyone is judged.
-_CATCHING_UP = 30.0
+# Steps this far apart show that the launcher itself was stopped, or the machine.
+_LATE_STEP = 5.0
+# Time to read what the processors sent during such a stop, before any of them counts as hanging.
+_CATCH_UP = 30.0
 
 
 class Reports(Protocol):
-    """What the processors tell, as `kcl_flowlog.launcher.inbox.Inbox` knows it."""
+    """What the processors of the running daemon report, such as `kcl_flowlog.launcher.inbox.Inbox`."""
 
     deaths: int
 
     @property
-    def is_writing(self) -> bool:
+    def is_writing_denials(self) -> bool:
         """Whether denials are being written right now."""
 
-    def shards(self) -> Sequence[Shard]:
+    def shards(self) -> Sequence[HeldShard]:
         """Return the shards held now."""
 
 
 class Watchdog:
-    """Watches over the processors of one daemon after the other."""
+    """Watches the processors of the running daemon."""
 
     def __init__(
         self,
@@ -58,34 +56,30 @@ class Watchdog:
         self._clock = clock
         self._kill = kill
         self._stepped_at = clock()
-        self._awake_since = clock() - _CATCHING_UP
-        self._deaths = reports.deaths
-
-    def forget(self) -> None:
-        """Begin anew with a new daemon: deaths so far were those of the last one's processors."""
-        self._deaths = self._reports.deaths
+        self._awake_since = self._stepped_at - _CATCH_UP
 
     def step(self) -> None:
-        """Do what is due."""
+        """Replace a daemon that only waits; kill processors that hang."""
         now = self._clock()
-        if now - self._stepped_at > _OVERSLEPT:
+        if now - self._stepped_at > _LATE_STEP:
             self._awake_since = now
         self._stepped_at = now
         shards = self._reports.shards()
-        if self._reports.deaths > self._deaths and not shards:
-            self.forget()
+        if self._reports.deaths and not shards:
             self._replace_daemon()
         for shard in shards:
             if self._hangs(shard, now):
-                log.error(
-                    "The processor of %s has not called back for over %g s; it is killed, and its records come again",
-                    shard.shard_id,
-                    self._stuck_after,
-                )
-                with suppress(ProcessLookupError):
-                    self._kill(shard.pid, signal.SIGKILL)
+                self._kill_processor(shard)
 
-    def _hangs(self, shard: Shard, now: float) -> bool:
-        if self._reports.is_writing or now - self._awake_since < _CATCHING_UP:
+    def _hangs(self, shard: HeldShard, now: float) -> bool:
+        if self._reports.is_writing_denials or now - self._awake_since < _CATCH_UP:
             return False
         return now - shard.heard_at > self._stuck_after
+
+    def _kill_processor(self, shard: HeldShard) -> None:
+        log.error(
+            "Killing a processor that does not call back; its records will be read again",
+            extra={"fields": {"shard_id": shard.shard_id, "pid": shard.pid, "stuck_after_seconds": self._stuck_after}},
+        )
+        with suppress(ProcessLookupError):
+            self._kill(shard.pid, signal.SIGKILL)

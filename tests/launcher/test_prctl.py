@@ -38,7 +38,7 @@ def test_a_subreaper_becomes_the_parent_of_its_grandchildren(role: str, is_adopt
 
 
 def test_a_process_is_signalled_when_its_parent_ends() -> None:
-    """Its parent starts it, waits until it has asked for the signal, and ends."""
+    """Its parent starts it, waits until it is prepared, and ends."""
     child = (
         "import os, signal, sys, time\n"
         "from kcl_flowlog.launcher.prctl import set_parent_death_signal\n"

@@ -10,9 +10,7 @@ import sys
 import pytest
 
 from kcl_flowlog.launcher.signals import STOP_SIGNALS, StopRequests, captured, held_back
-
-LONG = 30.0
-"""Seconds; a test that waits this long has failed."""
+from tests.support.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -37,7 +35,7 @@ def test_the_handlers_of_before_come_back() -> None:
 
 
 def test_each_signal_is_one_request() -> None:
-    """The first request asks to stop, the next one to hurry."""
+    """The first request means stop, the second means hurry."""
     requests = StopRequests()
     assert (False, False) == (requests.is_pending, requests.wait(0))
 
@@ -54,7 +52,7 @@ def test_a_request_ends_the_wait() -> None:
     killer = subprocess.Popen([sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"])
 
     with captured(requests.note):
-        is_requested = requests.wait(LONG)
+        is_requested = requests.wait(PATIENCE)
         killer.wait()
 
     assert is_requested
@@ -68,7 +66,7 @@ def test_a_signal_held_back_reaches_the_new_process_once_it_captures() -> None:
         "from kcl_flowlog.launcher.signals import StopRequests, captured\n"
         "requests = StopRequests()\n"
         "with captured(requests.note):\n"
-        f"    sys.exit(0 if requests.wait({LONG}) else 3)\n"
+        f"    sys.exit(0 if requests.wait({PATIENCE}) else 3)\n"
     )
     with held_back():
         process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)

@@ -1,7 +1,10 @@
 """The state directory: one launcher at a time, and the same instance after a restart."""
 
+from __future__ import annotations
+
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,99 +16,112 @@ LONGEST_SOCKET_PATH = 107
 
 
 @pytest.fixture
-def state(tmp_path):
+def state(tmp_path: Path) -> Iterator[StateDirectory]:
     with StateDirectory(tmp_path / "state") as opened:
         yield opened
 
 
-def test_a_missing_directory_is_made_with_its_parents(tmp_path):
+def test_nothing_happens_before_it_is_opened(tmp_path: Path) -> None:
+    """A directory that was never opened can be closed."""
+    StateDirectory(tmp_path / "state").close()
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_missing_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     """A first start needs no preparation."""
     with StateDirectory(tmp_path / "a" / "b") as state:
         assert state.path.is_dir()
 
 
-def test_a_second_launcher_is_kept_out(tmp_path):
-    """While one launcher has the directory, another one gets an error that says what to do."""
+def test_a_second_launcher_is_kept_out(tmp_path: Path) -> None:
+    """While a launcher has the directory, another gets an error that says what to do."""
     with (
         StateDirectory(tmp_path),
         pytest.raises(ConfigError, match=f"{tmp_path} is in use by another kcl-flowlog; give each instance its own"),
     ):
-        StateDirectory(tmp_path)
+        StateDirectory(tmp_path).open()
 
 
-def test_the_lock_ends_with_its_holder(tmp_path):
+def test_the_lock_ends_with_its_holder(tmp_path: Path) -> None:
     """A closed directory can be opened again, although the lock's file is still there."""
-    StateDirectory(tmp_path).close()
-    StateDirectory(tmp_path).close()
-    assert (tmp_path / "lock").exists()
+    with StateDirectory(tmp_path):
+        pass
+
+    with StateDirectory(tmp_path):
+        assert (tmp_path / "lock").exists()
 
 
 @pytest.mark.parametrize("below", ["", "state"])
-def test_a_file_in_its_place_is_told_in_a_sentence(tmp_path, below):
-    """A path that can't be a directory is the user's to mend."""
+def test_a_file_in_its_place_is_an_error_of_the_user(tmp_path: Path, below: str) -> None:
+    """The sentence names the path, the reason and the setting."""
     (tmp_path / "taken").write_text("")
     path = tmp_path / "taken" / below
-    with pytest.raises(ConfigError, match=rf"^The state directory {path} can't be written \(.+\); give another with"):
-        StateDirectory(path)
+
+    with pytest.raises(ConfigError, match=rf"^The state directory {path} can't be written \(.+\); name another with"):
+        StateDirectory(path).open()
 
 
-def test_a_lock_that_the_file_system_refuses_is_not_blamed_on_another_launcher(tmp_path, monkeypatch):
+def test_a_lock_that_the_file_system_refuses_is_not_blamed_on_another_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where locking itself fails, as on some network file systems, the error says so."""
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("kcl_flowlog.launcher.state_directory.fcntl.flock", refuse)
     with pytest.raises(ConfigError, match=r"can't be locked \(No locks available\)"):
-        StateDirectory(tmp_path)
+        StateDirectory(tmp_path).open()
 
 
-def test_the_worker_id_outlives_a_restart_and_differs_between_instances(tmp_path):
-    """An instance keeps its id for as long as it keeps its directory; no other has the same."""
+def test_the_worker_id_outlives_a_restart_and_differs_between_instances(tmp_path: Path) -> None:
+    """An instance keeps its id as long as it keeps its directory; no other has the same."""
 
-    def worker_id(name):
+    def worker_id(name: str) -> str:
         with StateDirectory(tmp_path / name) as state:
             first, again = state.worker_id(), state.worker_id()
             assert first == again
             return first
 
-    assert worker_id("one") == worker_id("one")
-    assert worker_id("one") != worker_id("two")
+    assert worker_id("first") == worker_id("first")
+    assert worker_id("first") != worker_id("second")
 
 
-def test_the_first_start_is_remembered(tmp_path):
-    """The moment of the first start stays what it was, in whole seconds."""
+def test_the_first_start_is_remembered(tmp_path: Path) -> None:
+    """In whole seconds."""
     with StateDirectory(tmp_path) as state:
         first = state.first_start(1000.9)
     with StateDirectory(tmp_path) as state:
         later = state.first_start(2000.0)
-    assert (first, later) == (1000, 1000)
+
+    assert (1000, 1000) == (first, later)
 
 
-def test_a_reader_sees_the_old_or_the_new_file(state):
+def test_a_reader_sees_the_old_or_the_new_file(state: StateDirectory) -> None:
     """A file that is written while others read it is never seen empty or in part."""
     versions = [bytes([65 + number]) * 100_000 for number in range(8)]
     path = state.path / "file"
     state.write(path, versions[0])
     written = threading.Event()
 
-    def write():
+    def write() -> None:
         for version in versions * 3:
             state.write(path, version)
         written.set()
 
     writer = threading.Thread(target=write)
     writer.start()
-    seen = set()
+    seen: set[bytes] = set()
     while not written.is_set():
         seen.add(path.read_bytes())
     writer.join()
     assert seen <= set(versions)
-    assert path.read_bytes() == versions[-1]
+    assert versions[-1] == path.read_bytes()
 
 
-def test_a_failed_write_leaves_the_old_file(state):
-    """When the new file can't be written, the old one is still whole."""
+def test_a_failed_write_leaves_the_old_file(state: StateDirectory) -> None:
+    """When the new file can't be written, the old file is still whole."""
     path = state.path / "file"
     state.write(path, b"old")
     path.with_name("file.new").mkdir()  # fails for root too
@@ -113,22 +129,21 @@ def test_a_failed_write_leaves_the_old_file(state):
     with pytest.raises(OSError, match="directory"):
         state.write(path, b"new")
 
-    assert path.read_bytes() == b"old"
+    assert b"old" == path.read_bytes()
 
 
-def test_the_socket_is_in_the_directory(state):
-    """The messages' socket is found beside everything else."""
-    assert state.messages_socket() == state.path / "messages.sock"
+def test_the_socket_is_in_the_directory(state: StateDirectory) -> None:
+    """Beside everything else."""
+    assert state.path / "messages.sock" == state.messages_socket()
 
 
 @pytest.mark.parametrize(("length", "is_inside"), [(LONGEST_SOCKET_PATH, True), (LONGEST_SOCKET_PATH + 1, False)])
-def test_a_path_too_long_for_a_socket_moves_it_elsewhere(length, is_inside):
-    """A socket's path of up to 107 bytes is inside; a longer one moves to a place of its own, gone at the end."""
+def test_a_path_too_long_for_a_socket_moves_it_elsewhere(length: int, is_inside: bool) -> None:
+    """A path of up to 107 bytes is inside; a longer path is in a temporary directory, which is gone at the end."""
     with tempfile.TemporaryDirectory(dir="/tmp") as base:
         name = "d" * (length - len(f"{base}//messages.sock"))
         with StateDirectory(Path(base) / name) as state:
             first, again = state.messages_socket(), state.messages_socket()
             assert first == again
-            assert (first.parent == state.path) is is_inside
-            assert first.parent.is_dir()
-        assert first.parent.exists() is is_inside
+            assert (is_inside, True) == (first.parent == state.path, first.parent.is_dir())
+        assert is_inside == first.parent.exists()

@@ -1,0 +1,160 @@
+"""The chores of an instance, each at its own interval, and the conditions that end it.
+
+Settles commits that processors left behind, writes the dead-letter file, drops the series of deleted subnets. A chore
+that a full disk refuses is put off; its data is still in the ledger. A damaged ledger, or denials that can't be
+written, raise `FlowlogError`, because waiting repairs neither. `step` never sleeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage
+from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.errors import FlowlogError
+from kcl_flowlog.launcher.dead_letters import write_dead_letters
+
+log = logging.getLogger(__name__)
+
+SETTLE_INTERVAL = 2.0
+DEAD_LETTERS_INTERVAL = 1.0
+FORGET_INTERVAL = 600.0
+# How long the chores rest after the disk refused one of them.
+REFUSED_PAUSE = 10.0
+
+
+class Every:
+    """Tells when a chore is due: at once, and then at an interval in seconds."""
+
+    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._due_at = clock()
+
+    def is_due(self) -> bool:
+        """Return whether it is due; if so, it is due again an interval later."""
+        now = self._clock()
+        if now < self._due_at:
+            return False
+        self._due_at = now + self._interval
+        return True
+
+    def put_off(self, seconds: float) -> None:
+        """Make it due this many seconds from now."""
+        self._due_at = self._clock() + seconds
+
+
+class DenialsOutput(Protocol):
+    """Where denials go, such as `kcl_flowlog.launcher.inbox.Inbox`."""
+
+    denials_error: OSError | None
+
+
+class CommitSettler(Protocol):
+    """Settles commits, such as `kcl_flowlog.launcher.registrar.Registrar`."""
+
+    damage: Exception | None
+
+    def settle_left(self) -> bool:
+        """Settle what can be settled; return whether the lease table answered."""
+
+
+class KnownSubnets(Protocol):
+    """Knows the subnets that exist, such as `kcl_flowlog.inventory.keeper.InventoryKeeper`."""
+
+    current: Inventory
+
+
+class Housekeeping:
+    """Does the chores of one instance. Use it from the thread that opened the ledger.
+
+    The dead-letter file is rotated at `dead_letter_limit` bytes. A deleted subnet keeps its series for `series_ttl`
+    seconds after its last traffic.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        settler: CommitSettler,
+        denials: DenialsOutput,
+        inventory: KnownSubnets,
+        dead_letters: Path,
+        dead_letter_limit: int,
+        series_ttl: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger = ledger
+        self._settler = settler
+        self._denials = denials
+        self._inventory = inventory
+        self._dead_letters = dead_letters
+        self._dead_letter_limit = dead_letter_limit
+        self._series_ttl = series_ttl
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._settling = Every(SETTLE_INTERVAL, clock)
+        self._writing_dead_letters = Every(DEAD_LETTERS_INTERVAL, clock)
+        self._forgetting = Every(FORGET_INTERVAL, clock)
+        # A subnet that was deleted while no instance ran keeps its series a little longer.
+        self._forgetting.put_off(FORGET_INTERVAL)
+
+    def step(self) -> None:
+        """Do the chores that are due. Raises `FlowlogError` if the instance can't go on."""
+        error = self._denials.denials_error
+        if error is not None:
+            raise FlowlogError(f"Denials can't be written to stdout any more ({error}); check what reads them.")
+        with self._tolerate_refusal(f"trying again in {REFUSED_PAUSE:g} s"):
+            if self._settler.damage is not None:
+                raise self._settler.damage
+            if self._settling.is_due():
+                self._settler.settle_left()
+            if self._writing_dead_letters.is_due():
+                self._write_dead_letters()
+            if self._forgetting.is_due():
+                self._forget_idle_subnets()
+
+    def finish(self, deadline: float, wait: Callable[[float], bool]) -> None:
+        """Settle what the daemon left when it stopped, and write the last dead letters.
+
+        While the lease table does not answer, tries again until `deadline` on the clock, or until `wait(seconds)`
+        returns True. The next start settles the rest.
+        """
+        with self._tolerate_refusal("the next start does the rest"):
+            # A processor that outlived its daemon can write nothing from here on.
+            self._ledger.begin_generation()
+            while not self._settler.settle_left() and self._clock() < deadline:
+                if wait(SETTLE_INTERVAL):
+                    break
+            self._write_dead_letters()
+
+    @contextmanager
+    def _tolerate_refusal(self, consequence: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, LedgerError) as error:
+            if is_damage(error):
+                raise FlowlogError(
+                    f"The ledger is damaged ({error}); start again: that sets it aside and creates another."
+                ) from error
+            log.warning(
+                "The state directory can't be written; %s", consequence, extra={"fields": {"error": str(error)}}
+            )
+            for chore in (self._settling, self._writing_dead_letters):
+                chore.put_off(REFUSED_PAUSE)
+
+    def _write_dead_letters(self) -> None:
+        write_dead_letters(self._ledger, self._dead_letters, self._dead_letter_limit)
+
+    def _forget_idle_subnets(self) -> None:
+        known = {subnet.subnet_id for subnet in self._inventory.current.subnets}
+        for subnet_id in self._ledger.forget_idle_subnets(known, self._wall_clock() - self._series_ttl):
+            log.info(
+                "Dropped the series of a deleted subnet without traffic",
+                extra={"fields": {"subnet_id": subnet_id, "series_ttl_seconds": self._series_ttl}},
+            )

@@ -1,0 +1,132 @@
+"""What the pages show of a running instance: its state for /metrics, and the reasons for not healthy or not ready.
+
+The threads of the web server call it, so each call opens its own ledger connection and keeps nothing. A scrape fails
+only if the ledger can't be read, with `LedgerError`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from kcl_flowlog.commits.ledger import Ledger, LedgerError
+from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.exporter.collector import ShardState, State
+from kcl_flowlog.inventory.overlaps import Overlap
+from kcl_flowlog.launcher.inbox import HeldShard
+
+log = logging.getLogger(__name__)
+
+OpenLedger = Callable[[], Ledger]
+"""Opens another connection to the ledger."""
+
+_SHARING = {True: "same", False: "different"}
+
+
+class ShardSource(Protocol):
+    """Knows the shards held here, such as `kcl_flowlog.launcher.inbox.Inbox`."""
+
+    def shards(self) -> Sequence[HeldShard]:
+        """Return the shards held now."""
+
+
+class InventorySource(Protocol):
+    """Knows what EC2 reported, such as `kcl_flowlog.inventory.keeper.InventoryKeeper`."""
+
+    current: Inventory
+    overlaps: list[Overlap]
+    refreshes: Counter[str]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is any inventory, fresh or saved."""
+
+
+class DaemonSource(Protocol):
+    """Knows how the daemon is, such as `kcl_flowlog.launcher.supervisor.Supervisor`."""
+
+    restarts: Counter[str]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a daemon runs and is initialised."""
+
+
+class Status:
+    """Answers for one instance. `stuck_after` is in seconds; `build` holds the versions to show."""
+
+    def __init__(
+        self,
+        open_ledger: OpenLedger,
+        inventory: InventorySource,
+        shards: ShardSource,
+        daemon: DaemonSource,
+        stuck_after: float,
+        build: Mapping[str, str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_ledger = open_ledger
+        self._inventory = inventory
+        self._shards = shards
+        self._daemon = daemon
+        self._stuck_after = stuck_after
+        self._build = build
+        self._monotonic = monotonic
+
+    def read_state(self) -> State:
+        """Return everything that a scrape shows, as of now. Raises `LedgerError`."""
+        with self._open_ledger() as ledger:
+            totals = ledger.totals()
+        return State(
+            totals=totals,
+            inventory=self._inventory.current,
+            overlaps=Counter(_SHARING[overlap.same_log_group] for overlap in self._inventory.overlaps),
+            shards=[_shard_state(shard) for shard in self._shards.shards()],
+            inventory_refreshes=dict(self._inventory.refreshes),
+            daemon_up=self._daemon.is_up,
+            daemon_restarts=dict(self._daemon.restarts),
+            build=self._build,
+        )
+
+    def why_unhealthy(self) -> list[str]:
+        """Return a sentence for each processor that hangs; none means healthy."""
+        latest = self._monotonic() - self._stuck_after
+        return [
+            f"The processor of {shard.shard_id} has not called back for over {self._stuck_after:g} s."
+            for shard in self._shards.shards()
+            if shard.heard_at < latest
+        ]
+
+    def why_not_ready(self) -> list[str]:
+        """Return a sentence for each thing that is still missing; none means ready."""
+        reasons = []
+        if not self._inventory.is_there:
+            reasons.append("The inventory has not been read from EC2 yet.")
+        if not self._daemon.is_up:
+            reasons.append("The daemon is not initialised yet.")
+        return reasons
+
+
+def _shard_state(shard: HeldShard) -> ShardState:
+    heartbeat = shard.heartbeat
+    if heartbeat is None:
+        return ShardState(shard.shard_id, None, 0.0, 0.0, shard.last_callback_at)
+    return ShardState(
+        shard.shard_id, heartbeat.lag, heartbeat.last_record_at, heartbeat.last_checkpoint_at, shard.last_callback_at
+    )
+
+
+def note_shown(open_ledger: OpenLedger, birth: int) -> bool:
+    """Note in the ledger that pages show the value of every series up to `birth`; return whether that worked."""
+    try:
+        with open_ledger() as ledger:
+            ledger.note_shown(birth)
+    except LedgerError as error:
+        log.warning(
+            "The ledger can't be written; new series show 0 until it can", extra={"fields": {"error": str(error)}}
+        )
+        return False
+    return True
