@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from kcl_flowlog import __version__, cli
 from kcl_flowlog.config import Config
-from kcl_flowlog.demo.aws import EmbeddedAWS
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.errors import ConfigError, GaveUp
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.state_directory import StateDirectory

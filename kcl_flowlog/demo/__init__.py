@@ -1,7 +1,6 @@
-"""The demo: an embedded AWS, made-up traffic, and a check that every record was counted.
+"""The demo: an embedded AWS, generated traffic, and a check that each record is counted once.
 
-Nothing here runs in an installation; the rest of the package must not import
-it, apart from the command line. It knows the product only from outside: the
-command that starts it, and its metrics page. So its figures are a second
-opinion. Its libraries come with the extra `demo`.
+Nothing here runs in an installation; only the command line imports it. The demo
+knows the product only from outside, by its command and its metrics page, so its
+figures are independent. Its libraries come with the extra `demo`.
 """

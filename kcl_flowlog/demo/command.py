@@ -1,18 +1,22 @@
-"""The command `kcl-flowlog demo`.
+"""The command `kcl-flowlog demo`: its options and help. The work is in `session`.
 
-Only words and options; the work is in `session`. It imports the libraries of
-the extra `demo` when it runs, so the command line works without them.
+It imports the libraries of the extra `demo` only when it runs, so the command line
+works without them.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
+import textwrap
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from kcl_flowlog.demo.asked import Asked
+from kcl_flowlog.demo.stop_request import StopRequest
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.values import parse_duration
 
@@ -32,12 +36,12 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     "--duration",
     callback=_seconds,
     metavar="TIME",
-    help="How long to send traffic, counted from the start. Default: until Ctrl-C.",
+    help="How long to send traffic, from the start of the demo. Default: until Ctrl-C.",
 )
 @click.option(
     "--no-table",
     is_flag=True,
-    help="Print a plain line every 5 s in place of the table. So it is anyway where stdout is no terminal.",
+    help="Print a plain line every 5 s instead of the table. This is the default if stdout is not a terminal.",
 )
 @click.option(
     "--rate",
@@ -45,62 +49,60 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     default=300.0,
     show_default=True,
     metavar="N",
-    help="Flow records to send a second.",
+    help="Flow records to send per second.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the made-up traffic.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the generated traffic.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=10514,
     show_default=True,
     metavar="PORT",
-    help="Port of the metrics page; 0 for any free one.",
+    help="Port of the metrics page; 0 for any free port.",
 )
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Empty directory for the ledger and the log, kept afterwards. Default: a temporary one, removed at the end.",
+    help="Empty directory for the ledger and the log; the demo keeps it. Default: a temporary directory.",
 )
 @click.option(
     "--deny",
     multiple=True,
     type=click.Choice(("DescribeNetworkInterfaces", "DescribeFlowLogs")),
-    help="Take a permission of EC2 away, to see that the figures stay equal; may be repeated.",
+    help="Refuse an EC2 action, to see that the figures stay equal; may be repeated.",
 )
-def demo(
-    duration: float | None,
-    no_table: bool,
-    rate: float,
-    seed: int,
-    port: int,
-    state_dir: Path | None,
-    deny: tuple[str, ...],
-) -> None:
+def demo(**chosen: Any) -> None:
     """Run everything on this machine, without an AWS account, and check that each record is counted once.
 
-    An embedded AWS, two VPCs with the same addresses, made-up traffic, the
-    real KCL daemon (which needs a Java) and the metrics page. At the end what
-    was generated is compared with what was counted: exit status 0 if they are
-    equal to the last digit, else 1.
+    The demo has an embedded AWS, two VPCs with the same addresses, generated
+    traffic, the real KCL daemon (which needs Java) and the metrics page. At the
+    end it compares what was generated with what was counted: the exit status is
+    0 if they are equal to the last digit, else 1.
     """
+    stop_request = StopRequest()
+    with stop_request.captured():
+        status = _run(stop_request, **chosen)
+    sys.exit(status)
+
+
+def _run(stop_request: StopRequest, *, duration: float | None, no_table: bool, **chosen: Any) -> int:
+    """Run the demo with the options of the command line; return the exit status."""
     if any(importlib.util.find_spec(package) is None for package in _PACKAGES):
         raise ConfigError("The demo needs more packages: pip install 'kcl-flowlog[demo]'.")
+    from kcl_flowlog.demo.monitor import Times
     from kcl_flowlog.demo.session import Options, Session
 
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = Options(
-        duration=duration,
-        table=not no_table and sys.stdout.isatty(),
-        rate=rate,
-        seed=seed,
-        port=port,
-        state_dir=state_dir,
-        deny=deny,
+        times=Times(duration=duration),
+        has_screen=width is not None and not no_table,
+        width=width,
+        **chosen,
     )
-    asked = Asked()
-    give_back = asked.listen()
-    try:
-        status = Session(options, click.echo, asked).run()
-    finally:
-        give_back()
-    sys.exit(status)
+    return Session(options, partial(_say, width), stop_request).run()
+
+
+def _say(width: int | None, line: str) -> None:
+    """Print a line; on a terminal, wrap it between words."""
+    click.echo(line if width is None else textwrap.fill(line, width, break_long_words=False))

@@ -1,8 +1,8 @@
-"""From flow records to the stream: CloudWatch Logs' envelopes, and putting them.
+"""Pack flow records into CloudWatch Logs envelopes, and put them on the Kinesis stream.
 
-One envelope holds log events of one log stream, so of one interface, as a
-subscription filter writes it. `put` returns what Kinesis accepted; it raises
-only what boto3 raises.
+An envelope holds log events of one log stream, and so of one interface, as a
+subscription filter writes it. `put` returns the envelopes that Kinesis accepted
+and raises what boto3 raises.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from kcl_flowlog.demo.traffic import Record
-from kcl_flowlog.demo.truth import Truth
+from kcl_flowlog.demo.records import Record
+from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.world import World
 
 _REQUEST_RECORDS = 500
@@ -26,37 +26,37 @@ _REQUEST_BYTES = 4 * 1024 * 1024  # Kinesis takes 5 MiB with the partition keys
 
 @dataclass(frozen=True)
 class Envelope:
-    """One payload for the stream, and what it must count as."""
+    """A payload for the stream, and what it must count as."""
 
     log_stream: str
     data: bytes = field(repr=False)
-    truth: Truth = field(repr=False)
+    tally: Tally = field(repr=False)
 
 
 def event_ids() -> Iterator[str]:
-    """Return the ids of log events: decimal numbers of 56 digits, one after the other."""
+    """Yield ids of log events: consecutive decimal numbers of 56 digits."""
     return (str(number) for number in count(32 * 10**54))
 
 
 def pack(records: Sequence[Record], world: World, ids: Iterator[str], events: int = 500) -> list[Envelope]:
-    """Return `records` in envelopes of at most so many `events`, in the order of their interfaces' first record."""
-    of_interface: dict[str, list[Record]] = defaultdict(list)
+    """Return `records` in envelopes of at most `events` log events, ordered by the first record of each interface."""
+    by_interface: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        of_interface[record.interface.id].append(record)
+        by_interface[record.interface.id].append(record)
     return [
-        _data_message(written[first : first + events], world, ids)
-        for written in of_interface.values()
-        for first in range(0, len(written), events)
+        _data_message(of_interface[first : first + events], world, ids)
+        for of_interface in by_interface.values()
+        for first in range(0, len(of_interface), events)
     ]
 
 
 def _data_message(records: Sequence[Record], world: World, ids: Iterator[str]) -> Envelope:
     interface = records[0].interface
     log_stream = f"{interface.id}-all"
-    truth = Truth()
-    truth.payloads["data"] += 1
+    tally = Tally()
+    tally.payloads["data"] += 1
     for record in records:
-        record.count_into(truth)
+        record.count_into(tally)
     message = {
         "messageType": "DATA_MESSAGE",
         "owner": world.account_id,
@@ -67,13 +67,13 @@ def _data_message(records: Sequence[Record], world: World, ids: Iterator[str]) -
             {"id": next(ids), "timestamp": record.start * 1000, "message": record.line} for record in records
         ],
     }
-    return Envelope(log_stream, _squeezed(message), truth)
+    return Envelope(log_stream, _compressed(message), tally)
 
 
 def control_message(now: int) -> Envelope:
-    """Return the message with which CloudWatch Logs tries the stream at `now` (Unix seconds)."""
-    truth = Truth()
-    truth.payloads["control"] += 1
+    """Return the message with which CloudWatch Logs checks the stream at `now` (Unix seconds)."""
+    tally = Tally()
+    tally.payloads["control"] += 1
     text = "CWL CONTROL MESSAGE: Checking health of destination Kinesis stream."
     message = {
         "messageType": "CONTROL_MESSAGE",
@@ -83,10 +83,10 @@ def control_message(now: int) -> Envelope:
         "subscriptionFilters": [],
         "logEvents": [{"id": "", "timestamp": now * 1000, "message": text}],
     }
-    return Envelope("control", _squeezed(message), truth)
+    return Envelope("control", _compressed(message), tally)
 
 
-def _squeezed(message: dict[str, Any]) -> bytes:
+def _compressed(message: dict[str, Any]) -> bytes:
     return gzip.compress(json.dumps(message, separators=(",", ":")).encode(), compresslevel=6, mtime=0)
 
 
@@ -97,27 +97,27 @@ def put(
     attempts: int = 6,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Envelope]:
-    """Put `envelopes` on `stream` and return those that were accepted.
+    """Put `envelopes` on `stream` and return those that Kinesis accepted.
 
-    What Kinesis turns down is tried again, up to so many `attempts` in all,
-    with pauses that double from 0.1 s.
+    Tries rejected envelopes up to `attempts` times in all, with pauses that
+    double from 0.1 s.
     """
     accepted: list[Envelope] = []
-    for batch in _requests(envelopes):
-        left = batch
+    for batch in _batches(envelopes):
+        pending = batch
         for attempt in range(attempts):
             if attempt:
                 sleep(0.1 * 2 ** (attempt - 1))
-            fate = _put_once(client, stream, left)
-            accepted += [envelope for envelope, stored in zip(left, fate, strict=True) if stored]
-            left = [envelope for envelope, stored in zip(left, fate, strict=True) if not stored]
-            if not left:
+            is_stored = _put_once(client, stream, pending)
+            accepted += [envelope for envelope, stored in zip(pending, is_stored, strict=True) if stored]
+            pending = [envelope for envelope, stored in zip(pending, is_stored, strict=True) if not stored]
+            if not pending:
                 break
     return accepted
 
 
 def _put_once(client: Any, stream: str, envelopes: Sequence[Envelope]) -> list[bool]:
-    """Put a request's worth of envelopes and tell of each whether it was stored."""
+    """Put `envelopes` in one request; return for each whether Kinesis stored it."""
     answer = client.put_records(
         StreamName=stream,
         Records=[{"Data": envelope.data, "PartitionKey": envelope.log_stream} for envelope in envelopes],
@@ -125,8 +125,8 @@ def _put_once(client: Any, stream: str, envelopes: Sequence[Envelope]) -> list[b
     return ["ErrorCode" not in record for record in answer["Records"]]
 
 
-def _requests(envelopes: Sequence[Envelope]) -> Iterator[list[Envelope]]:
-    """Yield `envelopes` in batches that one request may hold."""
+def _batches(envelopes: Sequence[Envelope]) -> Iterator[list[Envelope]]:
+    """Yield `envelopes` in batches, each small enough for one request."""
     batch: list[Envelope] = []
     size = 0
     for envelope in envelopes:

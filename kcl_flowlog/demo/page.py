@@ -1,7 +1,6 @@
-"""The metrics page of the product, read as any Prometheus would.
+"""Read the metrics page of the product, as a Prometheus server does.
 
-`read` returns None as long as nobody answers; a page that can't be parsed
-raises `ValueError`.
+`read` returns None if nobody answers. An invalid page raises `ValueError`.
 """
 
 from __future__ import annotations
@@ -11,21 +10,21 @@ import urllib.request
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from kcl_flowlog.demo.truth import Key, Sums, Truth
+from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally
 
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the page says: the traffic in the form of a `Truth`, and how the instance does.
+    """The figures of the page, and the state of the instance.
 
-    `lag` is that of the worst shard, in seconds; None when no shard is held.
-    `malformed` is bad data by its reason, and `last_record_at` is of each shard
-    held, in Unix seconds.
+    `lag` is the highest lag of a shard in seconds, or None if the instance holds
+    no shard. `malformed` counts bad data by reason. `last_record_at` is in Unix
+    seconds, by shard.
     """
 
-    counted: Truth = field(default_factory=Truth)
+    counted: Tally = field(default_factory=Tally)
     shards_held: int = 0
     daemon_up: bool = False
     lag: float | None = None
@@ -34,17 +33,17 @@ class Page:
 
 
 def read(url: str, timeout: float = 5.0) -> Page | None:
-    """Return the page at `url`, or None if it does not answer with one."""
+    """Return the page at `url`, or None if there is no answer or an HTTP error."""
     try:
         with _NO_PROXY.open(url, timeout=timeout) as answer:
             text = answer.read().decode()
-    except (OSError, http.client.HTTPException):  # URLError, timeouts and resets; an answer cut off by a death
+    except (OSError, http.client.HTTPException):  # URLError, timeout, reset; an incomplete answer
         return None
     return parse(text)
 
 
 def parse(text: str) -> Page:
-    """Return what a page in Prometheus' text format says. Series that are 0 are as good as absent."""
+    """Return the content of a page in Prometheus text format. A series with value 0 counts as absent."""
     from prometheus_client.parser import text_string_to_metric_families
 
     values: dict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
@@ -53,7 +52,7 @@ def parse(text: str) -> Page:
             values[sample.name].append((sample.labels, sample.value))
     return Page(
         counted=_counted(values),
-        malformed=_by(values["flowlog_malformed_total"], "reason"),
+        malformed=_by_label(values["flowlog_malformed_total"], "reason"),
         last_record_at={
             labels["shard_id"]: value for labels, value in values["flowlog_shard_last_record_timestamp_seconds"]
         },
@@ -63,16 +62,16 @@ def parse(text: str) -> Page:
     )
 
 
-def _counted(values: dict[str, list[tuple[dict[str, str], float]]]) -> Truth:
-    counted = Truth()
+def _counted(values: dict[str, list[tuple[dict[str, str], float]]]) -> Tally:
+    counted = Tally()
     for unit in Sums._fields:
         for labels, value in values[f"flowlog_{unit}_total"]:
-            key = Key(*(labels.get(name, "") for name in Key._fields))
+            key = SeriesKey(*(labels.get(name, "") for name in SeriesKey._fields))
             counted.add_traffic(key, Sums(**{unit: int(value)}))
-    counted.events = _by(values["flowlog_events_total"], "outcome")
-    counted.payloads = _by(values["flowlog_payloads_total"], "outcome")
+    counted.events = _by_label(values["flowlog_events_total"], "outcome")
+    counted.payloads = _by_label(values["flowlog_payloads_total"], "outcome")
     return counted
 
 
-def _by(samples: list[tuple[dict[str, str], float]], label: str) -> Counter[str]:
+def _by_label(samples: list[tuple[dict[str, str], float]], label: str) -> Counter[str]:
     return Counter({labels[label]: int(value) for labels, value in samples if value})

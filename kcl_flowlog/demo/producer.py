@@ -1,8 +1,8 @@
-"""The thread that keeps the traffic coming, and the truth about it.
+"""The thread that sends traffic and tallies it.
 
-Only what the stream accepted becomes truth. If a request fails so that nobody
-knows whether it was stored, the thread ends and `failure` says why: from then
-on no comparison would mean anything.
+It tallies only what the stream has accepted. If a request fails, nobody knows
+whether its records are stored, and a comparison is meaningless. The thread then
+ends, and `failure` holds the error.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import time
 from collections.abc import Callable, Sequence
 
 from kcl_flowlog.demo.envelopes import Envelope, control_message, event_ids, pack
+from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import Truth
 from kcl_flowlog.demo.world import World
 
-_LONGEST_STEP = 5.0  # seconds: after a pause, go on rather than catch up in one burst
+_LONGEST_STEP = 5.0  # seconds: after a pause, continue at the normal rate instead of a burst
 
 
 class Producer:
-    """Puts about `rate` flow records a second, every `pace` seconds, until it is stopped.
+    """Sends about `rate` flow records per second, in a request every `pace` seconds, until it is stopped.
 
-    `put` puts envelopes and returns those accepted.
+    `put` sends envelopes and returns those that the stream accepted.
     """
 
     def __init__(
@@ -32,16 +32,16 @@ class Producer:
         put: Callable[[Sequence[Envelope]], list[Envelope]],
         rate: float = 300.0,
         pace: float = 1.0,
-        control_every: float = 30.0,
+        control_interval: float = 30.0,
     ) -> None:
         self._world = world
         self._traffic = traffic
         self._put = put
         self._rate = rate
         self._pace = pace
-        self._control_every = control_every
+        self._control_interval = control_interval
         self._ids = event_ids()
-        self._truth = Truth()
+        self._truth = Tally()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
@@ -52,20 +52,20 @@ class Producer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to stop and wait until the last request is answered. May be called twice."""
+        """Stop the thread and wait for its last request. A second call does nothing."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
 
-    def truth(self) -> Truth:
-        """Return what has been accepted so far."""
+    def tally(self) -> Tally:
+        """Return what the stream has accepted so far."""
         with self._lock:
             return self._truth.copy()
 
     def _run(self) -> None:
         try:
             self._produce()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the main thread has to tell
+        except Exception as error:  # noqa: BLE001 - the main thread reports it, whatever it is
             self.failure = error
 
     def _produce(self) -> None:
@@ -77,12 +77,12 @@ class Producer:
             last = moment
             now = int(time.time())
             envelopes = pack(self._traffic.step(now, seconds, round(self._rate * seconds)), self._world, self._ids)
-            if moment - last_control >= self._control_every:
+            if moment - last_control >= self._control_interval:
                 envelopes.append(control_message(now))
                 last_control = moment
-            self._settle(self._put(envelopes))
+            self._count(self._put(envelopes))
 
-    def _settle(self, accepted: Sequence[Envelope]) -> None:
+    def _count(self, accepted: Sequence[Envelope]) -> None:
         with self._lock:
             for envelope in accepted:
-                self._truth.merge(envelope.truth)
+                self._truth.merge(envelope.tally)

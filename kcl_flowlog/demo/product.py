@@ -1,8 +1,8 @@
-"""The product under demonstration: the real launcher, as a process with its log in a file.
+"""The product under test: `kcl-flowlog run` as a child process, with its log in a file.
 
-`product_argv` is the command that a user would type. The process has a
-session of its own, so that Ctrl-C reaches only the demo, which stops it in
-order; it also stops when the demo is killed. Fails with `DemoError`.
+`product_argv` is the command that a user would type. The process has its own
+session, so that Ctrl-C reaches only the demo, which stops it in order. It also
+gets a SIGTERM if the demo dies. Fails with `DemoError`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kcl_flowlog.demo.errors import DemoError, last_words
+from kcl_flowlog.demo.errors import DemoError, last_output
 from kcl_flowlog.launcher.parent_death import end_with_parent
+from kcl_flowlog.launcher.signals import held_back
 
 _SLICE = 0.1
-_FOREIGN = ("AWS_", "KCL_FLOWLOG_")
+_PREFIXES_NOT_INHERITED = ("AWS_", "KCL_FLOWLOG_")
 
 
 def product_argv(stream: str, state_dir: Path, port: int) -> list[str]:
-    """Return the command that runs the product with times short enough to watch."""
+    """Return the command that runs the product with intervals short enough to watch."""
     options = {
         "--stream": stream,
         "--application": "kcl-flowlog-demo",
@@ -47,14 +48,14 @@ def product_argv(stream: str, state_dir: Path, port: int) -> list[str]:
     ]
 
 
-def environment(of_aws: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with `of_aws` in place of any other account or setting."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return {**kept, **of_aws}
+def environment(aws_variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment, with `aws_variables` instead of any other AWS account or setting."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIXES_NOT_INHERITED)}
+    return {**kept, **aws_variables}
 
 
 class Product:
-    """One run of `argv`; stdout and stderr are appended to the file `log`."""
+    """A run of `argv` that appends its stdout and stderr to the file `log`."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self._argv = list(argv)
@@ -63,8 +64,11 @@ class Product:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, without waiting for anything."""
-        with self._log.open("ab") as log:
+        """Start the process without waiting for anything.
+
+        A SIGTERM that is sent before the product has a handler stays pending until then, instead of killing it.
+        """
+        with self._log.open("ab") as log, held_back():
             self._process = subprocess.Popen(
                 end_with_parent(self._argv, signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
@@ -75,48 +79,49 @@ class Product:
             )
 
     def check(self) -> None:
-        """Raise `DemoError` if it has ended by itself."""
+        """Raise `DemoError` if the process has ended."""
         status = self._process.poll() if self._process else None
         if status is not None:
             self._process = None
-            raise DemoError(f"kcl-flowlog run has ended with status {status}.{last_words(self._log.read_bytes())}")
+            raise DemoError(f"kcl-flowlog run ended with status {status}.{self._last_output()}")
 
-    def stop(self, patience: float = 60.0, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Ask it to stop and wait for its end; does nothing the second time.
+    def stop(self, patience: float = 60.0, in_a_hurry: Callable[[], bool] = lambda: False) -> None:
+        """Stop the process in order and wait for its end. A second call does nothing.
 
-        Once `hurry` says so it is asked again, which it takes as at once.
-        Raises `DemoError` if its status is not 0, or if it had to be killed
-        after `patience` seconds.
+        Sends a second SIGTERM, which makes the product hurry, once `in_a_hurry`
+        returns true. Raises `DemoError` if the exit status is not 0, or if it has
+        to kill the process after `patience` seconds.
         """
         process, self._process = self._process, None
         if process is None:
             return
         process.send_signal(signal.SIGTERM)
-        status = _status_within(process, patience, hurry)
+        status = _status_within(process, patience, in_a_hurry)
         if status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise DemoError(f"kcl-flowlog run did not stop within {patience:g} s.{last_words(self._log.read_bytes())}")
+            raise DemoError(f"kcl-flowlog run did not stop within {patience:g} s.{self._last_output()}")
         if status != 0:
-            raise DemoError(
-                f"kcl-flowlog run was asked to stop and ended with status {status}.{last_words(self._log.read_bytes())}"
-            )
+            raise DemoError(f"kcl-flowlog run stopped on SIGTERM with status {status}.{self._last_output()}")
 
-    def abandon(self) -> None:
-        """Stop it as well as can be, when something else has gone wrong and is about to be told."""
+    def clean_up(self) -> None:
+        """Stop the process if it still runs. Ignores errors, because another error ended the demo."""
         with contextlib.suppress(DemoError):
             self.stop()
 
+    def _last_output(self) -> str:
+        return last_output(self._log.read_bytes())
 
-def _status_within(process: subprocess.Popen[bytes], patience: float, hurry: Callable[[], bool]) -> int | None:
-    """Wait for the end of a process that was sent SIGTERM; return its status, or None if it goes on."""
+
+def _status_within(process: subprocess.Popen[bytes], patience: float, in_a_hurry: Callable[[], bool]) -> int | None:
+    """Return the exit status of a process that got a SIGTERM, or None if it still runs after `patience` seconds."""
     deadline = time.monotonic() + patience
-    hurried = False
+    is_hurried = False
     while time.monotonic() < deadline:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(_SLICE)
-        if hurry() and not hurried:
-            hurried = True
+        if in_a_hurry() and not is_hurried:
+            is_hurried = True
             process.send_signal(signal.SIGTERM)
     return None

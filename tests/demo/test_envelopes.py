@@ -1,48 +1,53 @@
-"""Envelopes, and putting them on the stream."""
+"""Packing flow records into envelopes, and putting them on the stream."""
+
+from __future__ import annotations
 
 import gzip
 import json
 import random
+from typing import Any
 
-from kcl_flowlog.demo.envelopes import control_message, event_ids, pack, put
+from kcl_flowlog.demo.envelopes import Envelope, control_message, event_ids, pack, put
+from kcl_flowlog.demo.records import Record
+from kcl_flowlog.demo.tally import Tally, add_up
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import Truth, total
 from tests.support.demo_fakes import WORLD
 
 NOW = 1_800_000_000
 
 
-def some_envelopes(events=500, wanted=300):
+def some_envelopes(events: int = 500, wanted: int = 300) -> tuple[list[Record], list[Envelope]]:
     records = Traffic(WORLD, random.Random(5)).step(NOW, 1, wanted)
     return records, pack(records, WORLD, event_ids(), events)
 
 
-def opened(envelope):
-    return json.loads(gzip.decompress(envelope.data))
+def message_of(envelope: Envelope) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(gzip.decompress(envelope.data))
+    return message
 
 
-class Stream:
-    """Accepts what `takes` allows, request by request, and then everything."""
+class FakeStream:
+    """Stores the first `accepts` records of each request, and later all of them."""
 
-    def __init__(self, *takes):
-        self.takes = list(takes)
-        self.requests = []
-        self.stored = []
+    def __init__(self, *accepts: int) -> None:
+        self._accepts = list(accepts)
+        self.requests: list[int] = []
+        self.stored: list[dict[str, Any]] = []
 
-    def put_records(self, StreamName, Records):  # noqa: N803 - boto3's names
-        take = self.takes.pop(0) if self.takes else len(Records)
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        accepted = min(self._accepts.pop(0), len(Records)) if self._accepts else len(Records)
         self.requests.append(len(Records))
-        self.stored += Records[:take]
+        self.stored += Records[:accepted]
         failed = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "slow down"}
-        return {"Records": [{"SequenceNumber": "1"}] * min(take, len(Records)) + [failed] * (len(Records) - take)}
+        return {"Records": [{"SequenceNumber": "1"}] * accepted + [failed] * (len(Records) - accepted)}
 
 
-def test_an_envelope_is_what_cloudwatch_logs_writes():
+def test_an_envelope_is_what_cloudwatch_logs_writes() -> None:
     """A data message names its log stream, and its events carry the lines with the time of their start."""
     records, envelopes = some_envelopes()
     lines = [record.line for record in records]
     for envelope in envelopes:
-        message = opened(envelope)
+        message = message_of(envelope)
         assert {
             "messageType": "DATA_MESSAGE",
             "owner": "123456789012",
@@ -52,70 +57,70 @@ def test_an_envelope_is_what_cloudwatch_logs_writes():
         } == {name: value for name, value in message.items() if name != "logEvents"}
         for event in message["logEvents"]:
             fields = event["message"].split()
-            assert envelope.log_stream == f"{fields[2]}-all"
+            assert f"{fields[2]}-all" == envelope.log_stream
             assert int(fields[10]) * 1000 == event["timestamp"]
-            assert len(event["id"]) == 56
-    packed = [event["message"] for envelope in envelopes for event in opened(envelope)["logEvents"]]
+            assert 56 == len(event["id"])
+    packed = [event["message"] for envelope in envelopes for event in message_of(envelope)["logEvents"]]
     assert sorted(lines) == sorted(packed)
 
 
-def test_every_event_has_an_id_of_its_own():
+def test_log_events_have_unique_ids() -> None:
     """No two log events share an id."""
     _, envelopes = some_envelopes()
-    ids = [event["id"] for envelope in envelopes for event in opened(envelope)["logEvents"]]
+    ids = [event["id"] for envelope in envelopes for event in message_of(envelope)["logEvents"]]
     assert len(ids) == len(set(ids))
 
 
-def test_an_envelope_holds_so_many_events_at_most():
+def test_an_envelope_has_a_maximum_of_events() -> None:
     """A long log stream is split over several envelopes."""
     records, envelopes = some_envelopes(events=10)
-    sizes = [len(opened(envelope)["logEvents"]) for envelope in envelopes]
-    assert max(sizes) == 10
+    sizes = [len(message_of(envelope)["logEvents"]) for envelope in envelopes]
+    assert 10 == max(sizes)
     assert len(records) == sum(sizes)
 
 
-def test_the_truth_of_envelopes_is_that_of_their_records():
-    """Packing loses no figure and counts one payload an envelope."""
+def test_envelopes_count_as_their_records() -> None:
+    """Packing loses no figure and adds a payload per envelope."""
     records, envelopes = some_envelopes(events=10)
-    expected = Truth()
+    expected = Tally()
     for record in records:
         record.count_into(expected)
     expected.payloads["data"] = len(envelopes)
-    assert expected == total(envelope.truth for envelope in envelopes)
+    assert expected == add_up(envelope.tally for envelope in envelopes)
 
 
-def test_a_control_message_counts_as_a_payload_without_events():
-    """The message that tries the stream holds no flow log line."""
+def test_a_control_message_counts_as_a_payload_without_events() -> None:
+    """The message that checks the stream has no flow log line."""
     envelope = control_message(NOW)
-    assert opened(envelope)["messageType"] == "CONTROL_MESSAGE"
-    assert Truth(payloads=envelope.truth.payloads) == envelope.truth
-    assert envelope.truth.payloads == {"control": 1}
+    assert "CONTROL_MESSAGE" == message_of(envelope)["messageType"]
+    assert Tally(payloads=envelope.tally.payloads) == envelope.tally
+    assert {"control": 1} == envelope.tally.payloads
 
 
-def test_what_is_turned_down_is_put_again():
-    """Records that Kinesis turns down are put again, and only those."""
+def test_rejected_records_are_put_again() -> None:
+    """Records that Kinesis rejects are put again, with growing pauses, and no other records."""
     _, envelopes = some_envelopes()
-    stream = Stream(2, 1)
-    pauses = []
+    stream = FakeStream(2, 1)
+    pauses: list[float] = []
     accepted = put(stream, "flow-logs", envelopes, sleep=pauses.append)
     number = len(envelopes)
     assert [number, number - 2, number - 3] == stream.requests
-    assert pauses == [0.1, 0.2]
-    assert total(envelope.truth for envelope in envelopes) == total(envelope.truth for envelope in accepted)
+    assert [0.1, 0.2] == pauses
+    assert add_up(envelope.tally for envelope in envelopes) == add_up(envelope.tally for envelope in accepted)
     assert sorted(envelope.data for envelope in envelopes) == sorted(record["Data"] for record in stream.stored)
 
 
-def test_what_is_never_accepted_is_not_returned():
-    """After the last attempt only what was stored is returned."""
+def test_records_that_stay_rejected_are_not_returned() -> None:
+    """After the last attempt, only the stored envelopes are returned."""
     _, envelopes = some_envelopes()
-    accepted = put(Stream(1, 0, 0), "flow-logs", envelopes, attempts=3, sleep=lambda seconds: None)
+    accepted = put(FakeStream(1, 0, 0), "flow-logs", envelopes, attempts=3, sleep=lambda seconds: None)
     assert envelopes[:1] == accepted
 
 
-def test_a_request_holds_500_records_at_most():
-    """More envelopes than a request may hold are put in several, each under its log stream's key."""
+def test_a_request_has_at_most_500_records() -> None:
+    """More envelopes go into several requests; the log stream is the partition key."""
     _, envelopes = some_envelopes(events=1, wanted=1100)
-    stream = Stream()
+    stream = FakeStream()
     put(stream, "flow-logs", envelopes)
     assert [500, 500, len(envelopes) - 1000] == stream.requests
     assert [envelope.log_stream for envelope in envelopes] == [record["PartitionKey"] for record in stream.stored]

@@ -1,66 +1,71 @@
-"""The thread that keeps the traffic coming."""
+"""The thread that sends traffic."""
+
+from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
+from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.tally import add_up
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import total
-from tests.support.demo_fakes import WORLD, eventually
+from tests.support.demo_fakes import WORLD
+from tests.support.waiting import eventually
 
 
-def producer(put, **options):
-    return Producer(WORLD, Traffic(WORLD, random.Random(1)), put, pace=0.02, **options)
+def start_producer(put: Callable[[Sequence[Envelope]], list[Envelope]], rate: float = 300.0) -> Producer:
+    """Start a producer that sends its control message only once."""
+    traffic = Traffic(WORLD, random.Random(1))
+    producer = Producer(WORLD, traffic, put, rate, pace=0.02, control_interval=float("inf"))
+    producer.start()
+    return producer
 
 
-def test_only_what_was_accepted_is_truth():
-    """The truth is the sum of the envelopes that the stream accepted, not of those made."""
-    accepted = []
+def test_only_accepted_envelopes_are_tallied() -> None:
+    """The tally is the sum of the envelopes that the stream accepted, not of those sent."""
+    accepted: list[Envelope] = []
 
-    def put(envelopes):
+    def put(envelopes: Sequence[Envelope]) -> list[Envelope]:
         accepted.extend(envelopes[::2])
-        return envelopes[::2]
+        return list(envelopes[::2])
 
-    running = producer(put, rate=2000)
-    running.start()
-    assert eventually(lambda: running.truth().events["counted"] > 100)
+    running = start_producer(put, rate=2000)
+    assert eventually(lambda: running.tally().events["counted"] > 100)
     running.stop()
-    assert total(envelope.truth for envelope in accepted) == running.truth()
+    assert add_up(envelope.tally for envelope in accepted) == running.tally()
 
 
-def test_it_starts_with_a_control_message():
-    """The first request carries a control message, as a new subscription does."""
-    requests = []
+def test_the_first_request_has_a_control_message() -> None:
+    """The traffic begins with a control message, as a new subscription does."""
+    requests: list[list[Envelope]] = []
 
-    def put(envelopes):
+    def put(envelopes: Sequence[Envelope]) -> list[Envelope]:
         requests.append(list(envelopes))
-        return envelopes
+        return list(envelopes)
 
-    running = producer(put)
-    running.start()
+    running = start_producer(put)
     assert eventually(lambda: len(requests) > 3)
     running.stop()
-    controls = [sum(envelope.truth.payloads["control"] for envelope in request) for request in requests]
+    controls = [sum(envelope.tally.payloads["control"] for envelope in request) for request in requests]
     assert [1] + [0] * (len(requests) - 1) == controls
 
 
-def test_a_failed_request_ends_it_and_is_kept():
-    """An error of the stream ends the thread, and `failure` says which."""
+def test_a_failed_request_ends_the_thread() -> None:
+    """An error of the stream ends the thread, and `failure` holds the error."""
 
-    def put(envelopes):
+    def put(envelopes: Sequence[Envelope]) -> list[Envelope]:
         raise ConnectionError("the stream is gone")
 
-    running = producer(put)
-    running.start()
+    running = start_producer(put)
     assert eventually(lambda: running.failure is not None)
     running.stop()
-    assert str(running.failure) == "the stream is gone"
+    assert "the stream is gone" == str(running.failure)
 
 
-def test_stopping_twice_or_before_the_start_does_no_harm():
-    """`stop` may be called at any time."""
-    running = producer(lambda envelopes: envelopes)
-    running.stop()
-    running.start()
+def test_a_producer_can_be_stopped_at_any_time() -> None:
+    """A stop before the start or a second stop does nothing."""
+    Producer(WORLD, Traffic(WORLD, random.Random(1)), list).stop()
+    running = start_producer(list)
     running.stop()
     running.stop()
     assert running.failure is None

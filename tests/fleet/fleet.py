@@ -17,13 +17,12 @@ from typing import Any
 import psutil
 from botocore.exceptions import HTTPClientError
 
-from kcl_flowlog.demo import world as worlds
 from kcl_flowlog.demo.envelopes import Envelope, put
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.tally import Sums, Tally, add_up
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import Sums, Truth, total
-from kcl_flowlog.demo.world import WorldSpec
+from kcl_flowlog.demo.world_builder import WorldSpec, build_world
 from tests.fleet.member import Member
 from tests.fleet.scraper import Scraper
 from tests.fleet.standins import StandIns
@@ -46,7 +45,7 @@ class Fleet:
         self._run_id = uuid.uuid4().hex
         self._earlier_directories = _temporary_directories()
         environ = {**standins.environment(), _RUN: self._run_id}
-        self.world = worlds.build(standins.client, standins.region, WorldSpec(shards=4))
+        self.world = build_world(standins.client, standins.region, WorldSpec(shards=4))
         self.kinesis.get_waiter("stream_exists").wait(
             StreamName=self.world.stream, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
@@ -62,7 +61,7 @@ class Fleet:
         traffic = Traffic(self.world, random.Random(seed))
         self.producer = Producer(self.world, traffic, self._put, rate=rate, pace=0.5)
         # The truth about what was put beside the producer.
-        self._extra: list[Truth] = []
+        self._extra: list[Tally] = []
 
     def keep_running(self) -> None:
         """Restart members that have ended; fail if the producer or the scraper has failed."""
@@ -93,7 +92,7 @@ class Fleet:
 
     def put(self, envelope: Envelope) -> None:
         """Put one envelope beside the traffic of the producer."""
-        self._extra += [accepted.truth for accepted in self._put([envelope])]
+        self._extra += [accepted.tally for accepted in self._put([envelope])]
 
     def reconnect(self) -> None:
         """Open new connections to Kinesis and wait for an answer; it has closed the old ones while it was stopped."""
@@ -130,13 +129,13 @@ class Fleet:
 
     # The counts
 
-    def truth(self) -> Truth:
+    def truth(self) -> Tally:
         """Return the truth about everything put on the stream."""
-        return total([self.producer.truth(), *self._extra])
+        return add_up([self.producer.tally(), *self._extra])
 
-    def totals(self) -> Truth:
+    def totals(self) -> Tally:
         """Return the totals of all ledgers, lost ledgers included."""
-        return total(page.counted for page in self._pages_and_losses())
+        return add_up(page.counted for page in self._pages_and_losses())
 
     def malformed(self) -> Counter[str]:
         """Return the bad data of all ledgers by reason, lost ledgers included."""

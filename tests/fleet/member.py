@@ -14,7 +14,7 @@ import psutil
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
 from kcl_flowlog.demo.page import Page
-from kcl_flowlog.demo.truth import Key, Sums, Truth
+from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally
 from tests.fleet.machine import Clock, Disk
 from tests.support.instance import Instance
 
@@ -90,11 +90,11 @@ class Member:
 
     def ledger_totals(self) -> Page:
         """Return the totals in the ledger, in the form of a metrics page. The instance must not run."""
-        truth, malformed = Truth(), Counter[str]()
+        truth, malformed = Tally(), Counter[str]()
         with Ledger(self.instance.state / "ledger.sqlite3") as ledger:
             totals = ledger.totals()
         for total in totals.traffic:
-            truth.add_traffic(Key(*total.series), Sums(total.flows, total.packets, total.bytes))
+            truth.add_traffic(SeriesKey(*total.series), Sums(total.flows, total.packets, total.bytes))
         by_count = {counts.EVENTS: truth.events, counts.PAYLOADS: truth.payloads, counts.MALFORMED: malformed}
         for (count, label), number in totals.counts.items():
             if count in by_count:

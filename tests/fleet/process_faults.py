@@ -9,7 +9,7 @@ from collections import Counter
 import psutil
 
 from kcl_flowlog.demo.envelopes import Envelope
-from kcl_flowlog.demo.truth import Truth
+from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.processor.faults import GAPS
 from tests.fleet.errors import NothingDone
 from tests.fleet.fleet import Fleet
@@ -85,7 +85,7 @@ def put_poison(fleet: Fleet, member: Member, rng: random.Random) -> str:
     before = fleet.malformed()["payload_poison"]
     for each in fleet.members:
         each.instance.order(f"payload kill-processor {POISON.decode()}")
-    fleet.put(Envelope(f"poison-{rng.random()}", POISON, Truth(payloads=Counter(malformed=1))))
+    fleet.put(Envelope(f"poison-{rng.random()}", POISON, Tally(payloads=Counter(malformed=1))))
     is_skipped = fleet.wait(lambda: fleet.malformed()["payload_poison"] > before)
     for each in fleet.members:
         each.instance.fault.unlink(missing_ok=True)

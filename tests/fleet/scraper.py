@@ -9,13 +9,13 @@ import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
-from kcl_flowlog.demo.truth import Key, Sums, Truth
+from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally
 
 _SAMPLE = re.compile(r"^flowlog_(flows|packets|bytes)_total\{([^}]*)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-Sample = tuple[Key, str]
+Sample = tuple[SeriesKey, str]
 
 
 class Scraper:
@@ -48,9 +48,9 @@ class Scraper:
         """Whether the thread still runs."""
         return self._thread.is_alive()
 
-    def seen(self) -> Truth:
+    def seen(self) -> Tally:
         """Return the sum of all increases so far."""
-        truth = Truth()
+        truth = Tally()
         with self._lock:
             for (key, unit), number in self._increases.items():
                 truth.add_traffic(key, Sums(**{unit: number}))
@@ -71,7 +71,7 @@ class Scraper:
             last = self._last[name]
             for unit, labels, value in _SAMPLE.findall(text):
                 named = dict(_LABEL.findall(labels))
-                sample = (Key(*(named[label] for label in Key._fields)), unit)
+                sample = (SeriesKey(*(named[label] for label in SeriesKey._fields)), unit)
                 number = int(float(value))
                 before = last.get(sample)
                 if before is not None:

@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from kcl_flowlog.demo.aws import EmbeddedAWS
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from tests.fleet.gate import Gate
 from tests.support.paths import ROOT
 

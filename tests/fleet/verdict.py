@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain, combinations
 
-from kcl_flowlog.demo.truth import Sums, Truth
+from kcl_flowlog.demo.tally import Sums, Tally
 from tests.fleet.fleet import Fleet
 from tests.fleet.report import Report
 from tests.support.balance import imbalances
@@ -44,7 +44,7 @@ def _explain(name: str, is_equal: bool, excess: Sums, undecided: Sequence[Sums],
     return is_explained
 
 
-def _is_balanced(fleet: Fleet, truth: Truth, totals: Truth, has_undecided: bool, report: Report) -> bool:
+def _is_balanced(fleet: Fleet, truth: Tally, totals: Tally, has_undecided: bool, report: Report) -> bool:
     """Tell whether the books balance; see docs/accounting.md."""
     events_in = None if has_undecided else sum(truth.events.values())
     wrong = imbalances(totals.events, totals.payloads, fleet.malformed(), _all(totals).flows, events_in)
@@ -53,12 +53,12 @@ def _is_balanced(fleet: Fleet, truth: Truth, totals: Truth, has_undecided: bool,
     return not wrong
 
 
-def _excess(truth: Truth, counted: Truth) -> Sums:
+def _excess(truth: Tally, counted: Tally) -> Sums:
     """Return by how much `counted` exceeds the truth, in all."""
     return Sums(*(more - less for less, more in zip(_all(truth), _all(counted), strict=True)))
 
 
-def _all(truth: Truth) -> Sums:
+def _all(truth: Tally) -> Sums:
     return truth.sum_where(lambda key: True)
 
 

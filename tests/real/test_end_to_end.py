@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kcl_flowlog.demo.truth import total
+from kcl_flowlog.demo.tally import add_up
 from tests.support.instance import PAGE_TIMEOUT, living
 from tests.support.story import Story, telling
 from tests.support.waiting import eventually
@@ -44,8 +44,8 @@ def test_a_stop_under_load_loses_nothing(story: Story) -> None:
 
         assert 0 == code
         assert [] == living(processes)
-        put_by_now = producer.truth()
-        assert eventually(lambda: put_by_now != producer.truth())
+        put_by_now = producer.tally()
+        assert eventually(lambda: put_by_now != producer.tally())
         story.instance.start()
         story.wait_for_shards()
         story.wait_for_more_flows()
@@ -99,7 +99,7 @@ def test_a_killed_processor_brings_a_new_daemon(story: Story) -> None:
 def test_every_rejected_flow_is_a_line_on_stdout(story: Story) -> None:
     """With --log-deny every rejected flow is written at least once, and stdout holds nothing else."""
     denials = [json.loads(line) for line in story.instance.stdout.splitlines()]
-    rejected = total(story.truths).sum_where(lambda key: key.action == "reject")
+    rejected = add_up(story.truths).sum_where(lambda key: key.action == "reject")
     assert {"reject"} == {denial["event"] for denial in denials}
 
     # A record that is read again after a death is written again, with another time.

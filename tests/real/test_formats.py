@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 
 from kcl_flowlog.demo.envelopes import Envelope
-from kcl_flowlog.demo.traffic import Record
-from kcl_flowlog.demo.truth import Truth
-from kcl_flowlog.demo.world import WorldSpec
+from kcl_flowlog.demo.records import Record
+from kcl_flowlog.demo.tally import Tally
+from kcl_flowlog.demo.world_builder import WorldSpec
 from tests.support.story import Story, telling
 
 pytestmark = pytest.mark.daemon
@@ -113,7 +113,7 @@ class Forwarder:
         interface = records[0].interface
         log_stream = f"{interface.id}-all"
         data = ENCODINGS[encoding](self.text(interface.subnet.log_group, log_stream, messages))
-        truth = Truth(payloads=Counter({encoding: 1}))
+        truth = Tally(payloads=Counter({encoding: 1}))
         for record in records:
             record.count_into(truth)
         return Envelope(log_stream, data, truth)
@@ -171,9 +171,9 @@ def other_envelopes(forwarder: Forwarder, repeated: Sequence[Envelope]) -> list[
         Envelope(
             envelope.log_stream,
             envelope.data,
-            Truth(
+            Tally(
                 payloads=Counter({"duplicate": 1}),
-                events=Counter({"duplicate": sum(envelope.truth.events.values())}),
+                events=Counter({"duplicate": sum(envelope.tally.events.values())}),
             ),
         )
         for envelope in repeated
@@ -181,14 +181,14 @@ def other_envelopes(forwarder: Forwarder, repeated: Sequence[Envelope]) -> list[
     transit = Envelope(
         "tgw",
         gzip.compress(forwarder.text("/tgw", "tgw-attach-0a", [TRANSIT_LINE] * 5)),
-        Truth(payloads=Counter({"data": 1}), events=Counter({"unsupported": 5})),
+        Tally(payloads=Counter({"data": 1}), events=Counter({"unsupported": 5})),
     )
     bad_lines = Envelope(
         "bad",
         gzip.compress(forwarder.text(SHOP, "something", BAD_LINES)),
-        Truth(payloads=Counter({"data": 1}), events=Counter({"malformed": len(BAD_LINES)})),
+        Tally(payloads=Counter({"data": 1}), events=Counter({"malformed": len(BAD_LINES)})),
     )
-    bad_payloads = [Envelope("bad", data, Truth(payloads=Counter({"malformed": 1}))) for data in BAD_PAYLOADS]
+    bad_payloads = [Envelope("bad", data, Tally(payloads=Counter({"malformed": 1}))) for data in BAD_PAYLOADS]
     return [*duplicates, transit, bad_lines, *bad_payloads]
 
 

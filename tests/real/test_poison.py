@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.demo.envelopes import Envelope
-from kcl_flowlog.demo.truth import Truth
+from kcl_flowlog.demo.tally import Tally
 from tests.support.story import telling
 
 pytestmark = pytest.mark.daemon
@@ -25,7 +25,7 @@ def test_a_record_that_kills_is_skipped(tmp_path: Path) -> None:
         story.instance.start()
         story.verify_counts()
         story.instance.order("payload kill-processor arsenic")
-        story.put_envelopes([Envelope("eni-x-all", POISON, Truth(payloads=Counter({"malformed": 1})))])
+        story.put_envelopes([Envelope("eni-x-all", POISON, Tally(payloads=Counter({"malformed": 1})))])
         story.put(500)
 
         page = story.verify_counts()
@@ -43,7 +43,7 @@ def test_a_processor_that_hangs_is_replaced(tmp_path: Path) -> None:
         story.verify_counts()
         with story.daemon_ends():
             story.instance.order("payload hang arsenic")
-            story.put_envelopes([Envelope("eni-x-all", POISON, Truth(payloads=Counter({"malformed": 1})))])
+            story.put_envelopes([Envelope("eni-x-all", POISON, Tally(payloads=Counter({"malformed": 1})))])
         story.instance.fault.unlink()
         story.put(500)
 

@@ -1,11 +1,11 @@
-"""A small world and stand-ins of a few lines for the tests of the demo."""
+"""A small world and fakes of a few lines, for the tests of the demo."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from kcl_flowlog.demo.truth import Key, Sums, Truth
+from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally
 from kcl_flowlog.demo.world import Interface, Subnet, World
 from tests.support.waiting import eventually as eventually
 
@@ -28,24 +28,31 @@ WORLD = World(
 )
 
 
-def a_truth(flows: int = 3, subnet_id: str = "subnet-1", outcome: str = "counted") -> Truth:
-    """Return the truth about some flows of one subnet in one payload."""
-    truth = Truth()
-    truth.add_traffic(Key(subnet_id, "ingress", "accept", "tcp", "internet"), Sums(flows, flows * 10, flows * 1000))
-    truth.events[outcome] += flows
-    truth.payloads["data"] += 1
-    return truth
+def a_tally(
+    flows: int = 3,
+    subnet_id: str = "subnet-1",
+    outcome: str = "counted",
+    action: str = "accept",
+    bytes_each: int = 1000,
+) -> Tally:
+    """Return the tally of some flows of a subnet in one payload."""
+    tally = Tally()
+    key = SeriesKey(subnet_id, "ingress", action, "tcp", "internet")
+    tally.add_traffic(key, Sums(flows, flows * 10, flows * bytes_each))
+    tally.events[outcome] += flows
+    tally.payloads["data"] += 1
+    return tally
 
 
-def a_page(truth: Truth, shards: int = 2, lag: float = 0.5) -> str:
-    """Return the metrics page that shows `truth`."""
+def a_page(tally: Tally, shards: int = 2, lag: float = 0.5) -> str:
+    """Return the text of a metrics page that shows `tally`."""
     lines = []
     for unit in Sums._fields:
         lines.append(f"# TYPE flowlog_{unit}_total counter")
-        for key, sums in truth.traffic.items():
+        for key, sums in tally.traffic.items():
             labels = ",".join(f'{name}="{value}"' for name, value in key._asdict().items())
             lines.append(f"flowlog_{unit}_total{{{labels}}} {float(getattr(sums, unit))!r}")
-    for name, counts in (("events", truth.events), ("payloads", truth.payloads)):
+    for name, counts in (("events", tally.events), ("payloads", tally.payloads)):
         lines.append(f"# TYPE flowlog_{name}_total counter")
         lines += [f'flowlog_{name}_total{{outcome="{outcome}"}} {number}' for outcome, number in counts.items()]
     lines.append("# TYPE flowlog_shard_lag_seconds gauge")
@@ -55,7 +62,30 @@ def a_page(truth: Truth, shards: int = 2, lag: float = 0.5) -> str:
     return "\n".join(lines) + "\n"
 
 
+class ScriptedClock:
+    """A clock that only `sleep` moves; `at` schedules an action for a time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._actions: list[tuple[float, Callable[[], object]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Run `action` once the clock reaches `seconds`."""
+        self._actions.append((seconds, action))
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock and run the actions that are due."""
+        self.now += seconds
+        due = [action for moment, action in self._actions if moment <= self.now]
+        self._actions = [(moment, action) for moment, action in self._actions if moment > self.now]
+        for action in due:
+            action()
+
+
 def build_stream_only(client: Callable[[str], Any], region: str) -> World:
-    """Make the stream of `WORLD` and nothing else of it."""
+    """Make the stream of `WORLD` and nothing else."""
     client("kinesis").create_stream(StreamName=WORLD.stream, ShardCount=2)
     return WORLD

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from kcl_flowlog.demo import world as worlds
-from kcl_flowlog.demo.aws import EmbeddedAWS
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import Envelope, event_ids, pack, put
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.tally import Tally, add_up
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.truth import Truth, total
-from kcl_flowlog.demo.world import World, WorldSpec
+from kcl_flowlog.demo.world import World
+from kcl_flowlog.demo.world_builder import WorldSpec, build_world
 from tests.support.balance import imbalances
 from tests.support.instance import PAGE_TIMEOUT, Instance, is_alive
 from tests.support.waiting import eventually
@@ -34,7 +34,7 @@ class Story:
         self.instance = instance
         self.traffic = Traffic(world, random.Random(7))
         self.ids = event_ids()
-        self.truths: list[Truth] = []
+        self.truths: list[Tally] = []
         self._kinesis = aws.client("kinesis")
 
     def put(self, records: int) -> None:
@@ -43,7 +43,7 @@ class Story:
 
     def put_envelopes(self, envelopes: Sequence[Envelope]) -> None:
         """Put envelopes, and expect the counts that they carry."""
-        self.truths += [envelope.truth for envelope in put(self._kinesis, self.world.stream, envelopes)]
+        self.truths += [envelope.tally for envelope in put(self._kinesis, self.world.stream, envelopes)]
 
     @contextmanager
     def putting(self) -> Iterator[Producer]:
@@ -56,7 +56,7 @@ class Story:
             yield producer
         finally:
             producer.stop()
-            self.truths.append(producer.truth())
+            self.truths.append(producer.tally())
         assert producer.failure is None
 
     def wait_for_shards(self) -> Page:
@@ -78,7 +78,7 @@ class Story:
 
     def verify_counts(self) -> Page:
         """Wait until the metrics equal the truth; check that they stay equal and that the books balance."""
-        truth = total(self.truths)
+        truth = add_up(self.truths)
         self.instance.wait_for("equal counts", lambda page: page.counted == truth)
         time.sleep(SECOND_LOOK)
         page = self.instance.page()
@@ -107,7 +107,7 @@ def telling(
 ) -> Iterator[Story]:
     """Start an AWS and build a world in it; yield a story with an instance that has not been started."""
     with EmbeddedAWS(denied=denied) as aws:
-        world = worlds.build(aws.client, aws.region, spec)
+        world = build_world(aws.client, aws.region, spec)
         instance = Instance(aws.environment(), world.stream, directory, options)
         try:
             yield Story(aws, world, instance)
