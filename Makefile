@@ -1,42 +1,54 @@
-# kcl-flowlog. `make demo` and `make test` need Python 3.10 or newer, make and the network; nothing else.
+# `make demo` and `make test` need Python 3.10 or newer, make and the network; nothing else.
 
 PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 ARGS    ?=
+# Tests that run at the same time. The tests through the real daemon mostly wait, so there are more than cores.
+WORKERS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz fleet clean
+.PHONY: help demo check test quick lint format bench fuzz fleet clean
 
-help:                        ## show this list
+help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/demo           ## watch the product count, on an embedded AWS (ARGS='--duration 180 --no-table')
+demo: $(VENV)/demo           ## watch the product count on an embedded AWS (ARGS='--duration 180 --no-table')
 	$(BIN)/kcl-flowlog demo $(ARGS)
 
-test: $(VENV)/test           ## run all tests, those through the real daemon too (ARGS='-m "not daemon"' leaves them out)
-	$(BIN)/python -m pytest $(ARGS)
+check: lint quick            ## lint, then run the quick tests: before every commit
 
-lint: $(VENV)/test           ## check style, types and layers
+test: $(VENV)/test           ## run all tests, measure branch coverage (ARGS='-k poison --no-cov')
+	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+
+quick: $(VENV)/test          ## run the tests that need no MultiLangDaemon (ARGS='tests/web')
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not daemon' $(ARGS)
+
+lint: $(VENV)/test           ## check format, style, types, layers and dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+format: $(VENV)/test         ## format the code and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 	$(BIN)/python benchmarks/counting.py
 
-fuzz: $(VENV)/fuzz           ## feed decoding and parsing with anything, for ten minutes (ARGS='--minutes 60')
+fuzz: $(VENV)/fuzz           ## fuzz decoding and parsing for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-fleet: $(VENV)/test          ## a fleet under faults, against strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
+fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
 	$(BIN)/python -m tests.fleet.run $(ARGS)
 
 clean:                       ## remove everything that make has made here
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 
-# The locked libraries, then the package itself as it stands here. The lock names every library there is, so nothing is
-# resolved: pip would look at newer versions of what is asked for with extras, and then refuse them as not locked.
+# The locked libraries, then this package. The lock lists every library, so pip must not resolve dependencies: for a
+# library with extras it would look for newer versions, and then refuse them because they are not locked.
 $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pyproject.toml | $(VENV)/pip
 	@echo 'Installing what `make $*` needs; the first time this takes a minute or two …'
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
@@ -50,22 +62,22 @@ $(VENV)/fuzz: requirements/fuzz.txt | $(VENV)/test
 
 $(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
-	  || { echo 'Python 3.10 or newer is needed; name one: make PYTHON=/path/to/python3 …' >&2; exit 2; }
+	  || { echo 'Python 3.10 or newer is needed; try: make PYTHON=/path/to/python3 …' >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) \
-	  || { echo 'This Python can make no virtual environment; on Debian: apt-get install python3-venv.' >&2; exit 2; }
+	  || { echo 'This Python can't create a virtual environment; on Debian: apt-get install python3-venv.' >&2; exit 2; }
 	@touch $@
 
 VERSION   := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kcl_flowlog/__init__.py)
 REVISION  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-# Where the image goes, e.g. DOCKERREPO=registry.example.com/team; `make image` and `make push` ask for it.
+# The registry of the image, e.g. DOCKERREPO=registry.example.com/team; `make image` and `make push` need it.
 DOCKERREPO ?=
 IMAGE      = $(DOCKERREPO)/kcl-flowlog:$(VERSION)
-# docker where its engine answers, else buildah or podman; or say BUILDER=….
+# docker if its engine answers, else buildah or podman; set BUILDER to choose.
 BUILDER   ?= $(shell if docker info >/dev/null 2>&1; then echo docker; \
                else command -v buildah >/dev/null && echo buildah || echo podman; fi)
-# More for the build, e.g. IMAGE_FLAGS='--build-arg BASE_IMAGE=… --target demo'.
+# Further flags of the build, e.g. IMAGE_FLAGS='--build-arg BASE_IMAGE=… --target demo'.
 IMAGE_FLAGS ?=
-# An image in the OCI format has no place for the health check; docker makes its own format anyway.
+# The OCI format has no field for a health check; docker's format has, and docker always uses it.
 IMAGE_BUILD_docker  = docker build
 IMAGE_BUILD_buildah = buildah bud --format docker --layers
 IMAGE_BUILD_podman  = podman build --format docker
@@ -75,25 +87,25 @@ UV_COMPILE = $(BIN)/python -m uv pip compile --quiet --upgrade --universal --pyt
 .PHONY: image push image-test lock jars-lock repository
 
 repository:
-	@test -n "$(DOCKERREPO)" || { echo 'Say where the image goes: make image DOCKERREPO=registry.example.com/team' >&2; exit 2; }
+	@test -n "$(DOCKERREPO)" || { echo 'DOCKERREPO is missing: make image DOCKERREPO=registry.example.com/team' >&2; exit 2; }
 
 image: repository            ## build the production image and tag it $(DOCKERREPO)/kcl-flowlog:$(VERSION)
 	$(IMAGE_BUILD_$(notdir $(BUILDER))) --target run --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	  $(IMAGE_FLAGS) --tag $(IMAGE) .
 
-push: repository             ## push what `make image` built
+push: repository             ## push the image that `make image` has built
 	$(BUILDER) push $(IMAGE)
 
-image-test:                  ## build both images and prove that they run (root on Debian; no engine needed)
+image-test:                  ## build both images and check that they run (as root on Debian, without a container engine)
 	tests/image/run $(IMAGE_TEST_FLAGS)
 
-lock:                        ## lock all libraries anew: run, then demo and test on top of it
+lock:                        ## update the locks of all libraries: run first, then demo and test on top of it
 	$(UV_COMPILE) --output-file requirements/run.txt
 	$(UV_COMPILE) --extra demo --constraint requirements/run.txt --output-file requirements/demo.txt
 	$(UV_COMPILE) --extra test --constraint requirements/demo.txt --output-file requirements/test.txt
 	echo 'atheris < 3.1' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --output-file requirements/fuzz.txt -
 
-jars-lock:                   ## after a new amazon-kclpy: the sums of the daemon's jars, from the installed one
+jars-lock:                   ## after an update of amazon-kclpy: update the checksums of its jars
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \
 	  && sha256sum *.jar > "$(CURDIR)/properties/kcl-jars-3.1.3.sha256"

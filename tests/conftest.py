@@ -7,8 +7,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests of these modules share an instance of the product or an embedded AWS, so they stay together on one worker.
-KEPT_TOGETHER = ("tests/real/test_gaps.py", "tests/real/test_end_to_end.py", "tests/demo/test_aws.py")
+# The tests of each of these modules share an instance of the product or an embedded AWS, so they run on one worker.
+SHARED = ("tests/real/test_end_to_end.py", "tests/real/test_gaps.py", "tests/demo/", "tests/test_cli.py")
 
 # The time of an example depends on the machine.
 hypothesis.settings.register_profile(
@@ -17,13 +17,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any-machine")
 
 
-class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
-    """Deals out the modules of `KEPT_TOGETHER` first, then the other tests one by one."""
+class OneByOne(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Deals out the modules of `SHARED` first, then the other tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of the group that a test belongs to."""
         module = nodeid.partition("::")[0]
-        return module if module in KEPT_TOGETHER else nodeid
+        return module if module.startswith(SHARED) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOne:

@@ -120,7 +120,9 @@ def _stop(fleet: Fleet, report: Report) -> bool:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fleet.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the faults and of the traffic (default: 1)")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long to inflict faults (default: 10)")
     parser.add_argument("--instances", type=int, default=3, help="number of instances (default: 3)")

@@ -1,6 +1,6 @@
-"""One target of the fuzzer: any bytes in, and nothing but the documented outcomes out.
+"""A target of the fuzzer: takes any bytes, and fails if the outcome is not documented.
 
-`python target.py TARGET [libFuzzer's options] CORPUS`; see run.py.
+`python -m tests.fuzz.target TARGET [libFuzzer's options] CORPUS`; see run.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from tests.support.builders import INVENTORY, NOW, SOURCE
 
 LIMIT = 1_000_000
-# A dead letter's base64 of 4,096 bytes, and its names.
+# The base64 of 4,096 bytes, with some room.
 LARGEST_LETTER = 8192
 SUBNET = re.compile(r"subnet-\w{1,57}")
 LABELS = {*DIRECTIONS.values(), *ACTIONS.values(), *PROTOCOL_NAMES.values(), OTHER_PROTOCOL, *PEERS}
@@ -65,7 +65,7 @@ def counter() -> PayloadCounter:
 
 
 def check(delta: Delta, payloads_in: int | None = None, events_in: int | None = None) -> None:
-    """Fail where the books don't balance, or a label or a dead letter is not of its bounds."""
+    """Fail if the books don't balance, a label is unknown, or a dead letter is too large."""
     wrong = imbalances_of(delta, events_in, payloads_in)
     if wrong:
         raise AssertionError(wrong)
@@ -90,7 +90,7 @@ WRAPS: tuple[Callable[[bytes], bytes], ...] = (
 
 
 def payloads(data: bytes) -> None:
-    """The first byte says how the rest is wrapped."""
+    """Count a payload; its first byte selects the encoding of the rest."""
     delta = Delta()
     made = counter()
     made.count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", SOURCE, NOW, delta)
@@ -99,7 +99,7 @@ def payloads(data: bytes) -> None:
 
 
 def lines(data: bytes) -> None:
-    """Each line is the message of a log event; a NUL stands for a space, so that words are found sooner."""
+    """Count each line as the message of a log event. A NUL stands for a space, so that libFuzzer finds words sooner."""
     messages = data.replace(b"\0", b" ").decode(errors="replace").split("\n")
     delta = Delta()
     made = counter()
@@ -109,7 +109,7 @@ def lines(data: bytes) -> None:
 
 
 def files(data: bytes) -> None:
-    """What `replay` may be given."""
+    """Replay a file; its first byte selects the encoding of the rest."""
     content = WRAPS[data[0] % 2](data[1:]) if data else b""
     made = Books(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, lambda: NOW)
     try:
