@@ -27,7 +27,8 @@ from typing import BinaryIO
 import msgspec
 
 from kcl_flowlog import __version__
-from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage, set_aside_if_broken
+from kcl_flowlog.commits.damage import LedgerError, is_damage, set_aside_if_broken
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.flow_record import nearest_field

@@ -18,7 +18,8 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from kcl_flowlog.commits.ledger import Claim, Ledger
+from kcl_flowlog.commits.holders import Claim
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.refusals import REACTIONS, CheckpointRefused, Reaction
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.positions import Position

@@ -11,7 +11,8 @@ import botocore.exceptions
 import pytest
 
 from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, has_claim, mark
-from kcl_flowlog.commits.ledger import Claim, Ledger
+from kcl_flowlog.commits.holders import Claim
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta, Traffic
