@@ -1,16 +1,14 @@
-"""Who held a shard, and where each began: what its lease row tells of commits in doubt, and of records that kill.
+"""The claims in a lease row: which commits happened, and which records kill processors.
 
-A holder may checkpoint nothing until it has added its claim to the lease row:
-a token of its own, and the checkpoint that it begins from. It is added only
-while the row still has that checkpoint and its instance for an owner. So from
-one claim to the next only the holder of the first can have moved the
-checkpoint, and where the next begins tells whether it did.
+A holder may checkpoint nothing until it has added its claim to the lease row: its token, and the checkpoint it begins
+at. A claim is added only while the row still has that checkpoint and names the holder's instance as owner. So between
+one claim and the next only the holder of the first can have moved the checkpoint, and where the next claim begins
+tells whether it did.
 
-A claim may also name a suspect: the record that the last holder on the same
-instance had in hand when it died. Where several that begin at one checkpoint
-name the same record, it is what kills, whichever instances it has killed on.
+A claim may also name a suspect: the record that the previous holder on the same instance had in hand when it died. If
+several claims that begin at one checkpoint name the same record, it kills processors, on whichever instances.
 
-Pure. Knows no DynamoDB, and of the row only what it needs.
+Pure: knows no DynamoDB, and of the row only `LeaseRow`.
 """
 
 from __future__ import annotations
@@ -23,16 +21,16 @@ from typing import NamedTuple
 from kcl_flowlog.counting.positions import SHARD_END, Position
 
 DEATHS = 3
-"""How many deaths with the same record in hand, and no checkpoint in between, make it poison."""
+"""After how many deaths with the same record in hand, and no checkpoint in between, it is passed over."""
 
-# A claim has 26 bytes, with a suspect 39. With the KCL's own attributes a row of so many stays below 1 KB, the unit by
-# which DynamoDB bills.
-_MOST = 16
-_MARK_BYTES = 6
+# A claim has 26 bytes, 39 with a suspect. With the KCL's own attributes a row of this many stays below 1 KB, the unit
+# by which DynamoDB bills.
+_MOST_CLAIMS = 16
+_DIGEST_BYTES = 6
 
 
 class Verdict(enum.Enum):
-    """What becomes of a prepared delta."""
+    """What to do with a prepared delta."""
 
     DROP = "drop"
     FOLD = "fold"
@@ -40,7 +38,7 @@ class Verdict(enum.Enum):
 
 
 class LeaseRow(NamedTuple):
-    """A shard's row: the worker id of its owner, its checkpoint, and its claims, the oldest first."""
+    """A shard's row: the worker id of its owner, its checkpoint, and its claims, oldest first."""
 
     owner: str
     checkpoint: Position
@@ -48,58 +46,57 @@ class LeaseRow(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """What a holder gets for its claim: it may commit, but has to pass over the records with these marks."""
+    """The answer to a registered claim: commit, but pass over the records with these digests."""
 
     poison: frozenset[str]
 
 
-class _Claim(NamedTuple):
-    """One claim: the marks tell where it begins, and which record its instance suspects, if any."""
+class _ClaimEntry(NamedTuple):
+    """A claim as the row holds it, `TOKEN@BEGIN` or `TOKEN@BEGIN!SUSPECT`; the latter two are digests."""
 
     token: str
     begins_at: str
     suspect: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> _Claim:
-        token, _, marks = text.partition("@")
-        return cls(token, *marks.split("!", 1))
+    def parse(cls, text: str) -> _ClaimEntry:
+        token, _, digests = text.partition("@")
+        return cls(token, *digests.split("!", 1))
 
     def __str__(self) -> str:
         return f"{self.token}@{self.begins_at}" + (f"!{self.suspect}" if self.suspect else "")
 
 
-def mark(position: Position) -> str:
-    """Return a short form of a position, which has up to 60 digits; only ever compared for being the same."""
+def digest(position: Position) -> str:
+    """Return a short form of a position, which has up to 60 digits; digests are only compared for equality."""
     text = f"{position.sequence}:{position.sub_sequence}"
-    return hashlib.blake2b(text.encode(), digest_size=_MARK_BYTES).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def with_claim(row: LeaseRow, token: str, suspect: str = "") -> str:
-    """Return the claims of a row and after them one more, that begins at the row's checkpoint.
+    """Return the claims of a row followed by a new claim, which begins at the row's checkpoint.
 
-    `suspect` is the mark of the record that the holder before, of the same
-    instance, died of; empty where there is none.
+    `suspect` is the digest of the record that the previous holder on the same instance died of, empty if none.
     """
-    return " ".join([*row.claims.split(), str(_Claim(token, mark(row.checkpoint), suspect))][-_MOST:])
+    return " ".join([*row.claims.split(), str(_ClaimEntry(token, digest(row.checkpoint), suspect))][-_MOST_CLAIMS:])
 
 
 def has_claim(row: LeaseRow, token: str) -> bool:
-    """Say whether a claim of this token stands in a row."""
+    """Return whether the row holds a claim with this token."""
     return any(claim.token == token for claim in _claims(row))
 
 
 def poison(row: LeaseRow) -> frozenset[str]:
-    """Return the marks of the records that have killed too many processors since the checkpoint was last moved."""
-    here = mark(row.checkpoint)
+    """Return the digests of the records that killed `DEATHS` processors since the checkpoint was last moved."""
+    here = digest(row.checkpoint)
     suspects = Counter(claim.suspect for claim in _claims(row) if claim.suspect and claim.begins_at == here)
     return frozenset(suspect for suspect, deaths in suspects.items() if deaths >= DEATHS)
 
 
 def verdict(row: LeaseRow | None, token: str, upto: Position) -> Verdict | None:
-    """Say what became of a commit up to `upto` by the holder with this token, or None where time will tell.
+    """Return the outcome of a commit up to `upto` by the holder with this token; None if it is still open.
 
-    `row` is None where it has been deleted: the shard has ended long ago.
+    `row` is None if the KCL has deleted it, long after the shard's end.
     """
     if row is None:
         return Verdict.UNDECIDED
@@ -107,17 +104,17 @@ def verdict(row: LeaseRow | None, token: str, upto: Position) -> Verdict | None:
     claims = _claims(row)
     tokens = [claim.token for claim in claims]
     if token not in tokens:
-        # So many others have come since that the claim is gone. But a checkpoint never goes back.
+        # Many later claims have pushed this claim out. But a checkpoint never goes back.
         return Verdict.DROP if is_behind else Verdict.UNDECIDED
     later = claims[tokens.index(token) + 1 :]
     if later:
-        return Verdict.FOLD if later[0].begins_at == mark(upto) else Verdict.DROP
-    # Instead of the position of a shard's last record, the KCL writes its end.
+        return Verdict.FOLD if later[0].begins_at == digest(upto) else Verdict.DROP
+    # At a shard's end the KCL writes SHARD_END in place of the last record's position.
     if row.checkpoint == upto or row.checkpoint.sequence == SHARD_END:
         return Verdict.FOLD
-    # Behind: the request may still be on its way. Beyond: someone went on who makes no claims.
+    # Behind: the request may still be on its way. Ahead: a holder without a claim went on.
     return None if is_behind else Verdict.UNDECIDED
 
 
-def _claims(row: LeaseRow) -> list[_Claim]:
-    return [_Claim.parse(text) for text in row.claims.split()]
+def _claims(row: LeaseRow) -> list[_ClaimEntry]:
+    return [_ClaimEntry.parse(text) for text in row.claims.split()]

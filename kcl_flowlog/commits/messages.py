@@ -1,14 +1,13 @@
-"""What processors tell the launcher: the messages, and how they travel.
+"""The messages from a processor to the launcher, and the processor's end of their connection.
 
-A processor's stdout is the KCL's protocol, and its stderr ends up twice in
-the daemon's log. So logs, denials and signs of life go over a Unix socket of
-the launcher's, one JSON object per line. Two kinds are answered by one line: a
-`Hello` once it is known whether its processor may commit, with the marks of
-the records to pass over; a `Denials` once it is written down.
+A processor's stdout is the KCL's protocol, and the daemon logs its stderr
+twice. So logs, denials and heartbeats go through a Unix socket of the
+launcher, one JSON object per line. Two kinds get one line as an answer: a
+`Hello` once the claim is registered or refused, a `Denials` once it is
+written.
 
-This module is the processor's end and the form of the messages; the
-launcher's end is `kcl_flowlog.launcher.inbox`. When the launcher is gone, sending
-raises `OSError`, which must end the process.
+The launcher's end is `kcl_flowlog.launcher.inbox`. If the launcher is gone,
+sending raises `OSError`, which must end the process.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ import msgspec
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """The processor has claimed its shard, with a token, and begins after this position.
+    """The processor has claimed its shard in the ledger, and begins after this position.
 
-    `suspect` is the mark of the record that the one before it, here, died of; empty where there is none.
+    `suspect` is the digest of the record that the previous processor here died of, empty if none.
     """
 
     shard_id: str
@@ -36,7 +35,7 @@ class Hello(msgspec.Struct, tag="hello"):
 
 
 class Heartbeat(msgspec.Struct, tag="heartbeat"):
-    """A callback of the KCL came, at `at`. Times are Unix seconds, 0 where there was none yet.
+    """The KCL called the processor at `at`. Times are Unix seconds, 0 if unknown so far.
 
     `lag` is how many seconds the shard's reader is behind the newest record.
     """
@@ -62,45 +61,56 @@ class Denials(msgspec.Struct, tag="denials"):
 
 
 class UnknownInterfaces(msgspec.Struct, tag="unknown_interfaces"):
-    """The inventory lacks some interface: read it again soon."""
+    """The inventory lacks this many interfaces: read it again soon."""
 
     number: int
 
 
 class Farewell(msgspec.Struct, tag="farewell"):
-    """The processor ends as it should; one that hangs up without this has died."""
+    """The processor ends in order; a processor that hangs up without this has died."""
 
 
 Message = Hello | Farewell | Heartbeat | Log | Denials | UnknownInterfaces
 
 REFUSED = b"no\n"
+"""The answer to a claim that is not registered."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def acknowledged(words: Iterable[str] = ()) -> bytes:
-    """Return the answer that says yes, and these words, which have no spaces."""
+    """Return the answer that says yes, followed by `words`, which contain no spaces."""
     return " ".join(("ok", *words)).encode() + b"\n"
 
 
 class Disconnected(OSError):
-    """The launcher or the daemon went away while the launcher was waited for."""
+    """The launcher or the daemon hung up while the processor waited for the launcher."""
 
 
 class Messenger:
     """The processor's connection to the launcher.
 
-    `lifeline` is the descriptor of the protocol's input: when the daemon hangs
-    up there, waiting for the launcher ends with `Disconnected`.
+    `protocol_input` is the descriptor of the protocol's input: if the daemon
+    hangs up there, waiting for the launcher ends with `Disconnected`.
     """
 
-    def __init__(self, path: str, lifeline: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
-        self._lifeline = lifeline
+    def __init__(self, connection: socket.socket, protocol_input: int) -> None:
+        self._socket = connection
+        self._protocol_input = protocol_input
 
-    def tell(self, message: Message) -> None:
-        """Send a message; a launcher that does not read is waited for."""
+    @classmethod
+    def connect(cls, path: str, protocol_input: int) -> Messenger:
+        """Connect to the launcher's socket at `path`."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(path)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, protocol_input)
+
+    def send(self, message: Message) -> None:
+        """Send a message; wait for a launcher that is slow to read."""
         rest = memoryview(_encode(message) + b"\n")
         while rest:
             try:
@@ -108,9 +118,9 @@ class Messenger:
             except BlockingIOError:
                 self._wait(select.POLLOUT)
 
-    def ask(self, message: Hello | Denials) -> list[str] | None:
-        """Send what has an answer, and wait for it; return the words that came with a yes, None for a no."""
-        self.tell(message)
+    def request(self, message: Hello | Denials) -> list[str] | None:
+        """Send a message and wait for its answer; return the words that follow a yes, None for a no."""
+        self.send(message)
         answer = b""
         while not answer.endswith(b"\n"):
             self._wait(select.POLLIN)
@@ -122,15 +132,15 @@ class Messenger:
         return words if yes == "ok" else None
 
     def log(self, level: str, text: str, **fields: object) -> None:
-        """Send one event for the log."""
-        self.tell(Log(level, text, {name: str(value) for name, value in fields.items()}))
+        """Send one event for the log; `level` is a name of the module logging."""
+        self.send(Log(level, text, {name: str(value) for name, value in fields.items()}))
 
     def _wait(self, event: int) -> None:
         poll = select.poll()
         poll.register(self._socket, event)
-        poll.register(self._lifeline, 0)  # only its hang-up, which needs no asking
+        poll.register(self._protocol_input, 0)  # only its hang-up, which poll always reports
         for descriptor, _ in poll.poll():
-            if descriptor == self._lifeline:
+            if descriptor == self._protocol_input:
                 raise Disconnected("The daemon hung up.")
 
     def close(self) -> None:

@@ -25,8 +25,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from kcl_flowlog.commits.ledger import Totals, TrafficTotal
 from kcl_flowlog.commits.refusals import CHECKPOINT_OUTCOMES
+from kcl_flowlog.commits.totals import Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.counts import BOUNDS
 from kcl_flowlog.counting.subnets import Inventory

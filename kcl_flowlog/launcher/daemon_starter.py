@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kcl_flowlog.commits.ledger import Ledger, LedgerError
+from kcl_flowlog.commits.damage import LedgerError
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.errors import CannotStart
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.daemon_files import DaemonFiles

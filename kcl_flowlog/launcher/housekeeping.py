@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kcl_flowlog.commits.ledger import Ledger, LedgerError, is_damage
+from kcl_flowlog.commits.damage import LedgerError, is_damage
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.dead_letters import write_dead_letters

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kcl_flowlog.commits.ledger import LedgerError, set_aside_if_broken
+from kcl_flowlog.commits.damage import LedgerError, set_aside_if_broken
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.state_directory import StateDirectory

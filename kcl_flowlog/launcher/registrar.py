@@ -16,7 +16,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.commits.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
-from kcl_flowlog.commits.ledger import Ledger, LedgerError, LeftCommit, is_damage
+from kcl_flowlog.commits.damage import LedgerError, is_damage
+from kcl_flowlog.commits.holders import LeftCommit
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.inventory.aws import AWS_ERRORS

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from kcl_flowlog.commits.ledger import Ledger, LedgerError
+from kcl_flowlog.commits.damage import LedgerError
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.collector import ShardState, State
 from kcl_flowlog.inventory.overlaps import Overlap

@@ -1,6 +1,6 @@
-"""A rejected flow as one line of JSON, for people and log pipelines to read.
+"""A rejected flow as one line of JSON, for people and log pipelines.
 
-The keys are the contract; their order is theirs on the line. A value that the
+The keys and their order are a contract with the readers. A value that the
 record does not have is left out.
 """
 
@@ -37,7 +37,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def denial_line(denial: Denial, now: float) -> msgspec.Raw:
-    """Return the JSON of a denial that is written at `now`, in Unix seconds."""
+    """Return a denial as JSON, with `now` (Unix seconds) as its time."""
     record, place = denial
     return msgspec.Raw(
         _encode(

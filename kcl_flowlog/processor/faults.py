@@ -1,10 +1,10 @@
-"""Faults on order: a process that dies, or hangs, at a named point. For tests of what is lost then, which is nothing.
+"""Faults on demand, for tests: a processor that dies or hangs at a named point.
 
-Nothing happens unless `KCL_FLOWLOG_FAULT` names a file, and nothing while
-that file does not exist. It holds `POINT DEED`, and whoever first reaches that
-point of a commit removes the file and does the deed: once. Or it holds
-`payload DEED TEXT`, and the deed is done whenever a payload with that text is
-about to be counted.
+Nothing happens unless `KCL_FLOWLOG_FAULT` names a file that exists. If it
+holds `POINT ACTION`, the first process to reach that point of a commit
+removes the file and does the action, once. If it holds `payload ACTION TEXT`,
+the action is done whenever a payload that contains TEXT is about to be
+counted.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ PAYLOAD = "payload"
 
 GAPS = {
     COUNTED: "Records are counted in memory; their commit has not begun.",
-    PREPARED: "The delta is prepared, and not checkpointed.",
-    CHECKPOINTED: "The delta is checkpointed, and not folded.",
-    FOLDED: "The delta is folded; the KCL has not been answered yet.",
+    PREPARED: "The delta is prepared, but not checkpointed.",
+    CHECKPOINTED: "The delta is checkpointed, but not folded.",
+    FOLDED: "The delta is folded; the KCL has no answer yet.",
 }
 """The gaps of the commit protocol, in order."""
 
 
-class At(Protocol):
-    """Called at a point, with the payload where there is one."""
+class FaultPoint(Protocol):
+    """Called at each point, with the payload if there is one."""
 
     def __call__(self, point: str, payload: bytes = b"") -> None:
-        """Do what is ordered for this point."""
+        """Do what is demanded for this point, if anything."""
 
 
-def nowhere(point: str, payload: bytes = b"") -> None:
-    """Do nothing: no fault is ordered."""
+def no_fault(point: str, payload: bytes = b"") -> None:
+    """Do nothing: no fault is demanded."""
 
 
-def ordered(environ: Mapping[str, str]) -> At:
-    """Return what to call at each point, by the environment."""
+def from_environment(environ: Mapping[str, str]) -> FaultPoint:
+    """Return the function to call at each point."""
     path = environ.get(VARIABLE)
-    return _Order(Path(path)) if path else nowhere
+    return _FileFaults(Path(path)) if path else no_fault
 
 
-class _Order:
+class _FileFaults:
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def __call__(self, point: str, payload: bytes = b"") -> None:
         try:
-            wanted, deed, *text = self._file.read_text().split()
+            demanded, action, *text = self._file.read_text().split()
         except FileNotFoundError:
             return
-        if point != wanted or not all(word.encode() in payload for word in text):
+        if point != demanded or not all(word.encode() in payload for word in text):
             return
         if point == PAYLOAD or self._is_first():
-            DEEDS[deed]()
+            ACTIONS[action]()
 
     def _is_first(self) -> bool:
         try:
@@ -92,7 +92,7 @@ def _hang() -> None:
         time.sleep(3600)
 
 
-DEEDS: Mapping[str, Callable[[], None]] = {
+ACTIONS: Mapping[str, Callable[[], None]] = {
     "kill-processor": _kill_processor,
     "kill-daemon": _kill_daemon,
     "kill-all": _kill_all,

@@ -1,9 +1,9 @@
-"""Which record a shard's processor is counting, written where its death can't take it along.
+"""A note of the record that a shard's processor is counting, which outlives the process.
 
-A processor that is killed leaves the position of the record in hand: the next
-one here finds it as `suspect`. Noting a position is a copy into shared memory,
-so it costs next to nothing, and it outlives the process, but not the machine. A
-file that can't be understood is begun anew.
+If a processor is killed, the next processor of the shard on this instance
+finds the record in hand as `suspect`. Writing a note is a copy into shared
+memory, so it is cheap; it survives the process, but not the machine. An
+invalid file is begun anew.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _SIZE = 256
 
 
 class RecordInHand:
-    """The notes of one shard in the file at `path`, by whoever processes it. Raises `OSError`."""
+    """The note of one shard, in the file at `path`. Raises `OSError`."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         self._path = path
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # On a full disk this says so; a page that has no block yet would kill whoever writes to it.
+            # On a full disk this raises; writing to a page without a block would kill the process with SIGBUS.
             os.posix_fallocate(descriptor, 0, _SIZE)
             self._map = mmap.mmap(descriptor, _SIZE)
         finally:
@@ -34,7 +34,7 @@ class RecordInHand:
 
     @property
     def suspect(self) -> Position | None:
-        """The record in hand, None where there is none: before the first `begin`, what the last processor died of."""
+        """The record in hand, None if there is none; before `begin`, the record that the last processor died of."""
         if self._map[_FLAG] != 1:
             return None
         sequence, _, sub_sequence = self._map[:_FLAG].decode(errors="replace").strip(" \0").partition(" ")
@@ -46,9 +46,9 @@ class RecordInHand:
         self._map[_FLAG] = 1
 
     def end(self) -> None:
-        """Note that none is in hand: it was survived, or its death has been told."""
+        """Note that no record is in hand: it was counted, or the death of its processor was reported."""
         self._map[_FLAG] = 0
 
     def forget(self) -> None:
-        """Remove the notes: the shard is someone else's, or has ended."""
+        """Remove the note: another owner has the shard, or it has ended."""
         self._path.unlink(missing_ok=True)

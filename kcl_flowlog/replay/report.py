@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from kcl_flowlog.commits.ledger import RejectedPortTotal, Totals, TrafficTotal
+from kcl_flowlog.commits.totals import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnets import Inventory

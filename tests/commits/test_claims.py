@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Verdict, has_claim, mark, poison, verdict, with_claim
+from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Verdict, digest, has_claim, poison, verdict, with_claim
 from kcl_flowlog.counting.positions import Position
 
 WAIT = None
@@ -84,7 +84,7 @@ def test_old_claims_make_room() -> None:
     assert not has_claim(found, f"{0:012}")
 
 
-R, S = mark(Position("150")), mark(Position("150", 1))
+R, S = digest(Position("150")), digest(Position("150", 1))
 
 # Claims, each where it began (the row has the checkpoint of the last) and the record that it suspects; what is poison.
 SUSPECTS = {

@@ -1,274 +1,304 @@
-"""The books: what is published, who may write, and what becomes of a commit that was interrupted."""
+"""The ledger: what is published, who may write, and how an interrupted commit ends."""
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kcl_flowlog.commits.claims import Verdict
-from kcl_flowlog.commits.ledger import Claim, Ledger, LedgerError, is_damage, set_aside_if_broken
+from kcl_flowlog.commits.holders import Claim
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.delta import DeadLetter, Delta, RejectedPort, Traffic
+from kcl_flowlog.counting.delta import DeadLetter, Delta, Histogram, RejectedPort
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.errors import ConfigError, StaleProcessor
-from kcl_flowlog.launcher.dead_letters import write_dead_letters
+from kcl_flowlog.errors import StaleProcessor
+from tests.support.ledgers import SERIES, SHARD, FakeClock, claim, commit, make_delta, sums
 
-SHARD = "shardId-000000000000"
-SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite3"
+LARGEST = 2**63 - 1
 
 
-class Time:
-    """The clock that a ledger reads."""
+def test_fold_publishes_a_delta(ledger: Ledger) -> None:
+    """A prepared delta shows nowhere until it is folded."""
+    held = claim(ledger)
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    ledger.prepare(held, Position("5"), make_delta().snapshot())
+    assert [] == sums(ledger)
+    assert {} == ledger.totals().counts
 
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def ledger(path: Path, time: Time) -> Iterator[Ledger]:
-    with Ledger(path, time) as made:
-        yield made
-
-
-def claim(ledger: Ledger, shard_id: str = SHARD) -> Claim:
-    return ledger.claim(shard_id, ledger.begin_generation())
-
-
-def delta(flows: int = 1, packets: int = 10, octets: int = 100) -> Delta:
-    made = Delta()
-    for _ in range(flows):
-        made.add_flow(SERIES, packets, octets)
-    made.add(counts.EVENTS, "counted", flows)
-    return made
-
-
-def sums(ledger: Ledger) -> list[tuple[int, int, int]]:
-    return [(total.flows, total.packets, total.bytes) for total in ledger.totals().traffic]
-
-
-def shards_left(ledger: Ledger) -> list[str]:
-    return [left.shard_id for left in ledger.left_commits()]
-
-
-def test_a_delta_is_published_by_fold_and_not_before(ledger: Ledger) -> None:
-    """What is prepared shows nowhere."""
-    mine = claim(ledger)
-
-    ledger.prepare(mine, Position("5"), delta().snapshot())
-    assert sums(ledger) == []
-
-    ledger.fold(mine)
-    assert sums(ledger) == [(1, 10, 100)]
-    assert ledger.totals().counts == {("events", "counted"): 1, ("checkpoints", "ok"): 1}
+    ledger.fold(held)
+    assert [(1, 10, 100)] == sums(ledger)
+    assert {("events", "counted"): 1, ("checkpoints", "ok"): 1} == ledger.totals().counts
 
 
 def test_deltas_add_up(ledger: Ledger) -> None:
     """Totals, ports, counts and histograms are sums over all commits."""
-    mine = claim(ledger)
+    held = claim(ledger)
     for upto in ("5", "6"):
-        made = delta(2)
-        made.rejected_ports[RejectedPort("subnet-a", "ingress", "tcp", "22")] += 3
-        made.observe(counts.EVENT_DELAY, 45.0, times=2)
-        ledger.prepare(mine, Position(upto), made.snapshot())
-        ledger.fold(mine)
+        delta = make_delta(2)
+        delta.rejected_ports[RejectedPort("subnet-a", "ingress", "tcp", "22")] += 3
+        delta.observe(counts.EVENT_DELAY, 45.0, times=2)
+        commit(ledger, held, upto, delta)
 
     totals = ledger.totals()
-    assert sums(ledger) == [(4, 40, 400)]
-    assert [total.flows for total in totals.rejected_ports] == [6]
-    assert (totals.histograms["event_delay"].buckets[1], totals.histograms["event_delay"].sum) == (4, 180.0)
+    assert [(4, 40, 400)] == sums(ledger)
+    assert [SERIES] == [total.series for total in totals.traffic]
+    assert [(RejectedPort("subnet-a", "ingress", "tcp", "22"), 6)] == [
+        (total.series, total.flows) for total in totals.rejected_ports
+    ]
+    assert {("events", "counted"): 4, ("checkpoints", "ok"): 2} == totals.counts
+    assert {"event_delay": Histogram([0, 4] + [0] * 10, 180.0)} == totals.histograms
+
+
+def test_series_are_apart(ledger: Ledger) -> None:
+    """Each combination of labels has its own total, in the order of its labels."""
+    held = claim(ledger)
+    delta = make_delta()
+    other = SERIES._replace(direction="ingress")
+    delta.add_flow(other, 7, 8)
+    delta.add_flow(other, 7, 8)
+    commit(ledger, held, delta=delta)
+
+    assert {SERIES: (1, 10, 100, 1), other: (2, 14, 16, 1)} == {
+        total.series: total[1:] for total in ledger.totals().traffic
+    }
+
+
+def test_a_histogram_with_new_buckets_starts_again(ledger: Ledger) -> None:
+    """A version with a different number of buckets can't add to the old ones."""
+    held = claim(ledger)
+    delta = make_delta()
+    delta.histograms["event_delay"] = Histogram([1, 2], 30.0)
+    commit(ledger, held, "5", delta)
+    delta.histograms["event_delay"] = Histogram([4, 5, 6], 60.0)
+    commit(ledger, held, "6", delta)
+
+    assert {"event_delay": Histogram([4, 5, 6], 60.0)} == ledger.totals().histograms
 
 
 def test_a_series_keeps_its_birth(ledger: Ledger, path: Path) -> None:
-    """A later commit, or a restart, is no birth; a series that comes again after it was forgotten is a new one."""
-    mine = claim(ledger)
+    """Later commits and restarts don't change it; a series that returns after it was forgotten is born again."""
+    held = claim(ledger)
 
     def births(upto: str) -> set[int]:
-        ledger.prepare(mine, Position(upto), delta().snapshot())
-        ledger.fold(mine)
+        delta = make_delta()
+        delta.rejected_ports[RejectedPort("subnet-a", "ingress", "tcp", "22")] += 1
+        commit(ledger, held, upto, delta)
         with Ledger(path) as again:
             totals = again.totals()
-        births = {total.birth for total in (*totals.traffic, *totals.rejected_ports)}
-        assert totals.newest_birth() == max(births)
-        return births
+        return {total.birth for total in (*totals.traffic, *totals.rejected_ports)}
 
-    assert [births("5"), births("6")] == [{1}, {1}]
+    assert {1} == births("5")
+    assert {1} == births("6")
     ledger.forget_idle_subnets([], 5000.0)
-    assert births("7") == {3}
+    assert {3} == births("7")
+
+
+def test_the_newest_birth_is_of_traffic_and_of_rejected_ports(ledger: Ledger) -> None:
+    """0 without a series, else the latest birth of either kind."""
+    held = claim(ledger)
+    assert 0 == ledger.totals().newest_birth()
+
+    commit(ledger, held, "5")
+    assert 1 == ledger.totals().newest_birth()
+
+    delta = make_delta()
+    delta.rejected_ports[RejectedPort("subnet-a", "ingress", "tcp", "22")] += 1
+    commit(ledger, held, "6", delta)
+    assert 2 == ledger.totals().newest_birth()
 
 
 def test_what_was_shown_is_remembered(ledger: Ledger, path: Path) -> None:
-    """By the ledger itself, so that a new one begins with nothing shown."""
-    assert ledger.shown() == 0
+    """A restart knows it; a new ledger begins with nothing shown."""
+    assert 0 == ledger.shown()
+
     ledger.note_shown(7)
     ledger.note_shown(9)
+
     with Ledger(path) as again:
-        assert again.shown() == 9
+        assert 9 == again.shown()
 
 
 def test_a_total_stops_at_its_largest_number(ledger: Ledger) -> None:
-    """64 bits are enough for any network; past them a total stays, exactly."""
-    mine = claim(ledger)
+    """Past 64 bits a total stays at the largest number instead of being rounded."""
+    held = claim(ledger)
     for upto in ("5", "6"):
-        ledger.prepare(mine, Position(upto), delta(octets=2**62 + 1).snapshot())
-        ledger.fold(mine)
-    ledger.prepare(mine, Position("7"), delta(octets=2**70).snapshot())
-    ledger.fold(mine)
+        commit(ledger, held, upto, make_delta(packets=2**62 + 1, octets=2**62 + 1))
+    commit(ledger, held, "7", make_delta(packets=2**70, octets=2**70))
 
-    assert [total.bytes for total in ledger.totals().traffic] == [2**63 - 1]
+    assert [(3, LARGEST, LARGEST)] == sums(ledger)
 
 
-@pytest.mark.parametrize(
-    "supersede",
-    [
-        lambda ledger, old: ledger.claim(SHARD, old.generation),
-        lambda ledger, old: ledger.begin_generation(),
-    ],
-    ids=["another processor has claimed the shard", "another daemon was started"],
-)
-def test_an_older_claim_changes_nothing(ledger: Ledger, supersede: Callable[[Ledger, Claim], object]) -> None:
-    """Whoever claimed a shard last, of this generation, is the only one that may write for it."""
+def test_a_number_too_large_for_sqlite_is_cut_at_once(ledger: Ledger) -> None:
+    """Also in a series' first commit."""
+    commit(ledger, claim(ledger), "5", make_delta(packets=2**63, octets=2**63 - 1))
+
+    assert [(1, LARGEST, LARGEST)] == sums(ledger)
+
+
+SUPERSEDE: dict[str, Callable[[Ledger, Claim], object]] = {
+    "another processor has claimed the shard": lambda ledger, old: ledger.claim(SHARD, old.generation),
+    "another daemon was started": lambda ledger, old: ledger.begin_generation(),
+}
+STEPS: dict[str, Callable[[Ledger, Claim], None]] = {
+    "prepare": lambda ledger, old: ledger.prepare(old, Position("6"), make_delta().snapshot()),
+    "fold": lambda ledger, old: ledger.fold(old),
+    "note_refusal": lambda ledger, old: ledger.note_refusal(old, "throttled"),
+    "abandon": lambda ledger, old: ledger.abandon(old),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("supersede", SUPERSEDE)
+def test_an_older_claim_changes_nothing(ledger: Ledger, supersede: str, step: str) -> None:
+    """Only the latest claim on a shard, in the current generation, may write for it."""
     old = claim(ledger)
-    ledger.prepare(old, Position("5"), delta().snapshot())
-    supersede(ledger, old)
+    ledger.prepare(old, Position("5"), make_delta().snapshot())
+    SUPERSEDE[supersede](ledger, old)
+    left = ledger.left_commits()
 
-    for step in (
-        lambda: ledger.prepare(old, Position("6"), delta().snapshot()),
-        lambda: ledger.fold(old),
-        lambda: ledger.note_refusal(old, "throttled"),
-        lambda: ledger.abandon(old),
-    ):
-        with pytest.raises(StaleProcessor):
-            step()
+    with pytest.raises(StaleProcessor, match=r"is over|taken over shardId-0"):
+        STEPS[step](ledger, old)
 
-    assert sums(ledger) == []
-    assert ledger.totals().counts == {}
+    assert [] == sums(ledger)
+    assert {} == ledger.totals().counts
+    assert [(SHARD, old.token, Position("5"))] == left == ledger.left_commits()
+
+
+@pytest.mark.parametrize("generation", [0, 1, 3])
+def test_a_shard_is_claimed_in_the_current_generation_only(ledger: Ledger, generation: int) -> None:
+    """A processor of an earlier daemon can't take a shard from its successor."""
+    ledger.begin_generation()
+    assert 2 == ledger.begin_generation()
+
+    with pytest.raises(StaleProcessor, match=f"Generation {generation} .* is over"):
+        ledger.claim(SHARD, generation)
+
+
+def test_no_shard_is_claimed_before_the_first_generation(ledger: Ledger) -> None:
+    """A new ledger has no generation at all."""
+    with pytest.raises(StaleProcessor):
+        ledger.claim(SHARD, 0)
+
+
+def test_claims_have_tokens_of_their_own(ledger: Ledger) -> None:
+    """Twelve digits, different for each claim, as the lease rows keep them."""
+    claims = [claim(ledger) for _ in range(3)]
+
+    assert 3 == len({held.token for held in claims})
+    assert {12} == {len(held.token) for held in claims}
+    assert [1, 2, 3] == [held.generation for held in claims]
+
+
+def test_the_latest_claim_holds_the_shard(ledger: Ledger) -> None:
+    """Until another processor claims it, or the daemon is replaced."""
+    first = claim(ledger)
+    other = ledger.claim("other", first.generation)
+    assert ledger.is_held_by(SHARD, first.token)
+    assert not ledger.is_held_by(SHARD, other.token)
+    assert not ledger.is_held_by("other", first.token)
+
+    second = ledger.claim(SHARD, first.generation)
+    assert not ledger.is_held_by(SHARD, first.token)
+    assert ledger.is_held_by(SHARD, second.token)
+
+    ledger.begin_generation()
+    assert not ledger.is_held_by(SHARD, second.token)
 
 
 def test_a_fold_without_a_preparation_is_refused(ledger: Ledger) -> None:
     """Nothing can be published that was not written down before its checkpoint."""
-    with pytest.raises(StaleProcessor):
-        ledger.fold(claim(ledger))
+    held = claim(ledger)
+
+    with pytest.raises(StaleProcessor, match=f"no prepared commit of {SHARD}"):
+        ledger.fold(held)
+
+    assert {} == ledger.totals().counts
 
 
-SETTLED = {Verdict.DROP: ([], 0), Verdict.FOLD: ([(1, 10, 100)], 0), Verdict.UNDECIDED: ([(1, 10, 100)], 1)}
+def test_a_refusal_is_counted_and_leaves_the_preparation(ledger: Ledger) -> None:
+    """The same commit may succeed later."""
+    held = claim(ledger)
+    ledger.prepare(held, Position("5"), make_delta().snapshot())
+
+    ledger.note_refusal(held, "throttled")
+    ledger.note_refusal(held, "throttled")
+    assert {("checkpoints", "throttled"): 2} == ledger.totals().counts
+
+    ledger.fold(held)
+    assert [(1, 10, 100)] == sums(ledger)
+
+
+SETTLED: dict[Verdict, tuple[list[tuple[int, int, int]], dict[tuple[str, str], int]]] = {
+    Verdict.DROP: ([], {}),
+    Verdict.FOLD: ([(1, 10, 100)], {("events", "counted"): 1}),
+    Verdict.UNDECIDED: ([(1, 10, 100)], {("events", "counted"): 1, ("undecided_commits", ""): 1}),
+}
 
 
 @pytest.mark.parametrize("verdict", SETTLED)
 def test_a_left_commit_is_settled_once(ledger: Ledger, verdict: Verdict) -> None:
-    """Dropped or folded, and counted where nobody could tell."""
-    ledger.prepare(claim(ledger), Position("5"), delta().snapshot())
+    """It is dropped or folded, and counted if the lease table can't tell."""
+    ledger.prepare(claim(ledger), Position("5"), make_delta().snapshot())
     ledger.begin_generation()
     (left,) = ledger.left_commits()
 
-    assert ledger.settle(left, verdict) == (1, 10, 100)
+    assert (1, 10, 100) == ledger.settle(left, verdict)
     assert ledger.settle(left, verdict) is None
 
-    assert (sums(ledger), ledger.totals().counts.get(("undecided_commits", ""), 0)) == SETTLED[verdict]
-    assert ledger.left_commits() == []
+    assert SETTLED[verdict] == (sums(ledger), ledger.totals().counts)
+    assert [] == ledger.left_commits()
 
 
-LEAVING = {
-    "its holder goes on with it": (lambda ledger, holder: None, []),
-    "a checkpoint of it was refused, and may be asked for again": (
+LEAVING: dict[str, tuple[Callable[[Ledger, Claim], object], list[str]]] = {
+    "its holder goes on": (lambda ledger, holder: None, []),
+    "its checkpoint was refused, and may be repeated": (
         lambda ledger, holder: ledger.note_refusal(holder, "throttled"),
         [],
     ),
-    "its holder has given it up": (lambda ledger, holder: ledger.abandon(holder), [SHARD]),
+    "its holder has abandoned it": (lambda ledger, holder: ledger.abandon(holder), [SHARD]),
     "another processor has the shard": (lambda ledger, holder: ledger.claim(SHARD, holder.generation), [SHARD]),
     "another processor has another shard": (lambda ledger, holder: ledger.claim("other", holder.generation), []),
+    "another shard's holder abandons its own": (
+        lambda ledger, holder: ledger.abandon(ledger.claim("other", holder.generation)),
+        [],
+    ),
     "its daemon is gone": (lambda ledger, holder: ledger.begin_generation(), [SHARD]),
 }
 
 
 @pytest.mark.parametrize("happens", LEAVING)
-def test_a_commit_is_left_once_its_holder_cannot_come_back_to_it(ledger: Ledger, happens: str) -> None:
-    """Until then it is its holder's to fold."""
+def test_a_commit_is_left_once_its_holder_cannot_finish_it(ledger: Ledger, happens: str) -> None:
+    """Until then only its holder may fold it."""
     holder = claim(ledger)
-    ledger.prepare(holder, Position("5"), delta().snapshot())
+    ledger.prepare(holder, Position("5"), make_delta().snapshot())
     do, expected = LEAVING[happens]
 
     do(ledger, holder)
 
-    assert shards_left(ledger) == expected
+    assert expected == [left.shard_id for left in ledger.left_commits()]
 
 
 def test_a_new_holder_commits_beside_what_an_earlier_one_left(ledger: Ledger) -> None:
-    """Each settles its own."""
+    """Neither commit touches the other."""
     old = claim(ledger)
-    ledger.prepare(old, Position("5"), delta().snapshot())
+    ledger.prepare(old, Position("5", 3), make_delta().snapshot())
     new = ledger.claim(SHARD, old.generation)
-    ledger.prepare(new, Position("6"), delta(flows=2).snapshot())
+    ledger.prepare(new, Position("6"), make_delta(flows=2).snapshot())
     (left,) = ledger.left_commits()
-    assert left == (SHARD, old.token, Position("5"))
+    assert (SHARD, old.token, Position("5", 3)) == left
 
     ledger.fold(new)
-    assert sums(ledger) == [(2, 20, 200)]
+    assert [(2, 20, 200)] == sums(ledger)
 
     ledger.settle(left, Verdict.FOLD)
-    assert sums(ledger) == [(3, 30, 300)]
-
-
-def fail_prepare(ledger: Ledger, held: Claim) -> None:
-    large = Delta()
-    for number in range(5_000):
-        large.add_flow(SERIES._replace(subnet_id=f"subnet-{number:0100}"), 1, 1)
-    ledger.prepare(held, Position("6"), large.snapshot())
-
-
-def test_a_full_disk_is_told_as_such_and_leaves_the_books_as_they_were(ledger: Ledger) -> None:
-    """SQLite may end the transaction by itself then; the error that comes out is the disk's."""
-    held = claim(ledger)
-    ledger.prepare(held, Position("5"), delta().snapshot())
-    ledger.fold(held)
-    connection = ledger._connection
-    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 1}")
-
-    with pytest.raises(sqlite3.OperationalError, match="full"):
-        fail_prepare(ledger, held)
-
-    connection.execute("PRAGMA max_page_count = 100000")
-    ledger.prepare(held, Position("6"), delta().snapshot())
-    ledger.fold(held)
-    assert sums(ledger) == [(2, 20, 200)]
-
-
-def test_a_commit_that_sqlite_refuses_leaves_no_transaction_open(ledger: Ledger) -> None:
-    """A COMMIT that fails is rolled back, so that the next transaction can begin."""
-    held = claim(ledger)
-    ledger._connection.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
-    ledger._connection.execute(
-        "CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)"
-    )
-    ledger._connection.execute("PRAGMA foreign_keys = ON")
-
-    with pytest.raises(sqlite3.IntegrityError), ledger._transaction() as db:
-        db.execute("INSERT INTO children VALUES (1)")
-
-    ledger.prepare(held, Position("5"), delta().snapshot())
-    ledger.fold(held)
-    assert sums(ledger) == [(1, 10, 100)]
+    assert [(3, 30, 300)] == sums(ledger)
 
 
 def test_many_writers_and_a_reader(path: Path) -> None:
-    """Processors commit at the same time, the page is read meanwhile, and the sums are exact."""
+    """Processors commit at the same time, the page is read between, and the sums are exact."""
     commits, shards = 30, 6
     with Ledger(path) as ledger:
         generation = ledger.begin_generation()
@@ -276,12 +306,11 @@ def test_many_writers_and_a_reader(path: Path) -> None:
 
     def work(shard: int) -> None:
         try:
-            with Ledger(path) as mine:
-                held = mine.claim(f"shard-{shard}", generation)
+            with Ledger(path) as own:
+                held = own.claim(f"shard-{shard}", generation)
                 for number in range(1, commits + 1):
-                    mine.prepare(held, Position(str(number)), delta().snapshot())
-                    mine.fold(held)
-        except Exception as error:  # noqa: BLE001 - told by the main thread
+                    commit(own, held, str(number))
+        except Exception as error:  # noqa: BLE001 - reported by the main thread
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(shard,)) for shard in range(shards)]
@@ -294,139 +323,57 @@ def test_many_writers_and_a_reader(path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert failures == []
+    assert [] == failures
     assert sorted(seen) == seen
     with Ledger(path) as ledger:
-        assert sums(ledger) == [(commits * shards, 10 * commits * shards, 100 * commits * shards)]
+        assert [(commits * shards, 10 * commits * shards, 100 * commits * shards)] == sums(ledger)
 
 
-def test_idle_subnets_that_are_gone_are_forgotten(path: Path) -> None:
-    """A subnet ends when nobody knows it and it had no traffic for long; a quiet one that exists stays."""
-    with Ledger(path, clock=lambda: 1000.0) as ledger:
-        mine = claim(ledger)
-        made = Delta()
-        for subnet_id in ("subnet-gone", "subnet-quiet"):
-            made.add_flow(SERIES._replace(subnet_id=subnet_id), 1, 1)
-        made.add(counts.EVENTS, "counted", 2)
-        ledger.prepare(mine, Position("5"), made.snapshot())
-        ledger.fold(mine)
+def test_idle_subnets_that_are_gone_are_forgotten(ledger: Ledger, clock: FakeClock) -> None:
+    """A subnet goes if nobody knows it and it has had no traffic since the given time; known subnets stay."""
+    held = claim(ledger)
 
-        assert ledger.forget_idle_subnets({"subnet-quiet"}, before=1000.0) == []
-        assert ledger.forget_idle_subnets({"subnet-quiet"}, before=1000.1) == ["subnet-gone"]
-        assert [total.series.subnet_id for total in ledger.totals().traffic] == ["subnet-quiet"]
+    def count(upto: str, *subnet_ids: str) -> None:
+        delta = Delta()
+        for subnet_id in subnet_ids:
+            delta.add_flow(SERIES._replace(subnet_id=subnet_id), 1, 1)
+            delta.rejected_ports[RejectedPort(subnet_id, "ingress", "tcp", "22")] += 1
+        commit(ledger, held, upto, delta)
 
+    count("5", "subnet-gone", "subnet-quiet", "subnet-busy")
+    clock.now = 2000.0
+    count("6", "subnet-busy")
 
-def test_dead_letters_come_with_their_commit_and_move_to_the_file(ledger: Ledger, tmp_path: Path) -> None:
-    """What is prepared buries nobody; the file rotates once at its limit."""
-    mine = claim(ledger)
-    file = tmp_path / "dead-letters.jsonl"
-    made = delta()
-    made.bury(DeadLetter(SHARD, "5", 0, "bad_number", "line", "x" * 100))
-    ledger.prepare(mine, Position("5"), made.snapshot())
-    assert write_dead_letters(ledger, file, 1000) == 0
+    assert [] == ledger.forget_idle_subnets({"subnet-quiet"}, before=1000.0)
+    assert ["subnet-gone"] == ledger.forget_idle_subnets({"subnet-quiet"}, before=1000.1)
 
-    ledger.fold(mine)
-    assert write_dead_letters(ledger, file, 600) == 1
-    for upto in ("6", "7"):
-        ledger.prepare(mine, Position(upto), made.snapshot())
-        ledger.fold(mine)
-        assert write_dead_letters(ledger, file, 600) == 1
-
-    assert ledger.dead_letters() == []
-    assert file.with_name("dead-letters.jsonl.1").read_text().count("\n") == 2
-    assert file.read_text().count('"reason":"bad_number"') == 1
+    totals = ledger.totals()
+    for kept in (totals.traffic, totals.rejected_ports):
+        assert {"subnet-quiet", "subnet-busy"} == {total.series.subnet_id for total in kept}
 
 
-def test_dead_letters_that_do_not_fit_the_disk_come_again_whole(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No half line is left, and none is there twice."""
-    file = tmp_path / "dead-letters.jsonl"
-    mine = claim(ledger)
-    made = delta()
-    made.bury(DeadLetter(SHARD, "5", 0, "bad_number", "line", "x"))
-    ledger.prepare(mine, Position("5"), made.snapshot())
-    ledger.fold(mine)
-    file.write_text("earlier\n")
+def test_dead_letters_come_with_their_commit(ledger: Ledger) -> None:
+    """In order, numbered, a bounded number at a time, until they are forgotten."""
+    held = claim(ledger)
+    letters = [DeadLetter(SHARD, str(number), 0, "bad_number", "line", "x" * 100) for number in range(4)]
+    delta = make_delta()
+    delta.dead_letters += letters
+    ledger.prepare(held, Position("5"), delta.snapshot())
+    assert [] == ledger.dead_letters()
 
-    def fail(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    ledger.fold(held)
+    assert list(enumerate(letters, 1)) == ledger.dead_letters()
+    assert [(1, letters[0]), (2, letters[1])] == ledger.dead_letters(2)
 
-    with monkeypatch.context() as full:
-        full.setattr("os.fsync", fail)
-        with pytest.raises(OSError, match="No space"):
-            write_dead_letters(ledger, file, 10_000)
-    assert file.read_text() == "earlier\n"
-
-    assert write_dead_letters(ledger, file, 10_000) == 1
-    assert file.read_text().count("\n") == 2
+    ledger.forget_dead_letters(2)
+    assert [(3, letters[2]), (4, letters[3])] == ledger.dead_letters()
 
 
-def test_damage_is_told_from_what_passes(path: Path) -> None:
-    """A page overwritten while the ledger is in use shows as damage in the next step that needs it; a lock does not."""
-    with Ledger(path) as ledger:
-        mine = claim(ledger)
-        ledger.prepare(mine, Position("5"), delta().snapshot())
-        ledger.fold(mine)
-        (page,) = ledger._connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'traffic'").fetchone()
-        (size,) = ledger._connection.execute("PRAGMA page_size").fetchone()
-        ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    content = bytearray(path.read_bytes())
-    content[(page - 1) * size : page * size] = b"\xff" * size
-    path.write_bytes(content)
+def test_a_thousand_dead_letters_are_read_at_a_time(ledger: Ledger) -> None:
+    """So that moving them to their file takes bounded memory."""
+    held = claim(ledger)
+    delta = make_delta()
+    delta.dead_letters += [DeadLetter(SHARD, "5", 0, "bad_number", "line", "x")] * 1001
+    commit(ledger, held, delta=delta)
 
-    with Ledger(path) as ledger:
-        mine = claim(ledger)
-        ledger.prepare(mine, Position("6"), delta().snapshot())
-        with pytest.raises(LedgerError) as told:
-            ledger.fold(mine)
-    assert is_damage(told.value)
-    assert not is_damage(sqlite3.OperationalError("database or disk is full"))
-
-
-def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
-    """Going back a version must not misread the books."""
-    Ledger(path).close()
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-
-    with pytest.raises(ConfigError, match="newer version"):
-        Ledger(path)
-
-
-def test_a_sound_ledger_stays_where_it_is(ledger: Ledger, path: Path) -> None:
-    """Also while somebody writes to it."""
-    ledger.prepare(claim(ledger), Position("5"), delta().snapshot())
-
-    assert set_aside_if_broken(path, "broken") is None
-    assert path.exists()
-
-
-def test_no_ledger_is_not_a_broken_one(path: Path) -> None:
-    """The first start makes it."""
-    assert set_aside_if_broken(path, "broken") is None
-
-
-@pytest.mark.parametrize("damage", ["no database", "zeros in the middle", "cut short"])
-def test_a_broken_ledger_is_kept_aside(path: Path, damage: str) -> None:
-    """A new one begins, and none of the old one's files are taken for the new one's."""
-    with Ledger(path) as ledger:
-        for number in range(300):
-            mine = claim(ledger, shard_id=f"shardId-{number}")
-            ledger.prepare(mine, Position("5"), delta().snapshot())
-    content = path.read_bytes()
-    path.write_bytes(
-        {
-            "no database": b"What is this?" * 1000,
-            "zeros in the middle": content[:4096] + bytes(len(content) - 8192) + content[-4096:],
-            "cut short": content[: len(content) // 2],
-        }[damage]
-    )
-
-    aside = set_aside_if_broken(path, "broken")
-
-    assert aside == path.with_name("ledger.sqlite3.broken")
-    assert aside.exists()
-    with Ledger(path) as ledger:
-        assert ledger.totals().traffic == []
+    assert 1000 == len(ledger.dead_letters())

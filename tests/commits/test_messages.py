@@ -22,7 +22,7 @@ class Launcher:
         self._server.bind(str(path))
         self._server.listen()
         self.lifeline, self.daemon = os.pipe()
-        self.messenger = Messenger(str(path), self.lifeline)
+        self.messenger = Messenger.connect(str(path), self.lifeline)
         self.connection, _ = self._server.accept()
 
     def hang_up_the_daemon(self) -> None:
@@ -58,7 +58,7 @@ LARGE = Log("info", "x" * 4_000_000, {})
 
 def test_a_message_larger_than_the_socket_arrives_whole(launcher: Launcher) -> None:
     """Sent in the pieces that fit, while the launcher reads."""
-    teller = threading.Thread(target=launcher.messenger.tell, args=(LARGE,))
+    teller = threading.Thread(target=launcher.messenger.send, args=(LARGE,))
     teller.start()
 
     line = launcher.read(len(msgspec.json.encode(LARGE)) + 1)
@@ -70,9 +70,9 @@ def test_a_message_larger_than_the_socket_arrives_whole(launcher: Launcher) -> N
 @pytest.mark.parametrize(
     "say",
     [
-        lambda messenger: messenger.tell(LARGE),
-        lambda messenger: messenger.ask(Denials([msgspec.Raw(b"{}")])),
-        lambda messenger: messenger.ask(Hello("shardId-0", 1, "token", "TRIM_HORIZON", 0)),
+        lambda messenger: messenger.send(LARGE),
+        lambda messenger: messenger.request(Denials([msgspec.Raw(b"{}")])),
+        lambda messenger: messenger.request(Hello("shardId-0", 1, "token", "TRIM_HORIZON", 0)),
     ],
     ids=["by a launcher that does not read", "over denials", "over a claim"],
 )
@@ -93,6 +93,6 @@ def test_a_launcher_that_hangs_up_ends_the_wait(launcher: Launcher) -> None:
     hangup.start()
 
     with pytest.raises(OSError):
-        launcher.messenger.ask(Denials([msgspec.Raw(b"{}")]))
+        launcher.messenger.request(Denials([msgspec.Raw(b"{}")]))
 
     hangup.join()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.commits.ledger import FINGERPRINT_TTL, Ledger
+from kcl_flowlog.commits import fingerprints
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, Window, fingerprint
@@ -215,7 +216,7 @@ def test_the_ledger_keeps_one_window_a_shard(tmp_path: Path) -> None:
         assert numbers[30_000:] == ledger.fingerprints("shard-1")
         assert numbers[:3] == ledger.fingerprints("shard-2")
 
-        now[0] += FINGERPRINT_TTL + 1
+        now[0] += fingerprints.TTL + 1
         fold(ledger, "shard-2", [])
 
         assert ledger.fingerprints("shard-1") == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from kcl_flowlog.commits.ledger import RejectedPortTotal, Totals, TrafficTotal
+from kcl_flowlog.commits.totals import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting.counts import BATCH_DURATION, BOUNDS, EVENT_DELAY
 from kcl_flowlog.counting.delta import Histogram, RejectedPort, Traffic
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet

@@ -91,3 +91,16 @@ def test_dead_letters_that_do_not_fit_the_disk_come_again_whole(
     letters.write()
 
     assert (["first"], ["first", "second"]) == (after_the_failure, bodies(letters.path))
+
+
+def test_dead_letters_of_a_prepared_commit_stay_in_the_ledger(letters: Letters) -> None:
+    """Its checkpoint may not have happened: then the records are read again, and so are their dead letters."""
+    claim = letters.ledger.claim(SHARD, letters.ledger.begin_generation())
+    letters.ledger.prepare(
+        claim, Position("9"), Snapshot(dead_letters=[DeadLetter(SHARD, "5", 0, "gzip", "payload", "a")])
+    )
+
+    before = letters.write()
+    letters.ledger.fold(claim)
+
+    assert (0, 1) == (before, letters.write())

@@ -10,8 +10,9 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, has_claim, mark
-from kcl_flowlog.commits.ledger import Claim, Ledger
+from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim
+from kcl_flowlog.commits.holders import Claim
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta, Traffic
@@ -247,7 +248,7 @@ def test_a_commit_waits_until_someone_comes(world: World) -> None:
 
 def test_a_death_is_told_once(world: World) -> None:
     """With the next claim, by which any instance knows; a claim that is registered again tells it no second time."""
-    suspect = mark(UPTO)
+    suspect = digest(UPTO)
     for place in range(DEATHS):
         assert world.registrar.register(world.hello(world.claim())) == Permit(frozenset())
         hello = world.hello(world.claim())

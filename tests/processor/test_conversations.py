@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kcl_flowlog.commits.claims import DEATHS, mark
+from kcl_flowlog.commits.claims import DEATHS, digest
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.processor import faults
@@ -261,14 +261,17 @@ def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
 
 
 def test_an_exception_ends_it_before_the_status(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """With its inventory gone the processor says nothing more to the daemon, and its last words reach the launcher."""
+    """With its inventory gone the processor says nothing more to the daemon, and the launcher logs why."""
     stage.play(*OPENING)
     stage.inventory.unlink()
 
     stage.play(records(ONE), ends(1))
 
-    assert stage.flows == 0
-    assert eventually(lambda: "A processor ends" in caplog.text and "inventory.json" in caplog.text)
+    assert 0 == stage.flows
+    assert eventually(lambda: any(record.message == "Processor failed" for record in caplog.records))
+    (failure,) = (record for record in caplog.records if record.message == "Processor failed")
+    assert "inventory.json" in failure.fields["error"]
+    assert "Traceback" in failure.fields["trace"]
 
 
 def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
@@ -435,7 +438,7 @@ def test_deaths_elsewhere_count(stage: Stage) -> None:
     poison = (102, b"arsenic")
     stage.play(*OPENING)
     for number in range(DEATHS - 1):
-        stage.leases.claim_elsewhere(SHARD, Position("TRIM_HORIZON"), f"other{number}", mark(Position("102")))
+        stage.leases.claim_elsewhere(SHARD, Position("TRIM_HORIZON"), f"other{number}", digest(Position("102")))
     stage.play(KILL, *OPENING, records(ONE, poison), ends(-signal.SIGKILL))
 
     stage.play(

@@ -24,8 +24,9 @@ from typing import Any
 
 import msgspec
 
-from kcl_flowlog.commits.ledger import Ledger, Totals
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet

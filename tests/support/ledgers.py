@@ -1,0 +1,47 @@
+"""Short ways to commit to a ledger in tests."""
+
+from __future__ import annotations
+
+from kcl_flowlog.commits.holders import Claim
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.delta import Delta, Traffic
+from kcl_flowlog.counting.positions import Position
+
+SHARD = "shardId-000000000000"
+SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
+
+
+class FakeClock:
+    """A clock that stands still until a test sets it, in Unix seconds."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def claim(ledger: Ledger, shard_id: str = SHARD) -> Claim:
+    """Claim a shard in a new generation."""
+    return ledger.claim(shard_id, ledger.begin_generation())
+
+
+def make_delta(flows: int = 1, packets: int = 10, octets: int = 100) -> Delta:
+    """Return a delta with `flows` equal flows of one series."""
+    delta = Delta()
+    for _ in range(flows):
+        delta.add_flow(SERIES, packets, octets)
+    delta.add(counts.EVENTS, "counted", flows)
+    return delta
+
+
+def commit(ledger: Ledger, held: Claim, upto: str = "5", delta: Delta | None = None) -> None:
+    """Prepare and fold a delta, `make_delta()` unless given."""
+    ledger.prepare(held, Position(upto), (make_delta() if delta is None else delta).snapshot())
+    ledger.fold(held)
+
+
+def sums(ledger: Ledger) -> list[tuple[int, int, int]]:
+    """Return flows, packets and bytes of each published traffic series."""
+    return [(total.flows, total.packets, total.bytes) for total in ledger.totals().traffic]
