@@ -265,7 +265,7 @@ class Instance:
         )
         environ = daemon_environment(self._environ, self._region)
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(state.processor_settings)
-        return Daemon(argv, daemon.environment(environ, sys.executable), self._excuse_records)
+        return Daemon.start(argv, daemon.environment(environ, sys.executable), self._excuse_records)
 
     def _excuse_records(self) -> None:
         """Forget which records are in hand of processors that are about to be killed: they are not to blame."""

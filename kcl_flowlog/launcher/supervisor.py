@@ -31,8 +31,13 @@ RESTART_REASONS = {
 class Run(Protocol):
     """One run of the daemon, as `kcl_flowlog.launcher.daemon.Daemon` is."""
 
-    is_ready: bool
-    tail: list[str]
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is initialised."""
+
+    @property
+    def tail(self) -> list[str]:
+        """The last warnings of its log, the oldest first."""
 
     @property
     def pid(self) -> int:

@@ -39,7 +39,7 @@ def started(fake_java):
     daemons = []
 
     def start(*lines):
-        daemons.append(Daemon([fake_java(*lines)], os.environ))
+        daemons.append(Daemon.start([fake_java(*lines)], os.environ))
         return daemons[-1]
 
     yield start
@@ -186,7 +186,7 @@ def test_the_end_leaves_nothing_of_the_group(started, adopting, last_line):
 def test_it_is_told_before_processors_are_killed(fake_java, adopting, left, calls):
     """Whoever knows them may want to say something about them before; where none is left, there is nothing to say."""
     called = []
-    running = Daemon([fake_java(left, "exit 1")], os.environ, lambda: called.append(True))
+    running = Daemon.start([fake_java(left, "exit 1")], os.environ, lambda: called.append(True))
     assert has_ended(running)
 
     running.end(patience=0.1)
@@ -208,7 +208,7 @@ def test_the_daemon_dies_with_a_launcher_that_is_killed(fake_java, adopting):
     """After kill -9 of the launcher no daemon is left that a next launcher would start a second one beside."""
     program = (
         "import os, sys, time; from kcl_flowlog.launcher.daemon import Daemon;"
-        " print(Daemon(sys.argv[1:], os.environ).pid, flush=True); time.sleep(60)"
+        " print(Daemon.start(sys.argv[1:], os.environ).pid, flush=True); time.sleep(60)"
     )
     launcher = subprocess.Popen(
         [sys.executable, "-c", program, fake_java("exec sleep 600")], stdout=subprocess.PIPE, text=True
@@ -235,7 +235,7 @@ def test_the_tether_starts_nothing_for_a_parent_that_is_gone(fake_java, tmp_path
 def test_a_daemon_named_without_its_folder_is_found_on_the_path(fake_java):
     """`--java java-21` can be started as well as looked at."""
     folder, _, name = fake_java("exit 7").rpartition("/")
-    running = Daemon([name], {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+    running = Daemon.start([name], {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
     assert has_ended(running)
     running.end()
     assert running.poll() == 7
