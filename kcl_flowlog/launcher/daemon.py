@@ -76,9 +76,9 @@ class Daemon:
         self,
         process: subprocess.Popen[str],
         output: IO[str],
-        before_kill: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        before_kill: Callable[[], None],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         self._process = process
         self._output = output
@@ -90,7 +90,12 @@ class Daemon:
 
     @classmethod
     def start(
-        cls, argv: Sequence[str], environ: Mapping[str, str], before_kill: Callable[[], None] = lambda: None
+        cls,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        before_kill: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> Daemon:
         """Start the daemon from its command line. Call it from the main thread. Raises `OSError`."""
         process = subprocess.Popen(
@@ -105,7 +110,7 @@ class Daemon:
             start_new_session=True,
         )
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        daemon = cls(process, process.stdout, before_kill)
+        daemon = cls(process, process.stdout, before_kill, clock, sleep)
         daemon._reader.start()
         return daemon
 
