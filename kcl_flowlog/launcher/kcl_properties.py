@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from kcl_flowlog.errors import ConfigError
 
-OWN = {
+LAUNCHER_PROPERTIES = {
     "applicationName": "--application",
     "streamName": "--stream",
     "streamArn": "--stream",
@@ -36,7 +36,7 @@ OWN = {
 
 """The properties that the launcher sets, each with what a user sets instead; empty if a user can't change it."""
 
-KNOWN = frozenset(
+USER_PROPERTIES = frozenset(
     [
         "AwsCredentialsProvider",
         "AwsCredentialsProviderCloudWatch",
@@ -116,11 +116,11 @@ KNOWN = frozenset(
 def check_extra(extra: Iterable[str]) -> None:
     """Check the keys of `--kcl-property`. Raises `ConfigError` if a user can't set a key."""
     for key in extra:
-        if key in OWN:
-            instead = f"; use {OWN[key]}" if OWN[key] else ""
+        if key in LAUNCHER_PROPERTIES:
+            instead = f"; use {LAUNCHER_PROPERTIES[key]}" if LAUNCHER_PROPERTIES[key] else ""
             raise ConfigError(f"--kcl-property: kcl-flowlog sets {key} itself{instead}.")
-        if key not in KNOWN:
-            near = get_close_matches(key, KNOWN, n=1)
+        if key not in USER_PROPERTIES:
+            near = get_close_matches(key, USER_PROPERTIES, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigError(f"--kcl-property: the KCL has no property {key!r}, and would ignore it{hint}")
 
@@ -136,7 +136,7 @@ def render(template: str, values: Mapping[str, str], extra: Mapping[str, str]) -
     for line in text.splitlines():
         key = line.partition("=")[0].strip()
         if not line.startswith("#") and key:
-            if key not in KNOWN and key not in OWN:
+            if key not in USER_PROPERTIES and key not in LAUNCHER_PROPERTIES:
                 raise ConfigError(f"properties/kcl.properties: the KCL has no property {key!r}.")
             if key in extra:
                 continue

@@ -182,8 +182,8 @@ def test_the_end_leaves_nothing_of_the_group(start: Start, last_line: str) -> No
 @pytest.mark.parametrize(("left", "calls"), [("sleep 600 &", 1), ("", 0)], ids=["a processor is left", "none is left"])
 def test_before_kill_is_called_only_before_processors_are_killed(start: Start, left: str, calls: int) -> None:
     """If no processor is left, there is nothing to do before."""
-    called = []
-    running = start(left, "exit 1", before_kill=lambda: called.append(exists(running.pid)))
+    called: list[str] = []
+    running = start(left, "exit 1", before_kill=lambda: called.append("killing"))
     assert has_ended(running)
 
     running.end(patience=0.1)
@@ -193,12 +193,12 @@ def test_before_kill_is_called_only_before_processors_are_killed(start: Start, l
 
 def test_before_kill_is_called_while_the_daemon_still_runs(start: Start) -> None:
     """The records in hand of its processors can then be excused."""
-    called = []
-    running = start(FOREVER, before_kill=lambda: called.append(running.poll()))
+    codes: list[int | None] = []
+    running: Daemon = start(FOREVER, before_kill=lambda: codes.append(running.poll()))
 
     running.end(patience=0)
 
-    assert [None] == called
+    assert [None] == codes
     assert -signal.SIGKILL == running.poll()
 
 

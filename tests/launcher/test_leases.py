@@ -67,7 +67,12 @@ def test_a_row_is_read_as_it_is_now(table: LeaseTable, dynamodb: Any, monkeypatc
     """Without a consistent read, DynamoDB may answer with a row that has changed since."""
     requests = []
     get_item = dynamodb.get_item
-    monkeypatch.setattr(dynamodb, "get_item", lambda **request: requests.append(request) or get_item(**request))
+
+    def record(**request: Any) -> Any:
+        requests.append(request)
+        return get_item(**request)
+
+    monkeypatch.setattr(dynamodb, "get_item", record)
 
     table.read_row(SHARD)
 
