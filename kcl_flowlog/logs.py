@@ -54,6 +54,6 @@ class Formatter(logging.Formatter):
 
 
 def _quoted(value: str) -> str:
-    if value and re.fullmatch(r"[^\s\"=\\]+", value) and value.isprintable():
+    if re.fullmatch(r"[^\s\"=\\]+", value) and value.isprintable():
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -57,6 +57,7 @@ HEAD = "time=2026-01-31T12:00:00.123Z level=info"
         (a_record("two\nlines"), HEAD + r' component=launcher msg="two\nlines"'),
         (a_record("\x1b[31mred"), HEAD + r' component=launcher msg="\u001b[31mred"'),
         (a_record("größe"), f"{HEAD} component=launcher msg=größe"),
+        (a_record("große Größe"), f'{HEAD} component=launcher msg="große Größe"'),
         (a_record(name="kcl"), f"{HEAD} component=kcl msg=Started"),
         (a_record(name="kcl_flowlog.processor"), f"{HEAD} component=processor msg=Started"),
         (
@@ -99,7 +100,8 @@ def test_a_traceback_stays_within_the_line(form: str) -> None:
         line = Formatter(form).format(a_record(exc_info=sys.exc_info()))
 
     assert "\n" not in line
-    assert "trace" in line
+    assert ("trace=" if form == "logfmt" else '"trace": ') in line
+    assert r"(most recent call last):\n  File" in line
     assert line.rstrip('}"').endswith("ValueError: bad")
 
 

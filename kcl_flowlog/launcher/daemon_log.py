@@ -67,9 +67,9 @@ class Event(NamedTuple):
     level: str
     logger: str
     message: str
-    error: str = ""
-    cause: str = ""
-    trace: tuple[str, ...] = ()
+    error: str
+    cause: str
+    trace: tuple[str, ...]
 
     @property
     def text(self) -> str:

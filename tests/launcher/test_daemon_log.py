@@ -151,6 +151,13 @@ def test_an_exception_below_a_line_of_java_util_logging_belongs_to_it(caplog: py
     ] == events(caplog)
 
 
+def test_text_before_an_exception_is_another_event(caplog: pytest.LogCaptureFixture) -> None:
+    """Two threads may print one after the other."""
+    log_all("Picked up JAVA_TOOL_OPTIONS: -Dx=1", TRACE[0])
+
+    assert ["Picked up JAVA_TOOL_OPTIONS: -Dx=1", TRACE[0]] == [message for _, message, _ in events(caplog)]
+
+
 def test_a_stack_trace_of_python_is_its_last_line(caplog: pytest.LogCaptureFixture) -> None:
     """A processor that crashed; Python names the exception at the end."""
     caplog.set_level(logging.DEBUG, logger="kcl")

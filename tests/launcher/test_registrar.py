@@ -230,15 +230,21 @@ def test_a_processor_that_is_replaced_before_its_claim_is_written_is_not_registe
     assert [] == warnings(caplog)
 
 
-def test_a_row_that_changes_before_the_write_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_changes_before_the_write_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A claim is added to the others, and never replaces them."""
     rows = [LeaseRow(HERE, START), LeaseRow(HERE, START, "other@1")]
     world.leases.rows[SHARD] = rows[1]
     monkeypatch.setattr(world.leases, "read_row", lambda _: rows.pop(0))
     world.during_pauses.append(lambda: None)
+    caplog.set_level(logging.DEBUG)
 
     assert world.registrar.register(world.hello(world.claim()))
     assert world.claims.startswith("other@1 ")
+    (record,) = caplog.records
+    assert (logging.DEBUG, "Lease row changed; reading it again") == (record.levelno, record.getMessage())
+    assert {"shard_id": SHARD} == record.__dict__["fields"]
 
 
 @pytest.mark.parametrize("error", [THROTTLED, DISK_FULL], ids=["the lease table", "the ledger"])
