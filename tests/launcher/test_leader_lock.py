@@ -100,5 +100,6 @@ def test_a_failure_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     LeaderLock(nowhere, TABLE, "worker-1").release()
     (record,) = caplog.records
     assert logging.WARNING == record.levelno
+    assert record.getMessage().startswith("Leader lock not released;")
     assert TABLE == record.__dict__["fields"]["table"]
     assert "127.0.0.1:1" in str(record.__dict__["fields"]["error"])

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from kcl_flowlog.commits.claims import LeaseRow, has_claim
+from kcl_flowlog.commits.claims import LeaseRow, has_claim, with_claim
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.inventory.aws import AWS_ERRORS
 from kcl_flowlog.launcher.leases import LeaseTable
@@ -158,6 +158,7 @@ def test_a_claim_that_is_added_twice_changes_nothing(table: LeaseTable) -> None:
     assert row is not None
     assert table.add_claim(SHARD, row, "first")
     before = table.read_row(SHARD)
+    assert before == row._replace(claims=with_claim(row, "first"))
 
     assert not table.add_claim(SHARD, row, "first")
     assert before == table.read_row(SHARD)
