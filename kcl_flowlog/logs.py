@@ -1,6 +1,6 @@
-"""The log on stderr: one line for each event, as logfmt or JSON.
+"""Writes the log to stderr: one line for each event, as logfmt or JSON.
 
-A record may carry `extra={"fields": {...}}`, which become keys of the line.
+Pass data as fields, which become keys of the line: `log.info("Lease lost", extra={"fields": {"shard_id": shard_id}})`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import sys
 import traceback
 from datetime import datetime, timezone
 
-_NAMES = {"kcl": "kcl", "kcl_flowlog.processor": "processor"}
+_COMPONENTS = {"kcl": "kcl", "kcl_flowlog.processor": "processor"}
+_LIBRARIES = ("boto3", "botocore", "urllib3")
 
 
 def configure(level: str, form: str) -> None:
-    """Send the log of this process to stderr, from `level` up, as `logfmt` or `json`."""
+    """Send the log of this process to stderr, from `level` up; `form` is `logfmt` or `json`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(form))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # They tell of each endpoint at INFO, and of whole requests at DEBUG.
-    for library in ("boto3", "botocore", "urllib3"):
+    # They log each endpoint at INFO, and whole requests at DEBUG.
+    for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
 
 
@@ -35,24 +36,24 @@ class Formatter(logging.Formatter):
         self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its end."""
+        """Return the line, without its newline."""
         event = {
             "time": datetime.fromtimestamp(record.created, timezone.utc)
             .isoformat(timespec="milliseconds")
             .replace("+00:00", "Z"),
             "level": record.levelname.lower(),
-            "component": _NAMES.get(record.name, "launcher"),
+            "component": _COMPONENTS.get(record.name, "launcher"),
             "msg": record.getMessage(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
             event["trace"] = "".join(traceback.format_exception(*record.exc_info)).strip()
         if self._form == "json":
-            return json.dumps(event, ensure_ascii=False)
+            return json.dumps(event, ensure_ascii=False, default=str)
         return " ".join(f"{key}={_quoted(str(value))}" for key, value in event.items())
 
 
 def _quoted(value: str) -> str:
-    if value and re.fullmatch(r"[^\s\"=\\]+", value) and value.isprintable():
+    if re.fullmatch(r"[^\s\"=\\]+", value) and value.isprintable():
         return value
     return json.dumps(value, ensure_ascii=False)

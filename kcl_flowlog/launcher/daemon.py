@@ -1,19 +1,15 @@
-"""The MultiLangDaemon as a child process: its command line, its log, its life.
+"""The MultiLangDaemon as a child process: its command line, its environment, its start and its end.
 
-`command` and `environment` are pure. `Daemon` starts one daemon in a session
-of its own, so that a Ctrl-C or a signal to our group does not reach the
-processors, which would then die before their last checkpoint. Only the
-daemon's own process is asked to stop; only the final SIGKILL goes to all.
+The daemon has its own session, so that a Ctrl-C or a signal to the launcher's group doesn't reach the processors: they
+would die before their last checkpoint. SIGTERM goes to the daemon alone, which then stops the processors in order. Only
+the last SIGKILL goes to all of them.
 
-The daemon exits with 0 when its initialisation failed, so its exit code says
-little: whoever did not ask for an exit has to treat it as a failure.
+The exit code proves little: the daemon also ends with 0 if its initialisation failed.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -21,40 +17,31 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
+from kcl_flowlog.launcher.daemon_log import JUL_FORMAT, DaemonLog
 from kcl_flowlog.launcher.java import Jars, Java
 from kcl_flowlog.launcher.parent_death import end_with_parent
 
-log = logging.getLogger("kcl")
-
 _MAIN_CLASS = "software.amazon.kinesis.multilang.MultiLangDaemon"
-_READY = "Initialization complete. Starting worker loop."
-_LINE = re.compile(r"(TRACE|DEBUG|INFO|WARN|ERROR) (\S+) (.*)")
-# What the KCL tells at INFO is of use only to its friends.
-_LEVELS = {
-    "TRACE": logging.DEBUG,
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.DEBUG,
-    "WARN": logging.WARNING,
-    "ERROR": logging.ERROR,
-}
-_TAIL = 20
-# How long the dead may take to be gone; where nobody reaps them, they stay.
-_DYING = 1.0
+_POLL_INTERVAL = 0.05
+# Killed processes that this process can't reap stay in the group, so don't wait long for them.
+_REAP_TIMEOUT = 1.0
+_READER_TIMEOUT = 5.0
 
 
 def executable(python: str) -> str:
-    """Return the KCL's `executableName`: the processor's command.
+    """Return the KCL's `executableName`: the command of a processor, run by the interpreter `python`.
 
-    The KCL splits it at spaces and knows no quotes, so an interpreter whose
-    path has a space is named alone and found by PATH; see `environment`.
+    The KCL splits it at spaces and knows no quotes. So if the path of the interpreter has a space, only its name is
+    given, and `environment` puts its folder on the PATH.
     """
     name = os.path.basename(python) if " " in python else python
     return f"{name} -m kcl_flowlog.processor"
 
 
 def environment(environ: Mapping[str, str], python: str) -> dict[str, str]:
-    """Return the daemon's environment, which its processors inherit."""
+    """Return the environment of the daemon and its processors, which finds `python` as `executable` names it."""
     if " " not in python:
         return dict(environ)
     path = os.pathsep.join((os.path.dirname(python), environ.get("PATH", os.defpath)))
@@ -62,14 +49,15 @@ def environment(environ: Mapping[str, str], python: str) -> dict[str, str]:
 
 
 def command(java: Java, jars: Jars, options: Sequence[str], debug: bool, properties: Path, logback: Path) -> list[str]:
-    """Return the daemon's command line."""
+    """Return the daemon's command line; `options` are the user's options of Java."""
     return [
         java.command,
         *options,
-        # Without memory the daemon would go on as a leader that assigns no shards.
+        # After an OutOfMemoryError the KCL may go on as a leader that assigns no shards.
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
         "-Dfile.encoding=UTF-8",
+        f"-Djava.util.logging.SimpleFormatter.format={JUL_FORMAT}",
         f"-Dkcl.log.level={'INFO' if debug else 'WARN'}",
         "-cp",
         f"{jars.folder}/*",
@@ -82,13 +70,35 @@ def command(java: Java, jars: Jars, options: Sequence[str], debug: bool, propert
 
 
 class Daemon:
-    """One run of the daemon, from its start to its end; `before_kill` is called before processors are killed."""
+    """One run of the daemon. `before_kill` is called before processors are killed."""
 
     def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str], before_kill: Callable[[], None] = lambda: None
+        self,
+        process: subprocess.Popen[str],
+        output: IO[str],
+        before_kill: Callable[[], None],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
+        self._process = process
+        self._output = output
         self._before_kill = before_kill
-        self._process = subprocess.Popen(
+        self._clock = clock
+        self._sleep = sleep
+        self._log = DaemonLog()
+        self._reader = threading.Thread(target=self._read_output, name="daemon-log", daemon=True)
+
+    @classmethod
+    def start(
+        cls,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        before_kill: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Daemon:
+        """Start the daemon from its command line. Call it from the main thread. Raises `OSError`."""
+        process = subprocess.Popen(
             end_with_parent(argv, signal.SIGKILL),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
@@ -99,42 +109,55 @@ class Daemon:
             errors="replace",
             start_new_session=True,
         )
-        self.is_ready = False
-        self.tail: list[str] = []
-        self._reader = threading.Thread(target=self._read_log, name="daemon-log", daemon=True)
-        self._reader.start()
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        daemon = cls(process, process.stdout, before_kill, clock, sleep)
+        daemon._reader.start()
+        return daemon
 
     @property
     def pid(self) -> int:
-        """The process id, which is also that of its session and group."""
+        """The process id, which is also the id of its session and group."""
         return self._process.pid
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the daemon has said that it is initialised."""
+        return self._log.is_ready
+
+    @property
+    def tail(self) -> list[str]:
+        """The last warnings of its log, the oldest first."""
+        return self._log.tail
 
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """Ask for the last checkpoints and an end."""
+        """Ask the daemon to make the last checkpoints and end."""
         if self.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
     def end(self, patience: float = 5.0) -> None:
-        """Leave nothing of it: wait a little for processors to see the end of their input, then kill the group."""
+        """Leave no process of the daemon's group.
+
+        Kills a daemon that still runs. Gives its processors `patience` seconds to see the end of their input, and then
+        kills them too.
+        """
         if self.poll() is None:
             self._kill_group()
             self._process.wait()
         self._wait_for_group(patience)
         self._kill_group()
-        self._wait_for_group(_DYING)
-        self._reader.join(timeout=5.0)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._wait_for_group(_REAP_TIMEOUT)
+        self._reader.join(_READER_TIMEOUT)
+        self._output.close()
 
     def _wait_for_group(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while self._group_exists() and time.monotonic() < deadline:
-            _reap_orphans(self.pid)
-            time.sleep(0.05)
+        deadline = self._clock() + seconds
+        while self._group_exists() and self._clock() < deadline:
+            _reap_group(self.pid)
+            self._sleep(_POLL_INTERVAL)
 
     def _group_exists(self) -> bool:
         try:
@@ -150,24 +173,14 @@ class Daemon:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def _read_log(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - asked for above
-        for line in self._process.stdout:
-            self._take(line.rstrip("\n"))
-
-    def _take(self, line: str) -> None:
-        match = _LINE.fullmatch(line)
-        level, source, text = match.groups() if match else ("WARN", "", line)
-        if source == "Scheduler" and text.startswith(_READY):
-            self.is_ready = True
-        if _LEVELS[level] >= logging.WARNING and text.strip():
-            self.tail = [*self.tail[1 - _TAIL :], text]
-        if text.strip():
-            log.log(_LEVELS[level], "%s", text, extra={"fields": {"source": source} if source else {}})
+    def _read_output(self) -> None:
+        for line in self._output:
+            self._log.add(line.rstrip("\n"))
+        self._log.flush()
 
 
-def _reap_orphans(group: int) -> None:
-    """Reap processes of an ended daemon's group, which became our children when it died."""
+def _reap_group(group: int) -> None:
+    """Reap the ended processes of a group; this process became their parent when the daemon ended."""
     try:
         while os.waitpid(-group, os.WNOHANG) != (0, 0):
             pass

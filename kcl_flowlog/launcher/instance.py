@@ -176,7 +176,7 @@ class _Builder:
         )
         environ = daemon_environment(self.environ, self.aws.region)
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
-        return Daemon(argv, daemon.environment(environ, sys.executable), before_kill)
+        return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)
 
     def _build(self) -> dict[str, str]:
         return {

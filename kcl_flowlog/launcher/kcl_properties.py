@@ -1,10 +1,8 @@
-"""The properties of the KCL, rendered from the shipped template and checked.
+"""Checks the properties of the KCL, and renders the properties file from the shipped template.
 
-Pure: text in, text out. The KCL ignores a property that it does not know, so
-one that is not in `KNOWN` is a `ConfigError` here.
+Pure. The KCL ignores a property that it does not know; here it is a `ConfigError`.
 
-Source of the names: the setters of `MultiLangDaemonConfiguration` and its
-beans, amazon-kinesis-client 3.1.3.
+Source of the names: the setters of `MultiLangDaemonConfiguration` and its beans, amazon-kinesis-client 3.1.3.
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ from difflib import get_close_matches
 
 from kcl_flowlog.errors import ConfigError
 
-# What the launcher itself decides, and the option that a user gives instead.
-OWN = {
+LAUNCHER_PROPERTIES = {
     "applicationName": "--application",
     "streamName": "--stream",
     "streamArn": "--stream",
@@ -31,13 +28,15 @@ OWN = {
     "callProcessRecordsEvenForEmptyRecordList": "",
     "shutdownGraceMillis": "--shutdown-grace",
     "metricsLevel": "--kcl-metrics",
-    # The launcher reads the lease table as well, and knows only these.
+    # The launcher reads the lease table too, and must find it where the KCL does.
     "dynamoDBEndpoint": "AWS_ENDPOINT_URL_DYNAMODB",
     "dynamoDbClient.endpointOverride": "AWS_ENDPOINT_URL_DYNAMODB",
     "AwsCredentialsProviderDynamoDB": "the credentials of the environment",
 }
 
-KNOWN = frozenset(
+"""The properties that the launcher sets, each with what a user sets instead; empty if a user can't change it."""
+
+USER_PROPERTIES = frozenset(
     [
         "AwsCredentialsProvider",
         "AwsCredentialsProviderCloudWatch",
@@ -111,31 +110,33 @@ KNOWN = frozenset(
         "staleWorkerMetricsEntryCleanupDuration",
     ]
 )
+"""The properties that a user may set."""
 
 
 def check_extra(extra: Iterable[str]) -> None:
     """Check the keys of `--kcl-property`. Raises `ConfigError` if a user can't set a key."""
     for key in extra:
-        if key in OWN:
-            instead = f"; use {OWN[key]}" if OWN[key] else ""
+        if key in LAUNCHER_PROPERTIES:
+            instead = f"; use {LAUNCHER_PROPERTIES[key]}" if LAUNCHER_PROPERTIES[key] else ""
             raise ConfigError(f"--kcl-property: kcl-flowlog sets {key} itself{instead}.")
-        if key not in KNOWN:
-            near = get_close_matches(key, KNOWN, n=1)
+        if key not in USER_PROPERTIES:
+            near = get_close_matches(key, USER_PROPERTIES, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigError(f"--kcl-property: the KCL has no property {key!r}, and would ignore it{hint}")
 
 
-def render(template: str, holes: Mapping[str, str], extra: Mapping[str, str]) -> str:
-    """Return the properties file: the template with its holes filled, and `extra` in the place of its lines.
+def render(template: str, values: Mapping[str, str], extra: Mapping[str, str]) -> str:
+    """Return the text of the properties file: the template with `values` for its names behind a dollar sign.
 
-    Raises `ConfigError` for a key of the template that the KCL does not know.
+    A property in `extra` replaces the template's line, or is added at the end. Raises `ConfigError` if the template has
+    a key that the KCL does not know.
     """
-    text = string.Template(template).substitute({name: _escaped(value) for name, value in holes.items()})
+    text = string.Template(template).substitute({name: _escaped(value) for name, value in values.items()})
     lines = []
     for line in text.splitlines():
         key = line.partition("=")[0].strip()
         if not line.startswith("#") and key:
-            if key not in KNOWN and key not in OWN:
+            if key not in USER_PROPERTIES and key not in LAUNCHER_PROPERTIES:
                 raise ConfigError(f"properties/kcl.properties: the KCL has no property {key!r}.")
             if key in extra:
                 continue
@@ -145,7 +146,7 @@ def render(template: str, holes: Mapping[str, str], extra: Mapping[str, str]) ->
 
 
 def _escaped(value: str) -> str:
-    """Escape what a Java properties file would read otherwise; it is Latin-1 and knows backslashes."""
+    """Escape a value for a Java properties file, which is Latin-1 and treats backslashes as escapes."""
     escaped = value.replace("\\", "\\\\")
     return "".join(
         char if " " <= char <= "~" else "".join(f"\\u{unit:04x}" for unit in _utf16(char)) for char in escaped

@@ -1,15 +1,13 @@
-"""The lock of the KCL's leader, as far as a launcher may touch it: what its own daemon leaves behind.
+"""Releases the lock of the KCL's leader that this instance's daemon left behind.
 
-Only the leader hands out shards. The lock of a leader that died, or was ended
-before it could let go, would keep all others from leading for two minutes,
-the new daemon of the same instance among them, and the KCL has no setting for
-that. But whoever has started a daemon knows when it is gone.
+Only the leader assigns shards. If a leader is killed, its lock keeps every other worker from leading for two minutes,
+even the next daemon of the same instance, and the KCL has no setting for that. But the launcher knows when its daemon
+is gone.
 
-Promises to delete no other worker's lock. What fails is logged and let be: the
-lock expires by itself.
+Never deletes the lock of another worker. A failure is only logged, because the lock expires by itself.
 
-Source of the item: `AmazonDynamoDBLockClient` of amazon-dynamodb-lock-client,
-and `CoordinatorState.LEADER_HASH_KEY`, amazon-kinesis-client 3.1.3.
+Source of the item: `AmazonDynamoDBLockClient` of amazon-dynamodb-lock-client, and `CoordinatorState.LEADER_HASH_KEY` of
+amazon-kinesis-client 3.1.3.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class LeaderLock:
-    """The lock of one application's leader, in its table of the coordinator's state."""
+    """The leader's lock of one application, in its table of coordinator state. `dynamodb` is a boto3 client."""
 
     def __init__(self, dynamodb: Any, table: str, worker_id: str) -> None:
         self._dynamodb = dynamodb
@@ -31,7 +29,7 @@ class LeaderLock:
         self._worker_id = worker_id
 
     def release(self) -> None:
-        """Delete the lock if this worker has it. Only to be called while no daemon of this worker runs."""
+        """Delete the lock if this worker holds it. Call it only while no daemon of this worker runs."""
         try:
             self._dynamodb.delete_item(
                 TableName=self._table,
@@ -40,8 +38,11 @@ class LeaderLock:
                 ExpressionAttributeValues={":me": {"S": self._worker_id}},
             )
         except AWS_ERRORS as error:
-            # Another one leads, or nobody ever has.
+            # A failed condition: another worker leads, or no worker. A missing table: no daemon has run yet.
             if not is_failed_condition(error) and not is_missing_table(error):
-                log.warning("The lock of the KCL's leader could not be released, if it was ours: %s", error)
+                log.warning(
+                    "Leader lock not released; if this worker held it, it expires within two minutes",
+                    extra={"fields": {"table": self._table, "error": error}},
+                )
         else:
-            log.info("The daemon had led the fleet; its lock is released, so that another one can lead at once")
+            log.info("Released the leader lock, so that another worker can lead at once")

@@ -1,9 +1,9 @@
-"""The KCL's lease table, as far as commits need it: reading a shard's row, and adding a claim to it.
+"""Reads a shard's row in the KCL's lease table, and adds claims to it.
 
-The claims are an attribute of their own, which the KCL leaves alone: it
-updates the attributes that it knows, and never replaces a row.
+The claims are an additional attribute. The KCL leaves it alone: it updates the attributes that it knows, and never
+replaces a row.
 
-Source of the columns: `DynamoDBLeaseSerializer`, amazon-kinesis-client 3.1.3.
+Source of the attributes: `DynamoDBLeaseSerializer`, amazon-kinesis-client 3.1.3.
 """
 
 from __future__ import annotations
@@ -19,33 +19,32 @@ CLAIMS = "flowlogClaims"
 
 
 class LeaseTable:
-    """The rows of one application. Gets its DynamoDB client through the constructor; raises `aws.AWS_ERRORS`."""
+    """The lease table of one application. `dynamodb` is a boto3 client; each call may raise `aws.AWS_ERRORS`."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
 
-    def row(self, shard_id: str) -> LeaseRow | None:
-        """Return the row of a shard as of now, None where there is none."""
-        answer = self._dynamodb.get_item(
+    def read_row(self, shard_id: str) -> LeaseRow | None:
+        """Return the current row of a shard, or None if there is no row."""
+        response = self._dynamodb.get_item(
             TableName=self._table,
             Key={"leaseKey": {"S": shard_id}},
             ConsistentRead=True,
             ProjectionExpression=f"leaseOwner, checkpoint, checkpointSubSequenceNumber, {CLAIMS}",
         )
-        row = answer.get("Item")
-        if row is None:
+        item = response.get("Item")
+        if item is None:
             return None
-        checkpoint = Position(row["checkpoint"]["S"], int(row["checkpointSubSequenceNumber"]["N"]))
-        return LeaseRow(row.get("leaseOwner", {}).get("S", ""), checkpoint, row.get(CLAIMS, {}).get("S", ""))
+        checkpoint = Position(item["checkpoint"]["S"], int(item["checkpointSubSequenceNumber"]["N"]))
+        return LeaseRow(item.get("leaseOwner", {}).get("S", ""), checkpoint, item.get(CLAIMS, {}).get("S", ""))
 
     def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
-        """Add a claim that begins at the row's checkpoint; say whether the row was still as it had been read.
+        """Add a claim that begins at the row's checkpoint, if the row is still as it was read; return whether it was.
 
-        As every claim changes the condition of the next, a request that comes
-        late, or twice, changes nothing.
+        Each claim is part of the condition for the next. So a request that arrives late or twice changes nothing.
         """
-        before = f"{CLAIMS} = :before" if row.claims else f"attribute_not_exists({CLAIMS})"
+        unchanged_claims = f"{CLAIMS} = :before" if row.claims else f"attribute_not_exists({CLAIMS})"
         values = {
             ":owner": {"S": row.owner},
             ":sequence": {"S": row.checkpoint.sequence},
@@ -60,7 +59,7 @@ class LeaseTable:
                 Key={"leaseKey": {"S": shard_id}},
                 UpdateExpression=f"SET {CLAIMS} = :after",
                 ConditionExpression="leaseOwner = :owner AND checkpoint = :sequence"
-                f" AND checkpointSubSequenceNumber = :sub AND {before}",
+                f" AND checkpointSubSequenceNumber = :sub AND {unchanged_claims}",
                 ExpressionAttributeValues=values,
             )
         except Exception as error:

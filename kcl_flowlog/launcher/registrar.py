@@ -1,11 +1,10 @@
-"""Makes the claims of this instance known in the lease table, and settles commits by the claims found there.
+"""Registers the claims of this instance in the lease table, and settles commits in doubt by the claims found there.
 
-Promises that a claim is registered only while its processor is the shard's
-latest here, and its instance the owner in the lease table. Where the lease
-table or the ledger can't be used, `register` goes on trying; `settle_left`
-leaves it for later.
+Promises that a claim is registered only while its processor is the shard's latest on this instance, and the lease table
+names this instance as the owner. If the lease table or the ledger can't be used, `register` tries again, and
+`settle_left` leaves the commit for later.
 
-Used by several threads at once: each call has a ledger connection of its own.
+Several threads may use it at once: each call opens the ledger for itself.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ from kcl_flowlog.inventory.aws import AWS_ERRORS
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 1.0
+_RETRY_PAUSE = 1.0
 
 
 class Leases(Protocol):
-    """The lease table, as `kcl_flowlog.launcher.leases.LeaseTable` knows it."""
+    """The lease table; see `kcl_flowlog.launcher.leases.LeaseTable`."""
 
-    def row(self, shard_id: str) -> LeaseRow | None:
-        """Return the row of a shard as of now, None where there is none."""
+    def read_row(self, shard_id: str) -> LeaseRow | None:
+        """Return the current row of a shard, or None if there is no row."""
 
     def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
-        """Add a claim; say whether the row was still as it had been read."""
+        """Add a claim if the row is still as it was read; return whether it was."""
 
 
 class Registrar:
@@ -53,58 +52,71 @@ class Registrar:
         self._worker_id = worker_id
         self._sleep = sleep
         self.damage: Exception | None = None
-        """What told that the ledger is damaged, which only a new start can mend."""
+        """The error that shows that the ledger is damaged; only a restart of the instance repairs that."""
 
     def register(self, hello: Hello) -> Permit | None:
-        """Register a processor's claim, and settle what earlier ones of its shard left.
+        """Register a processor's claim, and settle the commits that earlier processors of its shard left.
 
-        Return None where its lease is gone already, or a newer processor has its shard.
+        Return None if the processor has lost its lease, or a newer processor has its shard.
         """
         while True:
             try:
                 with self._open_ledger() as ledger:
                     return self._try_to_register(ledger, hello)
             except _RowChanged:
-                log.debug("The lease row of %s has changed meanwhile", hello.shard_id)
+                log.debug("Lease row changed; reading it again", extra={"fields": {"shard_id": hello.shard_id}})
             except (*AWS_ERRORS, LedgerError) as error:
                 if is_damage(error):
                     self.damage = error
-                log.warning("The claim on %s can't be registered yet: %s", hello.shard_id, error)
-            self._sleep(_PAUSE)
+                log.warning(
+                    "Claim can't be registered yet; trying again",
+                    extra={"fields": {"shard_id": hello.shard_id, "error": error, "retry_seconds": _RETRY_PAUSE}},
+                )
+            self._sleep(_RETRY_PAUSE)
 
     def _try_to_register(self, ledger: Ledger, hello: Hello) -> Permit | None:
-        # A processor that is gone must not be waited with, even while the lease table can't be read.
+        # Don't keep trying for a processor that is gone, even while the lease table can't be read.
         if not ledger.is_held_by(hello.shard_id, hello.token):
             return None
-        row = self._leases.row(hello.shard_id)
-        # And again after the row was read: a newer claim that is registered since then has changed it.
+        row = self._leases.read_row(hello.shard_id)
+        # Check again: a newer processor may have registered its claim before the row was read.
         if not ledger.is_held_by(hello.shard_id, hello.token):
             return None
         if row is None or not has_claim(row, hello.token):
-            begins_at = Position(hello.sequence_number, hello.sub_sequence_number)
-            if row is None or (row.owner, row.checkpoint) != (self._worker_id, begins_at):
-                log.warning("The lease of %s has gone on without its processor: %s", hello.shard_id, row)
-                return None
-            if not self._leases.add_claim(hello.shard_id, row, hello.token, hello.suspect):
-                raise _RowChanged
-            row = row._replace(claims=with_claim(row, hello.token, hello.suspect))
+            row = self._add_claim(row, hello)
+        if row is None:
+            return None
         for left in ledger.left_commits():
             if left.shard_id == hello.shard_id:
                 _settle(ledger, left, row)
         return Permit(poison(row))
 
-    def settle_left(self) -> bool:
-        """Settle those commits of this instance in doubt that the lease table can decide by now.
+    def _add_claim(self, row: LeaseRow | None, hello: Hello) -> LeaseRow | None:
+        """Return the row with the claim, or None if the lease is not the processor's any more."""
+        begins_at = Position(hello.sequence_number, hello.sub_sequence_number)
+        if row is None or (row.owner, row.checkpoint) != (self._worker_id, begins_at):
+            log.warning(
+                "Lease changed before its processor could claim it; the processor ends",
+                extra={"fields": {"shard_id": hello.shard_id, **_describe(row)}},
+            )
+            return None
+        if not self._leases.add_claim(hello.shard_id, row, hello.token, hello.suspect):
+            raise _RowChanged
+        return row._replace(claims=with_claim(row, hello.token, hello.suspect))
 
-        Return whether it could be asked.
+    def settle_left(self) -> bool:
+        """Settle the commits in doubt that the lease table can decide by now.
+
+        Return whether the lease table could be read.
         """
         with self._open_ledger() as ledger:
             for left in ledger.left_commits():
                 try:
-                    row = self._leases.row(left.shard_id)
+                    row = self._leases.read_row(left.shard_id)
                 except AWS_ERRORS as error:
                     log.warning(
-                        "A commit of %s waits for the lease table, which can't be read: %s", left.shard_id, error
+                        "Commit in doubt stays unsettled: the lease table can't be read",
+                        extra={"fields": {"shard_id": left.shard_id, "error": error}},
                     )
                     return False
                 _settle(ledger, left, row)
@@ -112,17 +124,23 @@ class Registrar:
 
 
 class _RowChanged(Exception):
-    """The lease row is not as it was read any more: look again."""
+    """The lease row changed after it was read; read it again."""
+
+
+def _describe(row: LeaseRow | None) -> dict[str, str]:
+    """Return the fields of a log line that show what the row says."""
+    return {"lease": "deleted"} if row is None else {"owner": row.owner, "checkpoint": row.checkpoint.sequence}
 
 
 def _settle(ledger: Ledger, left: LeftCommit, row: LeaseRow | None) -> None:
-    decided = verdict(row, left.token, left.upto)
-    settled = ledger.settle(left, decided) if decided is not None else None
-    if settled is not None and decided is not None:
+    decision = verdict(row, left.token, left.upto)
+    if decision is None:
+        return
+    settlement = ledger.settle(left, decision)
+    # None if another thread has settled it.
+    if settlement is not None:
         log.log(
-            logging.WARNING if decided is Verdict.UNDECIDED else logging.INFO,
-            "A commit of %s was in doubt; its lease says: %s",
-            left.shard_id,
-            decided.value,
-            extra={"fields": settled._asdict()},
+            logging.WARNING if decision is Verdict.UNDECIDED else logging.INFO,
+            "Settled a commit in doubt",
+            extra={"fields": {"shard_id": left.shard_id, "verdict": decision.value, **settlement._asdict()}},
         )

@@ -31,8 +31,13 @@ _LAST_LINES = 3
 class Run(Protocol):
     """One run of the daemon, such as `kcl_flowlog.launcher.daemon.Daemon`."""
 
-    is_ready: bool
-    tail: list[str]
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is initialised."""
+
+    @property
+    def tail(self) -> list[str]:
+        """The last warnings of its log, the oldest first."""
 
     @property
     def pid(self) -> int:

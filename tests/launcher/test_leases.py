@@ -1,4 +1,4 @@
-"""The lease table as DynamoDB has it: what is read of a row, and when a claim is added to it."""
+"""The lease table in DynamoDB: reading a row, and the conditions for adding a claim to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from kcl_flowlog.commits.claims import LeaseRow, has_claim
+from kcl_flowlog.commits.claims import LeaseRow, has_claim, with_claim
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.inventory.aws import AWS_ERRORS
 from kcl_flowlog.launcher.leases import LeaseTable
@@ -49,7 +49,7 @@ def table(dynamodb: Any) -> LeaseTable:
 
 
 def change(dynamodb: Any, name: str, value: dict[str, str]) -> None:
-    """Change one attribute as the KCL does."""
+    """Change an attribute as the KCL does."""
     dynamodb.update_item(
         TableName="leases",
         Key={"leaseKey": {"S": SHARD}},
@@ -59,34 +59,50 @@ def change(dynamodb: Any, name: str, value: dict[str, str]) -> None:
 
 def test_a_row_is_read(table: LeaseTable) -> None:
     """Its owner, its checkpoint, and no claims so far."""
-    assert table.row(SHARD) == LeaseRow("worker-1", CHECKPOINT)
-    assert table.row("shardId-000000000009") is None
+    assert LeaseRow("worker-1", CHECKPOINT) == table.read_row(SHARD)
+    assert table.read_row("shardId-000000000009") is None
+
+
+def test_a_row_is_read_as_it_is_now(table: LeaseTable, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a consistent read, DynamoDB may answer with a row that has changed since."""
+    requests = []
+    get_item = dynamodb.get_item
+
+    def record(**request: Any) -> Any:
+        requests.append(request)
+        return get_item(**request)
+
+    monkeypatch.setattr(dynamodb, "get_item", record)
+
+    table.read_row(SHARD)
+
+    assert [True] == [request["ConsistentRead"] for request in requests]
 
 
 def test_a_row_may_have_no_owner(table: LeaseTable, dynamodb: Any) -> None:
-    """A lease that was given up."""
+    """The KCL takes the owner off a lease that was given up."""
     dynamodb.update_item(
         TableName="leases", Key={"leaseKey": {"S": SHARD}}, AttributeUpdates={"leaseOwner": {"Action": "DELETE"}}
     )
 
-    assert table.row(SHARD) == LeaseRow("", CHECKPOINT)
+    assert LeaseRow("", CHECKPOINT) == table.read_row(SHARD)
 
 
 def test_claims_are_added_one_after_the_other(table: LeaseTable, dynamodb: Any) -> None:
     """The KCL's own attributes stay as they are."""
     for token, suspect in (("first", ""), ("second", "mark")):
-        row = table.row(SHARD)
+        row = table.read_row(SHARD)
         assert row is not None
         assert table.add_claim(SHARD, row, token, suspect)
 
-    row = table.row(SHARD)
+    row = table.read_row(SHARD)
     assert row is not None
     assert has_claim(row, "first")
     assert has_claim(row, "second")
     assert row.claims.endswith("!mark")
     item = dynamodb.get_item(TableName="leases", Key={"leaseKey": {"S": SHARD}})["Item"]
     del item["flowlogClaims"]
-    assert item == ROW
+    assert ROW == item
 
 
 @pytest.mark.parametrize(
@@ -98,39 +114,51 @@ def test_claims_are_added_one_after_the_other(table: LeaseTable, dynamodb: Any) 
         ("flowlogClaims", {"S": "other@1"}),
     ],
 )
-@pytest.mark.parametrize("is_first", [True, False], ids=["the first claim", "a later one"])
-def test_a_row_that_changed_meanwhile_gets_no_claim(
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first claim", "a later claim"])
+def test_a_row_that_has_changed_gets_no_claim(
     table: LeaseTable, dynamodb: Any, name: str, value: dict[str, str], is_first: bool
 ) -> None:
-    """A claim says that the row was so at one moment."""
+    """A claim says what the row was when it was added."""
     if not is_first:
-        row = table.row(SHARD)
+        row = table.read_row(SHARD)
         assert row is not None
         assert table.add_claim(SHARD, row, "before")
-    row = table.row(SHARD)
+    row = table.read_row(SHARD)
     assert row is not None
     change(dynamodb, name, value)
 
     assert not table.add_claim(SHARD, row, "late")
 
-    after = table.row(SHARD)
+    after = table.read_row(SHARD)
     assert after is not None
     assert not has_claim(after, "late")
 
 
-def test_a_row_that_is_gone_is_not_made_anew(table: LeaseTable, dynamodb: Any) -> None:
+def test_a_deleted_row_is_not_created_again(table: LeaseTable, dynamodb: Any) -> None:
     """A row without the KCL's attributes would stop the KCL."""
-    row = table.row(SHARD)
+    row = table.read_row(SHARD)
     assert row is not None
     dynamodb.delete_item(TableName="leases", Key={"leaseKey": {"S": SHARD}})
 
     assert not table.add_claim(SHARD, row, "late")
-    assert table.row(SHARD) is None
+    assert table.read_row(SHARD) is None
 
 
-def test_another_error_is_told(table: LeaseTable, dynamodb: Any) -> None:
+def test_another_error_is_raised(table: LeaseTable, dynamodb: Any) -> None:
     """Only a failed condition means that the row has changed."""
     dynamodb.delete_table(TableName="leases")
 
     with pytest.raises(AWS_ERRORS):
         table.add_claim(SHARD, LeaseRow("worker-1", CHECKPOINT), "late")
+
+
+def test_a_claim_that_is_added_twice_changes_nothing(table: LeaseTable) -> None:
+    """A request may arrive twice; the first has changed the condition of the second."""
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert table.add_claim(SHARD, row, "first")
+    before = table.read_row(SHARD)
+    assert before == row._replace(claims=with_claim(row, "first"))
+
+    assert not table.add_claim(SHARD, row, "first")
+    assert before == table.read_row(SHARD)

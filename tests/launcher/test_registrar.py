@@ -1,4 +1,4 @@
-"""How claims come into the lease table, and what is settled by them, while others come and go."""
+"""Claims reach the lease table and settle commits in doubt, while other processors and instances come and go."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim
+from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim, with_claim
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
@@ -20,9 +21,10 @@ from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.launcher.registrar import Registrar
 from tests.support.lease_fakes import ELSEWHERE, HERE, START, FakeLeases
 
-SHARD = "shardId-000000000000"
+SHARD, OTHER_SHARD = "shardId-000000000000", "shardId-000000000001"
 SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
 UPTO = Position("5")
+DISK_FULL = sqlite3.OperationalError("database or disk is full")
 THROTTLED = botocore.exceptions.ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem")
 
 
@@ -35,24 +37,34 @@ class World:
         self.generation = self.ledger.begin_generation()
         self.leases = FakeLeases()
         self.leases.assign(SHARD, HERE, START)
-        # What happens at each wait.
-        self.meanwhile: list[Callable[[], object]] = []
-        self.registrar = Registrar(self.leases, lambda: Ledger(path), HERE, lambda _: self.meanwhile.pop(0)())
+        self.pauses: list[float] = []
+        self.during_pauses: list[Callable[[], object]] = []
+        """What happens in each pause."""
+        self.opened: list[Ledger] = []
+        self.registrar = Registrar(self.leases, self._open_ledger, HERE, self._pause)
 
-    def claim(self) -> Claim:
-        return self.ledger.claim(SHARD, self.generation)
+    def _open_ledger(self) -> Ledger:
+        self.opened.append(Ledger(self.path))
+        return self.opened[-1]
+
+    def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.during_pauses.pop(0)()
+
+    def claim(self, shard_id: str = SHARD) -> Claim:
+        return self.ledger.claim(shard_id, self.generation)
 
     def hello(self, claim: Claim, at: Position = START) -> Hello:
-        return Hello(SHARD, 1, claim.token, *at)
+        return Hello(claim.shard_id, 1, claim.token, *at)
 
-    def holder(self, at: Position = START) -> Claim:
-        """Return a claim that is registered."""
-        claim = self.claim()
+    def holder(self, at: Position = START, shard_id: str = SHARD) -> Claim:
+        """Return a registered claim."""
+        claim = self.claim(shard_id)
         assert self.registrar.register(self.hello(claim, at))
         return claim
 
     def leave(self, claim: Claim) -> None:
-        """Prepare a commit of one flow, and lose sight of it."""
+        """Prepare a commit of one flow, and end before its outcome is known."""
         delta = Delta()
         delta.add_flow(SERIES, 10, 100)
         delta.add(counts.EVENTS, "counted")
@@ -67,200 +79,292 @@ class World:
     def published(self) -> tuple[int, int]:
         """Flows, and undecided commits."""
         totals = self.ledger.totals()
-        return sum(one.flows for one in totals.traffic), totals.counts.get((counts.UNDECIDED_COMMITS, ""), 0)
+        return sum(total.flows for total in totals.traffic), totals.counts.get((counts.UNDECIDED_COMMITS, ""), 0)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "ledger.sqlite3")
-    yield made
-    made.ledger.close()
+    world = World(tmp_path / "ledger.sqlite3")
+    yield world
+    world.ledger.close()
+
+
+@pytest.fixture
+def unreadable(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """Make each read of the lease table fail with an error, until `readable_again`."""
+
+    def set_error(error: Exception) -> None:
+        def fail(shard_id: str) -> LeaseRow | None:
+            raise error
+
+        monkeypatch.setattr(world.leases, "read_row", fail)
+
+    return set_error
+
+
+@pytest.fixture
+def readable_again(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    read_row = world.leases.read_row
+    return lambda: monkeypatch.setattr(world.leases, "read_row", read_row)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, Any]]]:
+    """Return message and fields of each warning."""
+    return [
+        (record.getMessage(), record.__dict__["fields"])
+        for record in caplog.records
+        if record.levelno >= logging.WARNING
+    ]
+
+
+def test_a_claim_names_its_processor_and_where_it_begins(world: World) -> None:
+    """The lease row has the claim before its processor may commit."""
+    claim = world.claim()
+
+    assert Permit(frozenset()) == world.registrar.register(world.hello(claim))
+
+    assert with_claim(LeaseRow(HERE, START), claim.token) == world.claims
+    assert [] == world.pauses
 
 
 def test_a_claim_is_registered_once(world: World) -> None:
-    """A request that was answered on the way, and is repeated, finds itself there."""
+    """A processor whose answer was lost asks again, and gets it, even if its checkpoint has moved on."""
     claim = world.holder()
     before = world.claims
+    world.leases.assign(SHARD, HERE, UPTO)
 
     assert world.registrar.register(world.hello(claim))
-    assert world.claims == before
+    assert before == world.claims
 
 
 @pytest.mark.parametrize(
     ("owner", "checkpoint"),
     [(ELSEWHERE, START), (HERE, UPTO), ("", START)],
-    ids=["it was leased to another", "its checkpoint went on", "it was given up"],
+    ids=["another owner", "another checkpoint", "no owner"],
 )
-def test_a_lease_that_went_on_is_not_claimed(world: World, owner: str, checkpoint: Position) -> None:
-    """What the processor was told is no longer so, and it may commit nothing."""
+def test_a_lease_that_has_changed_is_not_claimed(
+    world: World, caplog: pytest.LogCaptureFixture, owner: str, checkpoint: Position
+) -> None:
+    """The processor began from a state that is no longer true, so it may not commit."""
     world.leases.assign(SHARD, owner, checkpoint)
 
-    assert not world.registrar.register(world.hello(world.claim()))
+    assert world.registrar.register(world.hello(world.claim())) is None
     assert world.claims == ""
+    expected = {"shard_id": SHARD, "owner": owner, "checkpoint": checkpoint.sequence}
+    assert [("Lease changed before its processor could claim it; the processor ends", expected)] == warnings(caplog)
 
 
-def test_a_shard_that_has_no_row_is_not_claimed(world: World) -> None:
+def test_a_shard_without_a_row_is_not_claimed(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """The KCL deletes the row of a shard that ended long ago."""
     del world.leases.rows[SHARD]
 
-    assert not world.registrar.register(world.hello(world.claim()))
+    assert world.registrar.register(world.hello(world.claim())) is None
+    assert [{"shard_id": SHARD, "lease": "deleted"}] == [fields for _, fields in warnings(caplog)]
 
 
 def test_only_the_latest_processor_is_registered(world: World) -> None:
-    """An older one of the same instance must not come after it: it would look as if it had begun from there."""
+    """A claim of an older processor after that of a newer would look as if the older had begun there."""
     old = world.claim()
     new = world.claim()
 
-    assert not world.registrar.register(world.hello(old))
+    assert world.registrar.register(world.hello(old)) is None
     assert world.registrar.register(world.hello(new))
 
 
-def test_a_processor_of_a_daemon_that_is_gone_is_not_registered(world: World) -> None:
-    """Nor waited with for ever."""
+def test_a_processor_of_an_earlier_daemon_is_not_registered(world: World) -> None:
+    """Its shard may already have a processor of the next daemon."""
     old = world.claim()
     world.ledger.begin_generation()
 
-    assert not world.registrar.register(world.hello(old))
+    assert world.registrar.register(world.hello(old)) is None
 
 
-def test_one_that_is_gone_is_not_waited_with_while_the_lease_table_fails(
+def test_a_processor_that_was_replaced_is_not_tried_again(
+    world: World, unreadable: Callable[[Exception], None]
+) -> None:
+    """Even while the lease table fails: otherwise a thread would try for a processor that is gone."""
+    old = world.claim()
+    unreadable(THROTTLED)
+    world.during_pauses = [world.ledger.begin_generation]
+
+    assert world.registrar.register(world.hello(old)) is None
+    assert [1.0] == world.pauses
+
+
+def test_a_processor_that_is_replaced_before_its_row_is_read_is_not_registered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else its thread would wait for as long, and find a new daemon then."""
+    """The row that it reads has the claim of the newer processor already, which no condition would refuse."""
     old = world.claim()
+    read_row = world.leases.read_row
 
-    def fail(shard_id: str) -> LeaseRow | None:
-        raise THROTTLED
+    def replace_first(shard_id: str) -> LeaseRow | None:
+        monkeypatch.setattr(world.leases, "read_row", read_row)
+        world.holder()
+        return read_row(shard_id)
 
-    monkeypatch.setattr(world.leases, "row", fail)
-    world.meanwhile = [world.ledger.begin_generation]
+    monkeypatch.setattr(world.leases, "read_row", replace_first)
 
-    assert not world.registrar.register(world.hello(old))
-    assert world.meanwhile == []
-
-
-def test_damage_is_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a new start can mend it; what passes is no damage."""
-    row = world.leases.row
-    errors = [sqlite3.OperationalError("database or disk is full"), sqlite3.DatabaseError("malformed")]
-    noted = []
-
-    def fail(shard_id: str) -> LeaseRow | None:
-        if not errors:
-            return row(shard_id)
-        raise errors.pop(0)
-
-    monkeypatch.setattr(world.leases, "row", fail)
-    world.meanwhile = [lambda: noted.append(world.registrar.damage)] * 2
-
-    assert world.registrar.register(world.hello(world.claim()))
-    assert [str(one) for one in noted] == ["None", "malformed"]
+    assert world.registrar.register(world.hello(old)) is None
+    assert 1 == len(world.claims.split())
+    assert not has_claim(world.leases.rows[SHARD], old.token)
 
 
-def test_a_newer_processor_that_comes_in_between_goes_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at the row and the write, the shard is claimed anew and registered: the old one finds out."""
+def test_a_processor_that_is_replaced_before_its_claim_is_written_is_not_registered(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The write fails, because the row has another claim by then, and the next try finds out why."""
     old = world.claim()
     add_claim = world.leases.add_claim
 
-    def overtaken(shard_id: str, row: LeaseRow, token: str, suspect: str) -> bool:
+    def replace_first(shard_id: str, row: LeaseRow, token: str, suspect: str) -> bool:
         monkeypatch.setattr(world.leases, "add_claim", add_claim)
         world.holder()
         return add_claim(shard_id, row, token, suspect)
 
-    monkeypatch.setattr(world.leases, "add_claim", overtaken)
-    world.meanwhile.append(lambda: None)
+    monkeypatch.setattr(world.leases, "add_claim", replace_first)
+    world.during_pauses.append(lambda: None)
 
-    assert not world.registrar.register(world.hello(old))
-    assert len(world.claims.split()) == 1
+    assert world.registrar.register(world.hello(old)) is None
+    assert 1 == len(world.claims.split())
     assert not has_claim(world.leases.rows[SHARD], old.token)
+    assert [] == warnings(caplog)
 
 
-def test_a_row_that_another_changes_meanwhile_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claims are never lost by being overwritten."""
+def test_a_row_that_changes_before_the_write_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A claim is added to the others, and never replaces them."""
     rows = [LeaseRow(HERE, START), LeaseRow(HERE, START, "other@1")]
     world.leases.rows[SHARD] = rows[1]
-    monkeypatch.setattr(world.leases, "row", lambda _: rows.pop(0))
-    world.meanwhile.append(lambda: None)
-    claim = world.claim()
+    monkeypatch.setattr(world.leases, "read_row", lambda _: rows.pop(0))
+    world.during_pauses.append(lambda: None)
+    caplog.set_level(logging.DEBUG)
 
-    assert world.registrar.register(world.hello(claim))
+    assert world.registrar.register(world.hello(world.claim()))
     assert world.claims.startswith("other@1 ")
+    (record,) = caplog.records
+    assert (logging.DEBUG, "Lease row changed; reading it again") == (record.levelno, record.getMessage())
+    assert {"shard_id": SHARD} == record.__dict__["fields"]
 
 
-@pytest.mark.parametrize(
-    "error", [THROTTLED, sqlite3.OperationalError("database or disk is full")], ids=["the lease table", "the ledger"]
-)
-def test_what_can_not_be_used_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """The processor waits meanwhile; nothing is counted that can't be told later."""
-    row = world.leases.row
-
-    def fail(shard_id: str) -> LeaseRow | None:
-        raise error
-
-    monkeypatch.setattr(world.leases, "row", fail)
-    world.meanwhile = [lambda: None, lambda: monkeypatch.setattr(world.leases, "row", row)]
+@pytest.mark.parametrize("error", [THROTTLED, DISK_FULL], ids=["the lease table", "the ledger"])
+def test_registering_goes_on_until_what_fails_works_again(
+    world: World,
+    unreadable: Callable[[Exception], None],
+    readable_again: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    """The processor waits, and counts nothing before its claim is known."""
+    unreadable(error)
+    world.during_pauses = [lambda: None, readable_again]
     claim = world.claim()
 
     assert world.registrar.register(world.hello(claim))
     assert has_claim(world.leases.rows[SHARD], claim.token)
+    assert [1.0, 1.0] == world.pauses
+    fields = {"shard_id": SHARD, "error": error, "retry_seconds": 1.0}
+    assert [("Claim can't be registered yet; trying again", fields)] * 2 == warnings(caplog)
 
 
-def test_a_new_claim_settles_what_an_earlier_one_left(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Before its processor goes on, so that what was counted is known when it comes again."""
+def test_damage_of_the_ledger_is_noted(
+    world: World, unreadable: Callable[[Exception], None], readable_again: Callable[[], None]
+) -> None:
+    """Only a restart of the instance repairs it; a full disk is no damage."""
+    damage = sqlite3.DatabaseError("malformed")
+
+    def after_full_disk() -> None:
+        assert world.registrar.damage is None
+        unreadable(damage)
+
+    unreadable(DISK_FULL)
+    world.during_pauses = [after_full_disk, readable_again]
+
+    assert world.registrar.register(world.hello(world.claim()))
+    assert damage is world.registrar.damage
+
+
+def test_each_call_closes_its_ledger(world: World) -> None:
+    """Each thread has its own, so they would pile up."""
+    world.holder()
+    world.registrar.settle_left()
+
+    assert 2 == len(world.opened)
+    for ledger in world.opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            ledger.totals()
+
+
+def test_a_new_claim_settles_the_commit_of_the_processor_before(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Before the new processor goes on, so that it knows which records were counted."""
     world.leave(world.holder())
     world.leases.assign(SHARD, HERE, UPTO)
 
     with caplog.at_level(logging.INFO):
         world.holder(UPTO)
 
-    assert world.published == (1, 0)
-    assert [record.fields for record in caplog.records if "its lease says: fold" in record.getMessage()] == [
-        {"flows": 1, "packets": 10, "bytes": 100}
-    ]
+    assert (1, 0) == world.published
+    (record,) = (record for record in caplog.records if record.getMessage() == "Settled a commit in doubt")
+    assert logging.INFO == record.levelno
+    expected = {"shard_id": SHARD, "verdict": "fold", "flows": 1, "packets": 10, "bytes": 100}
+    assert expected == record.__dict__["fields"]
+
+
+def test_a_new_claim_settles_no_commit_of_another_shard(world: World) -> None:
+    """The row of a shard says nothing about another."""
+    world.leases.assign(OTHER_SHARD, HERE, START)
+    world.leave(world.holder(shard_id=OTHER_SHARD))
+
+    world.holder()
+
+    assert [OTHER_SHARD] == [left.shard_id for left in world.ledger.left_commits()]
 
 
 @pytest.mark.parametrize(
-    ("theirs", "published"), [(UPTO, (1, 0)), (START, (0, 0))], ids=["from our commit", "instead of it"]
+    ("begins_at", "published"), [(UPTO, (1, 0)), (START, (0, 0))], ids=["after the commit", "before the commit"]
 )
-def test_others_that_went_on_tell_where_from(world: World, theirs: Position, published: tuple[int, int]) -> None:
-    """However far they are by now, and though nobody comes back here."""
+def test_the_next_holder_decides_by_where_it_begins(
+    world: World, begins_at: Position, published: tuple[int, int]
+) -> None:
+    """However far it is by now, and though the shard never comes back to this instance."""
     world.leave(world.holder())
-    world.leases.claim_elsewhere(SHARD, theirs)
+    world.leases.claim_elsewhere(SHARD, begins_at)
     world.leases.assign(SHARD, ELSEWHERE, Position("900"))
 
     assert world.registrar.settle_left()
-    assert world.published == published
-    assert world.ledger.left_commits() == []
+    assert published == world.published
+    assert [] == world.ledger.left_commits()
 
 
-def test_a_commit_waits_until_someone_comes(world: World) -> None:
-    """A request on its way may still arrive, as long as nobody else has the lease."""
+def test_a_commit_stays_in_doubt_until_the_shard_has_a_next_holder(world: World) -> None:
+    """A checkpoint on its way may still arrive, as long as nobody else has the lease."""
     world.leave(world.holder())
-    world.registrar.settle_left()
-    assert len(world.ledger.left_commits()) == 1
+
+    assert world.registrar.settle_left()
+    assert 1 == len(world.ledger.left_commits())
 
     world.leases.assign(SHARD, HERE, UPTO)
-    world.registrar.settle_left()
+    assert world.registrar.settle_left()
+    assert (1, 0) == world.published
+    assert [] == world.ledger.left_commits()
 
-    assert world.published == (1, 0)
-    assert world.ledger.left_commits() == []
 
-
-def test_a_death_is_told_once(world: World) -> None:
-    """With the next claim, by which any instance knows; a claim that is registered again tells it no second time."""
+def test_a_record_that_kills_becomes_poison_after_some_deaths(world: World) -> None:
+    """Each claim names the record of the last death, for any instance; the same claim again counts no second time."""
     suspect = digest(UPTO)
-    for place in range(DEATHS):
+    for deaths in range(DEATHS):
         assert world.registrar.register(world.hello(world.claim())) == Permit(frozenset())
         hello = world.hello(world.claim())
         hello.suspect = suspect
         permits = [world.registrar.register(hello) for _ in range(2)]
-        assert permits == [Permit(frozenset({suspect} if place + 1 == DEATHS else ()))] * 2
+        assert [Permit(frozenset({suspect} if deaths + 1 == DEATHS else ()))] * 2 == permits
 
-    assert world.registrar.register(world.hello(world.claim())) == Permit(frozenset({suspect}))
+    assert Permit(frozenset({suspect})) == world.registrar.register(world.hello(world.claim()))
 
 
-def test_two_commits_of_two_holders_are_told_apart(world: World) -> None:
-    """The first was never written, the second was, up to the very same position."""
+def test_commits_of_two_holders_are_settled_apart(world: World) -> None:
+    """The checkpoint of the first was never written, that of the second was, up to the same position."""
     world.leave(world.holder())
     world.leases.claim_elsewhere(SHARD, START)
     world.leases.assign(SHARD, HERE, START)
@@ -269,33 +373,60 @@ def test_two_commits_of_two_holders_are_told_apart(world: World) -> None:
 
     world.registrar.settle_left()
 
-    assert world.published == (1, 0)
+    assert (1, 0) == world.published
 
 
-def test_an_undecided_commit_is_folded_counted_and_named(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the claims are gone nobody can tell; the flows count, and so does the doubt."""
+def test_an_undecided_commit_is_folded_counted_and_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Without the claims nobody can tell; the flows count, and the doubt too."""
     world.leave(world.holder())
     world.leases.rows[SHARD] = LeaseRow(ELSEWHERE, Position("900"))
 
     world.registrar.settle_left()
 
-    assert world.published == (1, 1)
-    (record,) = (one for one in caplog.records if one.levelno == logging.WARNING)
-    assert "undecided" in record.getMessage()
-    assert record.fields == {"flows": 1, "packets": 10, "bytes": 100}
+    assert (1, 1) == world.published
+    fields = {"shard_id": SHARD, "verdict": "undecided", "flows": 1, "packets": 10, "bytes": 100}
+    assert [("Settled a commit in doubt", fields)] == warnings(caplog)
 
 
-def test_a_lease_table_that_can_not_be_read_is_left_for_later(
+def test_a_commit_that_another_thread_settles_is_settled_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The commits stay."""
+    """A new claim and the housekeeping may come to it at the same time."""
     world.leave(world.holder())
+    world.leases.assign(SHARD, HERE, UPTO)
+    read_row = world.leases.read_row
+
+    def settle_first(shard_id: str) -> LeaseRow | None:
+        monkeypatch.setattr(world.leases, "read_row", read_row)
+        world.registrar.settle_left()
+        return read_row(shard_id)
+
+    monkeypatch.setattr(world.leases, "read_row", settle_first)
+
+    with caplog.at_level(logging.INFO):
+        assert world.registrar.settle_left()
+
+    assert (1, 0) == world.published
+    assert ["Settled a commit in doubt"] == [record.getMessage() for record in caplog.records]
+
+
+def test_commits_wait_for_a_lease_table_that_can_not_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next would fail too, so the lease table is not read again for it."""
+    world.leases.assign(OTHER_SHARD, HERE, START)
+    for shard_id in (SHARD, OTHER_SHARD):
+        world.leave(world.holder(shard_id=shard_id))
+    read = []
 
     def fail(shard_id: str) -> LeaseRow | None:
+        read.append(shard_id)
         raise THROTTLED
 
-    monkeypatch.setattr(world.leases, "row", fail)
+    monkeypatch.setattr(world.leases, "read_row", fail)
 
     assert not world.registrar.settle_left()
-    assert len(world.ledger.left_commits()) == 1
-    assert "ThrottlingException" in caplog.text
+    assert 2 == len(world.ledger.left_commits())
+    assert 1 == len(read)
+    fields = {"shard_id": read[0], "error": THROTTLED}
+    assert [("Commit in doubt stays unsettled: the lease table can't be read", fields)] == warnings(caplog)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.commits.ledger import Ledger, LedgerError
+from kcl_flowlog.commits.damage import LedgerError
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Heartbeat
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position

@@ -1,4 +1,4 @@
-"""A lease table in memory, with the conditions of the real one."""
+"""A lease table in memory, with the conditions of the real table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ START = Position("TRIM_HORIZON")
 
 
 class FakeLeases:
-    """Rows by shard; what the KCL does to them is done by the test."""
+    """Rows by shard; the test does what the KCL would do to them."""
 
     def __init__(self) -> None:
         self.rows: dict[str, LeaseRow] = {}
 
-    def row(self, shard_id: str) -> LeaseRow | None:
+    def read_row(self, shard_id: str) -> LeaseRow | None:
         return self.rows.get(shard_id)
 
     def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
@@ -25,11 +25,11 @@ class FakeLeases:
         return True
 
     def assign(self, shard_id: str, owner: str, checkpoint: Position) -> None:
-        """Let the KCL lease a shard, or lease it again, with this checkpoint."""
+        """Lease a shard to an owner with this checkpoint, as the KCL does."""
         claims = self.rows[shard_id].claims if shard_id in self.rows else ""
         self.rows[shard_id] = LeaseRow(owner, checkpoint, claims)
 
     def claim_elsewhere(self, shard_id: str, checkpoint: Position, token: str = "other", suspect: str = "") -> None:
-        """Let another instance take a shard and begin from this checkpoint."""
+        """Lease a shard to another instance, which claims it from this checkpoint."""
         self.assign(shard_id, ELSEWHERE, checkpoint)
         assert self.add_claim(shard_id, self.rows[shard_id], token, suspect)
