@@ -193,7 +193,7 @@ def test_a_port_in_use_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         mistake = command("run", *STREAM, "--web.listen-address", address, **aws.environment()).mistake
 
-    assert f"--web.listen-address '{address}' can't be listened on: Address already in use." == mistake
+    assert f"Cannot listen on {address}: Address already in use; check --web.listen-address." == mistake
 
 
 def test_a_replay_reads_the_subnets_from_ec2(command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
