@@ -33,9 +33,10 @@ from kcl_flowlog.config import Config
 from kcl_flowlog.counting.flow_record import nearest_field
 from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.errors import CannotStart, FlowlogError
-from kcl_flowlog.exporter.collector import FlowlogCollector, ShardState, State, metrics_registry
+from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
+from kcl_flowlog.exporter.state import InstanceState, ShardState
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
@@ -137,7 +138,7 @@ class Instance:
         self._settle_at = time.monotonic()
         self._subnets_forgotten_at = time.monotonic()
         self._ledger = Ledger(state.ledger)
-        self._newborns = NewSeries(config.new_series_hold, self._ledger.shown(), self._note_shown)
+        self._new_series = NewSeries(config.new_series_hold, self._ledger.shown(), self._note_shown)
         dynamodb = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
         lease_table = extra.get("tableName", config.application)
         coordinator_table = extra.get("coordinatorStateTableName", f"{config.application}-CoordinatorState")
@@ -207,8 +208,8 @@ class Instance:
         """
         if not self._web_server.scrapes_answered:
             return
-        if self._is_scraped_before(deadline) and self._newborns.held:
-            self._newborns.lift()
+        if self._is_scraped_before(deadline) and self._new_series.is_holding:
+            self._new_series.lift()
             self._is_scraped_before(deadline)
 
     def _is_scraped_before(self, deadline: float) -> bool:
@@ -339,7 +340,7 @@ class Instance:
 
     def _pages(self) -> Pages:
         config = self._config
-        collector = FlowlogCollector(self._read_state, config.traffic_labels, self._newborns, config.max_subnets)
+        collector = FlowlogCollector(self._read_state, config.traffic_labels, self._new_series, config.max_subnets)
         registry = metrics_registry(collector, lambda: self._supervisor.pid)
         return Pages(
             telemetry_path=config.web_telemetry_path,
@@ -348,11 +349,11 @@ class Instance:
             ready=self._why_not_ready,
         )
 
-    def _read_state(self) -> State:
+    def _read_state(self) -> InstanceState:
         # Each scrape has a thread and thereby a connection of its own.
         with Ledger(self._state.ledger) as ledger:
             totals = ledger.totals()
-        return State(
+        return InstanceState(
             totals=totals,
             inventory=self._inventory.current,
             overlaps=Counter(_SHARING[overlap.same_log_group] for overlap in self._inventory.overlaps),

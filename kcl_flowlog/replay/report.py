@@ -14,8 +14,9 @@ from kcl_flowlog.commits.ledger import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.exporter.collector import FlowlogCollector, State, metrics_registry
+from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
+from kcl_flowlog.exporter.state import InstanceState
 from kcl_flowlog.text_table import format_table
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
@@ -103,7 +104,7 @@ def table(delta: Delta, inventory: Inventory) -> str:
 
 def metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
     """Return the report as a metrics page in Prometheus' text format."""
-    state = State(totals=_totals(delta), inventory=inventory)
+    state = InstanceState(totals=_totals(delta), inventory=inventory)
     collector = FlowlogCollector(lambda: state, traffic_labels, max_subnets=max_subnets)
     _, page = renderer(metrics_registry(collector))(TEXT, {"name[]": _SERIES})
     return page.decode().rstrip("\n")
