@@ -50,7 +50,7 @@ class NewSeries:
         self._hold = 0.0
 
     def begin_page(self, newest: int) -> None:
-        """Begin a page. `newest` is the latest birth of all its series, 0 if it has none."""
+        """Begin a page. `newest` is the latest birth of its series, 0 for an empty page."""
         with self._lock:
             now = self._clock()
             if newest > (self._pages[-1][0] if self._pages else self._shown):

@@ -38,7 +38,8 @@ from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.state import InstanceState, ShardState
 from kcl_flowlog.inventory import accounts
-from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
+from kcl_flowlog.inventory.aws import Aws
+from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
 from kcl_flowlog.launcher.daemon import Daemon
@@ -152,7 +153,7 @@ class Instance:
             config.series_ttl,
         )
         self._inbox = Inbox(
-            state.messages_socket(), denials, self._registrar.register, self._inventory.ask_for_refresh, time.time
+            state.messages_socket(), denials, self._registrar.register, self._inventory.request_refresh, time.time
         )
         self._supervisor = Supervisor(self._start_daemon, time.monotonic, config.ready_timeout)
         self._watchdog = Watchdog(self._inbox, self._supervisor.replace, config.stuck_after, time.monotonic)
@@ -164,7 +165,7 @@ class Instance:
         self._inbox.start()
         self._web_server.start()
         log.info("Metrics are at %s", self._web_server.url)
-        if not self._inventory.first_read(self._is_asked_to_stop):
+        if not self._inventory.wait_for_inventory(self._is_asked_to_stop):
             return
         self._inventory.start()
         log.info("The daemon starts; on an empty lease table the KCL takes up to a minute to lease its first shards")
@@ -398,7 +399,7 @@ class Instance:
 
     def _why_not_ready(self) -> list[str]:
         reasons = []
-        if not self._inventory.is_there:
+        if not self._inventory.has_inventory:
             reasons.append("The inventory has not been read from EC2 yet.")
         if not self._supervisor.is_up:
             reasons.append("The daemon is not initialised yet.")

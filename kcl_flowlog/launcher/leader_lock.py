@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from kcl_flowlog.inventory.aws import AWS_ERRORS, is_failed_condition, is_missing_table
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_failed_condition, is_not_found
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class LeaderLock:
             )
         except AWS_ERRORS as error:
             # Another one leads, or nobody ever has.
-            if not is_failed_condition(error) and not is_missing_table(error):
+            if not is_failed_condition(error) and not is_not_found(error):
                 log.warning("The lock of the KCL's leader could not be released, if it was ours: %s", error)
         else:
             log.info("The daemon had led the fleet; its lock is released, so that another one can lead at once")

@@ -19,7 +19,7 @@ from kcl_flowlog.commits.claims import LeaseRow, Permit, Verdict, has_claim, poi
 from kcl_flowlog.commits.ledger import Ledger, LedgerError, LeftCommit, is_damage
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.inventory.aws import AWS_ERRORS
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS
 
 log = logging.getLogger(__name__)
 

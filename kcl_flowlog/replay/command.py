@@ -19,7 +19,8 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.subnets import Index, Inventory
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import accounts
-from kcl_flowlog.inventory.aws import Aws, resolve_region, with_old_names
+from kcl_flowlog.inventory.aws import Aws
+from kcl_flowlog.inventory.aws_settings import resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.options import SettingsCommand, some_settings, warn_of_unknown_variables
 from kcl_flowlog.replay import inputs
@@ -102,7 +103,9 @@ def _live(config: Config) -> Inventory:
     aws = Aws(resolve_region(config.region, environ), environ)
     keeper = InventoryKeeper(accounts.source_readers(config, aws), None, lambda _: None, 1.0, 1.0)
     if not keeper.refresh():
-        raise ConfigError("The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE.")
+        raise ConfigError(
+            "Cannot read the subnets from EC2; see the log, or give a saved inventory with --inventory FILE."
+        )
     return keeper.current
 
 

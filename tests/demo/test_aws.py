@@ -19,7 +19,7 @@ from kcl_flowlog.demo.aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import event_ids, pack, put
 from kcl_flowlog.demo.errors import DemoError
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.inventory.aws import is_denied
+from kcl_flowlog.inventory.aws_errors import is_denied
 from tests.support.demo_fakes import eventually
 
 
