@@ -86,13 +86,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
         config.payload_limit,
         config.deduplicate,
     )
-    shows_progress = sys.stderr.isatty() and not no_progress
-    size = sum(os.path.getsize(name) for name in files if name != _STDIN)
-    with click.progressbar(length=size, label="Reading", file=sys.stderr if shows_progress else io.StringIO()) as bar:
-        for name in files:
-            with click.open_file(name, "rb") as file:
-                _count(file, name, counter, bar.update)
-    counter.finish()
+    _count_files(files, counter, shows_progress=sys.stderr.isatty() and not no_progress)
     click.echo(FORMS[output](counter.delta, inventory, config.traffic_labels, config.max_subnets))
 
 
@@ -117,7 +111,16 @@ def _current_inventory(readers: Sequence[SourceReader]) -> Inventory:
     return keeper.current
 
 
-def _count(file: IO[bytes], name: str, counter: ItemCounter, advance: Callable[[int], object]) -> None:
+def _count_files(names: Sequence[str], counter: ItemCounter, shows_progress: bool) -> None:
+    size = sum(os.path.getsize(name) for name in names if name != _STDIN)
+    with click.progressbar(length=size, label="Reading", file=sys.stderr if shows_progress else io.StringIO()) as bar:
+        for name in names:
+            with click.open_file(name, "rb") as file:
+                _count_file(file, name, counter, bar.update)
+    counter.finish()
+
+
+def _count_file(file: IO[bytes], name: str, counter: ItemCounter, advance: Callable[[int], object]) -> None:
     read = 0
     for item in inputs.read_items(file, name):
         counter.count(item)

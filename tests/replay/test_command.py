@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> Iterator[Run]:
     """Runs `replay` on a file of lines with a saved inventory."""
     inventory = tmp_path / "inventory.json"
     inventory.write_bytes(subnets.dump(INVENTORY))
@@ -35,7 +36,10 @@ def run(tmp_path: Path) -> Run:
         argv = ["replay", "--inventory", str(inventory), *arguments, str(tmp_path / "flows.log")]
         return CliRunner().invoke(cli.cli, argv, **options)
 
-    return run
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield run
+    root.handlers[:], root.level = handlers, level
 
 
 def test_the_default_output_is_a_table(run: Run) -> None:
@@ -94,7 +98,7 @@ def test_progress_adds_up_to_the_size_of_a_file(tmp_path: Path) -> None:
     steps: list[int] = []
 
     with path.open("rb") as file:
-        command._count(file, "a file", item_counter(), steps.append)
+        command._count_file(file, "a file", item_counter(), steps.append)
 
     assert path.stat().st_size == sum(steps)
 

@@ -412,7 +412,7 @@ def test_an_answered_connection_is_closed(serve: Serve) -> None:
 
 
 def test_no_thread_keeps_the_process_alive(serve: Serve) -> None:
-    """A launcher that ends without a stop ends all the same."""
+    """A launcher that ends without a stop is not kept alive by its web server."""
     before = set(threading.enumerate())
     get(serve())
 
