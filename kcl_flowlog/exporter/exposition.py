@@ -42,7 +42,7 @@ def negotiate(accept: str) -> str:
     OpenMetrics if the header names it with at least the weight of text. Text in all other cases, even if the header
     accepts neither: a readable page says more than status 406.
     """
-    ranges = [_media_range(part) for part in accept.split(",") if part.strip()]
+    ranges = [_media_range(part) for part in accept.split(",")]
     openmetrics = _weight(ranges, "application/openmetrics-text", _is_openmetrics_1)
     weights = (_weight(ranges, name) for name in ("text/plain", "text/*", "*/*"))
     text = next((weight for weight in weights if weight is not None), 0.0)

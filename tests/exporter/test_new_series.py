@@ -51,6 +51,15 @@ def test_a_series_shows_0_until_the_hold_is_over(pages: list[tuple[float, dict[i
         assert (False in expected.values()) == run.new_series.is_holding
 
 
+def test_the_first_run_has_shown_nothing() -> None:
+    """Its first series is held, too."""
+    new_series = NewSeries(HOLD, clock=lambda: 0.0)
+
+    new_series.begin_page(1)
+
+    assert not new_series.shows_value(1)
+
+
 def test_without_a_hold_every_series_shows_its_value() -> None:
     """`--newborn-hold 0s` turns the hold off."""
     assert [True, True] == Run(hold=0.0).shows(0, 1, 2)

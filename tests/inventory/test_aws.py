@@ -138,13 +138,16 @@ def test_a_role_that_cannot_be_assumed_is_raised() -> None:
     assert denied is raised.value
 
 
-def test_an_unknown_account_is_no_obstacle() -> None:
-    """Only a preference among formats needs it. The next call asks again."""
+def test_an_unknown_account_is_no_obstacle(caplog: pytest.LogCaptureFixture) -> None:
+    """Only a preference among formats needs it, so it is logged at debug only. The next call tries again."""
     fake = FakeAws(botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts"))
 
-    accounts = [fake.aws.ec2("us-west-2")[0] for _ in range(2)]
+    with caplog.at_level(logging.DEBUG, "kcl_flowlog.inventory.aws"):
+        accounts = [fake.aws.ec2("us-west-2")[0] for _ in range(2)]
 
     assert ["", ""] == accounts
+    fields = {"error": 'Could not connect to the endpoint URL: "https://sts".'}
+    assert [(logging.DEBUG, "Unknown account of the credentials", fields)] * 2 == events(caplog)
     assert [("get_caller_identity", {})] * 2 == fake.requests()
 
 

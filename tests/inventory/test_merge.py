@@ -61,7 +61,7 @@ def test_everything_of_a_failed_source_stays_known() -> None:
     """However long it fails, and the time of its last success stays."""
     old = merge(
         Inventory(),
-        [Reading(HERE, inventory(1000.0, 1)), Reading(THERE, inventory(1000.0, 7, source=THERE))],
+        [Reading(HERE, inventory(1200.0, 1)), Reading(THERE, inventory(1000.0, 7, source=THERE))],
         TTL,
     )
 
