@@ -34,7 +34,7 @@ def test_the_next_scrape_begins_after_the_call(scrapes: Scrapes) -> None:
 
 
 def test_everybody_who_waits_is_woken(scrapes: Scrapes) -> None:
-    """One scrape answers all waits that began before it, and none that began later."""
+    """One scrape answers all waits that began before it, and none that began later. Answered waits are forgotten."""
     first, second = scrapes.next(), scrapes.next()
     number = scrapes.begin()
     third = scrapes.next()
@@ -45,3 +45,4 @@ def test_everybody_who_waits_is_woken(scrapes: Scrapes) -> None:
 
     assert [True, True, False] == woken_by_the_first_scrape
     assert third.is_set()
+    assert [] == scrapes._waiting

@@ -228,6 +228,15 @@ def test_tls_uses_the_certificate_of_the_file(serve: Serve, authority: Authority
     assert f"https://127.0.0.1:{server.port}/metrics" == server.url
 
 
+def test_a_client_that_prefers_http_2_gets_http_1_1(serve: Serve, authority: Authority, tls_config: Path) -> None:
+    """The handshake settles the protocol."""
+    context = trusting(authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    with context.wrap_socket(connect(serve(tls_config)), server_hostname="127.0.0.1") as client:
+        assert "http/1.1" == client.selected_alpn_protocol()
+
+
 def test_a_large_page_arrives_complete_over_tls(
     serve: Serve, contents: FakeContents, authority: Authority, tls_config: Path
 ) -> None:
