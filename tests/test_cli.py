@@ -87,14 +87,14 @@ REGION = ("--region", "eu-west-1")
     ("arguments", "sentence"),
     [
         ([], "No stream: name the Kinesis stream with --stream NAME or KCL_FLOWLOG_STREAM."),
-        (STREAM, "No AWS region: name it with --region REGION or AWS_REGION."),
+        (STREAM, "No AWS region; set --region or AWS_REGION."),
         (
             [*STREAM, "--region", "frankfurt"],
-            "AWS has no region 'frankfurt'; name yours with --region, such as eu-central-1.",
+            "AWS has no region 'frankfurt'; check --region (an example is eu-central-1).",
         ),
         (
             [*STREAM, *REGION],
-            "No AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the task,"
+            "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the task,"
             " pod or instance a role.",
         ),
         (
@@ -184,7 +184,7 @@ def test_a_stream_that_does_not_exist_stops_the_start(command: Run, aws: Embedde
     """The error names the stream and the region."""
     mistake = command("run", "--stream", "flow-log", **aws.environment()).mistake
 
-    assert "There is no stream 'flow-log' in region eu-west-1; check --stream and --region." == mistake
+    assert "Stream flow-log does not exist in eu-west-1; check --stream and --region." == mistake
 
 
 def test_a_port_in_use_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
@@ -193,7 +193,7 @@ def test_a_port_in_use_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         mistake = command("run", *STREAM, "--web.listen-address", address, **aws.environment()).mistake
 
-    assert f"--web.listen-address '{address}' can't be listened on: Address already in use." == mistake
+    assert f"Cannot listen on {address}: Address already in use; check --web.listen-address." == mistake
 
 
 def test_a_replay_reads_the_subnets_from_ec2(command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_replay_without_ec2_says_what_to_do(command: Run, tmp_path: Path) -> N
 
     mistake = command("replay", *REGION, "--log.level", "error", str(file)).mistake
 
-    assert "The subnets could not be read from EC2; give an inventory that was saved: --inventory FILE." == mistake
+    assert "Cannot read the subnets from EC2; see the log, or give a saved inventory with --inventory FILE." == mistake
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -247,7 +247,7 @@ def test_without_permission_to_list_subnets_the_instance_ends(command: Run, aws:
         ec2.shutdown()
         thread.join()
 
-    assert "EC2 does not permit to list the subnets; allow the action ec2:DescribeSubnets." == ended.mistake
+    assert "No permission to list the subnets; allow the action ec2:DescribeSubnets." == ended.mistake
 
 
 def test_an_unreachable_aws_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
@@ -258,7 +258,7 @@ def test_an_unreachable_aws_stops_the_start(command: Run, aws: EmbeddedAWS) -> N
         environ = {**aws.environment(), "AWS_ENDPOINT_URL": nowhere}
         mistake = command("run", *STREAM, **environ).mistake
 
-    assert mistake.startswith("Kinesis can't be reached in region eu-west-1 (")
+    assert mistake.startswith("Cannot reach Kinesis in eu-west-1 (")
     assert mistake.endswith("); check --region and the network.")
 
 

@@ -1,1 +1,1 @@
-"""The metrics of an instance: their contract, and the page that shows them."""
+"""The metrics of an instance: the table that defines them, and the page that shows them."""

@@ -1,8 +1,8 @@
-"""The page of the metrics, in the form that a scraper asks for.
+"""The metrics page in the format that the scraper accepts: text 0.0.4 or OpenMetrics 1.0.0.
 
-Speaks the text format 0.0.4 and OpenMetrics 1.0.0, nothing else, and says
-truly which one it speaks. Knows nothing of HTTP but the meaning of `Accept`
-and of `name[]`. What a collector raises is let through.
+The content type always names the format that was used. Knows nothing of HTTP
+except the `Accept` header and the parameter `name[]`. Passes on what a
+collector raises.
 """
 
 from __future__ import annotations
@@ -15,36 +15,37 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-# The versions are left to the defaults: prometheus_client would put a version that it is asked for on a page that
-# isn't in it, and its older versions can't be asked.
+# Without a version argument: prometheus_client would name any requested version on a page that does not follow it,
+# and its older releases don't take the argument.
 _GENERATORS: Mapping[str, Callable[..., bytes]] = {TEXT: generate_latest, OPENMETRICS: generate_openmetrics}
 
 
 def renderer(registry: CollectorRegistry) -> Callable[[str, Mapping[str, Sequence[str]]], tuple[str, bytes]]:
     """Return the function that makes the page of `registry`.
 
-    It takes the `Accept` header and the query, whose `name[]` names the only series wanted, and returns the content
-    type and the page.
+    It takes the `Accept` header and the query, and returns content type and page. With `name[]` in the query, the page
+    has only the series of those names.
     """
 
     def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
         content_type = negotiate(accept)
         names = query.get("name[]")
-        source = registry.restricted_registry(names) if names else registry
-        return content_type, _GENERATORS[content_type](source)
+        selected = registry.restricted_registry(names) if names else registry
+        return content_type, _GENERATORS[content_type](selected)
 
     return render
 
 
 def negotiate(accept: str) -> str:
-    """Return the content type to answer an `Accept` header with.
+    """Return the content type for an `Accept` header.
 
-    OpenMetrics goes to who names it and likes it no less than text; whoever accepts neither gets text as well, as
-    a page that can be read tells more than a 406.
+    OpenMetrics if the header names it with at least the weight of text. Text in all other cases, even if the header
+    accepts neither: a readable page says more than status 406.
     """
-    ranges = [_media_range(part) for part in accept.split(",") if part.strip()]
+    ranges = [_media_range(part) for part in accept.split(",")]
     openmetrics = _weight(ranges, "application/openmetrics-text", _is_openmetrics_1)
-    text = next((w for name in ("text/plain", "text/*", "*/*") if (w := _weight(ranges, name)) is not None), 0.0)
+    weights = (_weight(ranges, name) for name in ("text/plain", "text/*", "*/*"))
+    text = next((weight for weight in weights if weight is not None), 0.0)
     return OPENMETRICS if openmetrics and openmetrics >= text else TEXT
 
 
@@ -58,10 +59,11 @@ def _media_range(part: str) -> MediaRange:
 
 
 def _weight(
-    ranges: Iterable[MediaRange], name: str, is_ours: Callable[[Mapping[str, str]], bool] = lambda _: True
+    ranges: Iterable[MediaRange], name: str, is_served: Callable[[Mapping[str, str]], bool] = lambda _: True
 ) -> float | None:
-    """Return the greatest q of the ranges with that name, None without one."""
-    return max((_q(parameters) for named, parameters in ranges if named == name and is_ours(parameters)), default=None)
+    """Return the largest q of the ranges with that name, or None if there is no such range."""
+    weights = (_q(parameters) for range_name, parameters in ranges if range_name == name and is_served(parameters))
+    return max(weights, default=None)
 
 
 def _q(parameters: Mapping[str, str]) -> float:
@@ -72,6 +74,6 @@ def _q(parameters: Mapping[str, str]) -> float:
 
 
 def _is_openmetrics_1(parameters: Mapping[str, str]) -> bool:
-    """Tell whether 1.0.0 can serve: not who asks for an older version; who asks for a newer one is told the version."""
+    """Say whether version 1.0.0 satisfies the range. A newer version does, as the content type names the version."""
     major = parameters.get("version", "1").partition(".")[0]
     return major.isdecimal() and int(major) >= 1

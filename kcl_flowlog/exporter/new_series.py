@@ -1,14 +1,13 @@
-"""How long a new series shows 0, so that `increase()` sees where it starts.
+"""The new-series hold: how long a new series shows 0, so that `increase()` sees where it starts.
 
-`increase()` ignores the value that a series first appears with. So the first
-page that has a series shows 0 for it, and so do all others until the hold is
-over; then pages show its true value, and never 0 again. That a value will be
-shown is noted first, for the next run: what was noted shows at once after a
-restart, and what was not is held anew, as nobody may have seen its 0 either.
+`increase()` ignores the value that a series first appears with. So a new
+series first appears with 0, and shows 0 until the hold is over; from then on
+it shows its value, and never 0 again. Before a value is shown, that is saved
+for the next run: after a restart, saved series show their value at once, and
+all others are held again. If saving fails, the series stay held.
 
-A series is known by its birth, a number that grows; the clock only measures
-the hold, so setting a wall clock changes nothing. Knows no metric and no file.
-Where nothing can be noted, what is held stays so.
+A series is known by its birth, a number that grows with each new series. The
+clock only measures the hold. Knows no metric and no file.
 """
 
 from __future__ import annotations
@@ -20,46 +19,47 @@ from collections.abc import Callable
 
 
 class NewSeries:
-    """Decides which series are still held; `shown` is the birth that an earlier run has noted last.
+    """Decides which series show 0.
 
-    `note` is given the latest birth that is going to be shown, and says whether it could be noted.
+    `hold` is in seconds. `shown` is the latest birth whose value an earlier run has shown; `save_shown(birth)` saves
+    it for the next run, and returns whether that worked. `clock` is monotonic.
     """
 
     def __init__(
         self,
         hold: float,
         shown: int = 0,
-        note: Callable[[int], bool] = lambda _: True,
+        save_shown: Callable[[int], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hold = hold
         self._shown = shown
-        self._note = note
+        self._save_shown = save_shown
         self._clock = clock
         self._lock = threading.Lock()
-        # The first pages with a newer series than those before: what was the newest, and when.
+        # The pages that were the first with a newer series: the newest birth, and the time of the page.
         self._pages: deque[tuple[int, float]] = deque()
 
     @property
-    def held(self) -> bool:
-        """Whether the last page held any series."""
+    def is_holding(self) -> bool:
+        """Whether the last page showed 0 for any series because of the hold."""
         return bool(self._pages)
 
     def lift(self) -> None:
-        """Hold nothing from now on; for the last page, after one has shown every series."""
+        """Hold nothing from now on. For the last page of a run, after a page has shown every series."""
         self._hold = 0.0
 
     def begin_page(self, newest: int) -> None:
-        """Begin a page; `newest` is the latest birth of all series that it has, 0 where it has none."""
+        """Begin a page. `newest` is the latest birth of its series, 0 for an empty page."""
         with self._lock:
             now = self._clock()
             if newest > (self._pages[-1][0] if self._pages else self._shown):
                 self._pages.append((newest, now))
-            grown = sum(1 for _, since in self._pages if now - since >= self._hold)
-            if grown and self._note(self._pages[grown - 1][0]):
-                for _ in range(grown):
+            over = sum(1 for _, since in self._pages if now - since >= self._hold)
+            if over and self._save_shown(self._pages[over - 1][0]):
+                for _ in range(over):
                     self._shown, _ = self._pages.popleft()
 
-    def is_grown(self, birth: int) -> bool:
-        """Say whether this page shows the value of a series."""
+    def shows_value(self, birth: int) -> bool:
+        """Say whether this page shows the value of a series, and not 0."""
         return birth <= self._shown

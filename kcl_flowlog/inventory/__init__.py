@@ -1,1 +1,1 @@
-"""Subnets, network interfaces and flow logs, read from EC2."""
+"""The subnets, network interfaces and flow logs of EC2, and clients for AWS."""

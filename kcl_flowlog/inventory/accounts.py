@@ -1,4 +1,4 @@
-"""The accounts and regions that the inventory is read from, as the settings name them."""
+"""The accounts and regions to read the inventory from, as the settings name them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.subnets import Source
-from kcl_flowlog.inventory.aws import Aws, check_region, role_account
+from kcl_flowlog.inventory.aws import Aws
+from kcl_flowlog.inventory.aws_settings import check_region, role_account
 
 
 class SourceReader(NamedTuple):
-    """An account and region to read, with how little is known of it before.
+    """An account and region, and how to read it.
 
-    `open` returns its account id, empty where not known, and an EC2 client;
-    it raises one of `aws.AWS_ERRORS`.
+    `open` returns its account id (empty if unknown) and an EC2 client. It raises `aws_errors.AWS_ERRORS`.
     """
 
     source: Source
@@ -23,7 +23,10 @@ class SourceReader(NamedTuple):
 
 
 def source_readers(config: Config, aws: Aws) -> list[SourceReader]:
-    """Return the origins that the settings name; the own account comes first. Raises `ConfigError`."""
+    """Return a reader for each account in each region; the account of the credentials comes first.
+
+    Raises `ConfigError` if a region or a role is invalid.
+    """
     regions = [check_region("--inventory-region", region) for region in config.inventory_region] or [aws.region]
     accounts = {"": "", **{role: role_account(role) for role in config.inventory_role}}
     return [

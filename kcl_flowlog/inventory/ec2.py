@@ -1,9 +1,8 @@
-"""What EC2 says of one account and region, as an inventory of its own.
+"""The inventory of one account and region, read with an EC2 client.
 
-DescribeSubnets must be permitted. DescribeNetworkInterfaces and
-DescribeFlowLogs need not be: the `Source` of the result says what could not
-be listed. Everything else that AWS refuses is raised as one of
-`aws.AWS_ERRORS`. Gets its EC2 client from the caller.
+Needs the permission DescribeSubnets. Works without DescribeNetworkInterfaces
+and DescribeFlowLogs: then the `Source` of the result says what is missing.
+Every other refusal is raised as `aws_errors.AWS_ERRORS`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
-from kcl_flowlog.inventory.aws import AWS_ERRORS, is_denied, is_unknown_parameter
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, is_unknown_parameter
 
 _PAGE = 1000
 
@@ -20,9 +19,9 @@ T = TypeVar("T")
 
 
 def read_inventory(ec2: Any, source: Source, now: float) -> Inventory:
-    """Return what EC2 knows of a source at `now`, in Unix seconds."""
+    """Return the inventory of a source. `now` is the time of the reading, in Unix seconds."""
     key = source.key
-    found = tuple(_subnet(item, key, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
+    subnets = tuple(_subnet(item, key, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
     interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _all_interfaces(ec2)))
     flow_logs = _if_permitted(
         lambda: tuple(
@@ -31,13 +30,13 @@ def read_inventory(ec2: Any, source: Source, now: float) -> Inventory:
             if item.get("LogGroupName") and item.get("LogFormat")
         )
     )
-    done = Source(key, source.account_id, source.region, now, interfaces is not None, flow_logs is not None)
-    return Inventory(now, found, interfaces or (), flow_logs or (), (done,))
+    read = Source(key, source.account_id, source.region, now, interfaces is not None, flow_logs is not None)
+    return Inventory(now, subnets, interfaces or (), flow_logs or (), (read,))
 
 
-def _if_permitted(ask: Callable[[], T]) -> T | None:
+def _if_permitted(read: Callable[[], T]) -> T | None:
     try:
-        return ask()
+        return read()
     except AWS_ERRORS as error:
         if not is_denied(error):
             raise
@@ -52,7 +51,7 @@ def _pages(ec2: Any, operation: str, key: str, **parameters: Any) -> Iterable[di
 def _all_interfaces(ec2: Any) -> list[dict[str, Any]]:
     operation, key = "describe_network_interfaces", "NetworkInterfaces"
     try:
-        # Some that AWS services manage are hidden otherwise, and have traffic all the same.
+        # Otherwise EC2 hides interfaces that AWS services manage, though they have traffic.
         return list(_pages(ec2, operation, key, IncludeManagedResources=True))
     except AWS_ERRORS as error:
         if not is_unknown_parameter(error):
@@ -102,7 +101,7 @@ def _flow_log(item: dict[str, Any], source: Source, now: float) -> FlowLog:
         resource_id=item["ResourceId"],
         log_group=item["LogGroupName"],
         log_format=item["LogFormat"],
-        # Transit gateways have none.
+        # The flow log of a transit gateway has no traffic type.
         traffic_type=item.get("TrafficType", "ALL"),
         account_id=source.account_id,
         seen_at=now,

@@ -1,13 +1,8 @@
-"""The subnets, interfaces and flow logs, read from EC2 and kept current.
+"""The inventory, read from EC2 on a schedule and saved for the processors.
 
-One `SourceReader` is read after the other: each is an account in a region.
-`merged` keeps what vanished known for a while, as records of a deleted
-interface arrive for hours, and keeps all that is known of an origin that
-could not be read. `InventoryKeeper` does this on a schedule, and writes the
-result where the processors read it.
-
-EC2 unreachable is not an error here; EC2 forbidding DescribeSubnets
-everywhere is, since nothing can be counted then.
+An unreachable EC2 is not an error: what was known stays in force, and the next
+attempt follows. Only if nothing is known and EC2 permits no account to list
+its subnets, nothing can be counted, and `refresh` raises `ConfigError`.
 """
 
 from __future__ import annotations
@@ -17,88 +12,51 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import Any
 
 import msgspec
 
 from kcl_flowlog.counting import subnets
-from kcl_flowlog.counting.subnets import Inventory, Source
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import overlaps
 from kcl_flowlog.inventory.accounts import SourceReader
-from kcl_flowlog.inventory.aws import AWS_ERRORS, is_denied
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, one_line
 from kcl_flowlog.inventory.ec2 import read_inventory
+from kcl_flowlog.inventory.merge import Reading, merge
 from kcl_flowlog.inventory.overlaps import Overlap
+from kcl_flowlog.inventory.problems import ProblemLog
 
 log = logging.getLogger(__name__)
 
-# An unknown interface asks for an early refresh; EC2's request quota is shared with the whole account.
-_EARLY_REFRESH_INTERVAL = 60.0
+# Unknown interfaces trigger refreshes; the whole account shares EC2's request quota.
+_MIN_REQUEST_INTERVAL = 60.0
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
-_MOST_OVERLAPS_TOLD = 5
 
 REFRESH_OUTCOMES = {
-    "ok": "EC2 was read, in every account and region.",
-    "error": "EC2 refused or could not be reached somewhere, or the disk is full; what was known goes on.",
+    "ok": "EC2 was read in every account and region.",
+    "error": "EC2 refused or could not be reached somewhere, or the disk is full. What was known stays in force.",
 }
-
-
-News = Sequence[tuple[Source, Inventory | None]]
-"""What was read of each source, None where that failed."""
-
-
-def merged(old: Inventory, news: News, ttl: float) -> Inventory:
-    """Return what is known after each source was read anew.
-
-    What a source has lost since is kept for `ttl` seconds, what could not be
-    read for as long as it takes. Of what two sources name, each with a part of
-    the truth, the subnet's owner knows its name.
-    """
-    read = [new for _, new in news if new is not None]
-    if not read:
-        return old
-    now = max(new.taken_at for new in read)
-    failed = {source.key for source, new in news if new is None}
-    accounts = {source.key: source.account_id for new in read for source in new.sources}
-
-    def joined(name: str, key: str) -> tuple[Any, ...]:
-        identify = attrgetter(key)
-        latest = [entry for new in read for entry in getattr(new, name)]
-        if name == "subnets":
-            latest.sort(key=lambda subnet: subnet.account_id != accounts[subnet.source])
-        lost = [entry for entry in getattr(old, name) if entry.source in failed or entry.seen_at >= now - ttl]
-        known: dict[str, Any] = {}
-        for entry in (*latest, *lost):
-            known.setdefault(identify(entry), entry)
-        return tuple(known.values())
-
-    return Inventory(
-        now,
-        joined("subnets", "subnet_id"),
-        joined("interfaces", "interface_id"),
-        joined("flow_logs", "flow_log_id"),
-        tuple(new.sources[0] if new is not None else _as_before(source, old) for source, new in news),
-    )
-
-
-def _as_before(source: Source, old: Inventory) -> Source:
-    return next((before for before in old.sources if before.key == source.key), source)
+"""The outcomes of flowlog_inventory_refreshes_total."""
 
 
 class InventoryKeeper:
-    """Keeps an inventory current in a thread, and saves each one."""
+    """Keeps an inventory current in a thread.
+
+    `saved` is the inventory of an earlier run as JSON, or None; `save` stores an inventory, or raises `OSError`.
+    `interval` is the time between two refreshes, and `ttl` how long a vanished subnet stays known, in seconds.
+    `clock` returns Unix seconds.
+    """
 
     def __init__(
         self,
-        origins: Sequence[SourceReader],
+        readers: Sequence[SourceReader],
         saved: bytes | None,
         save: Callable[[bytes], None],
         interval: float,
         ttl: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._origins = origins
+        self._readers = readers
         self._save = save
         self._interval = interval
         self._ttl = ttl
@@ -106,88 +64,95 @@ class InventoryKeeper:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._early_at = 0.0
-        self._told: set[str] = set()
+        self._requested_at = 0.0
         self.refreshes: Counter[str] = Counter(dict.fromkeys(REFRESH_OUTCOMES, 0))
         self.current = _load(saved)
         self.overlaps: list[Overlap] = overlaps.find(self.current)
+        self._problems = ProblemLog(self.overlaps)
 
     @property
-    def is_there(self) -> bool:
-        """Whether there is an inventory at all: a fresh or a saved one."""
+    def has_inventory(self) -> bool:
+        """Whether any inventory is known, new or saved."""
         return bool(self.current.taken_at)
 
     def refresh(self) -> bool:
-        """Read EC2 now; return whether that worked anywhere.
+        """Read EC2 now. Returns whether a new inventory is in force.
 
-        Raises `ConfigError` where it is forbidden everywhere and nothing is known.
+        Raises `ConfigError` if nothing is known and every account forbids to list its subnets.
         """
-        errors: list[Exception] = []
-        news = [(origin.source, self._read(origin, errors)) for origin in self._origins]
-        if len(errors) == len(news):
+        answers = [self._read(reader) for reader in self._readers]
+        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        if len(errors) == len(answers):
             self.refreshes["error"] += 1
-            if not self.is_there and all(map(is_denied, errors)):
+            if not self.has_inventory and all(map(is_denied, errors)):
                 raise ConfigError(
-                    "EC2 does not permit to list the subnets; allow the action ec2:DescribeSubnets."
+                    "No permission to list the subnets; allow the action ec2:DescribeSubnets."
                 ) from errors[0]
             return False
-        current = merged(self.current, news, self._ttl)
-        try:
-            self._save(subnets.dump(current))
-        except OSError as error:
+        readings = [
+            Reading(reader.source, answer if isinstance(answer, Inventory) else None)
+            for reader, answer in zip(self._readers, answers, strict=True)
+        ]
+        if not self._put_in_force(merge(self.current, readings, self._ttl)):
             self.refreshes["error"] += 1
-            log.warning("The inventory could not be saved; going on with the last good one: %s", error)
             return False
-        self.current = current
         self.refreshes["error" if errors else "ok"] += 1
-        log.info(
-            "Read the inventory: %d subnets, %d interfaces, %d flow logs",
-            *(len(known) for known in (current.subnets, current.interfaces, current.flow_logs)),
-        )
-        self._warn_of_missing_permissions()
-        self._find_overlaps()
         return True
 
-    def _read(self, origin: SourceReader, errors: list[Exception]) -> Inventory | None:
+    def _read(self, reader: SourceReader) -> Inventory | Exception:
         try:
-            account_id, ec2 = origin.open()
-            source = msgspec.structs.replace(origin.source, account_id=account_id)
+            account_id, ec2 = reader.open()
+            source = msgspec.structs.replace(reader.source, account_id=account_id)
             return read_inventory(ec2, source, self._clock())
         except AWS_ERRORS as error:
-            errors.append(error)
             log.warning(
-                "The inventory of %s could not be read from EC2; going on with the last good one: %s",
-                origin.source.key,
-                error,
+                "Cannot read the inventory from EC2; keeping the last inventory",
+                extra={"fields": {"source": reader.source.key, "error": one_line(error)}},
             )
-            return None
+            return error
 
-    def first_read(self, wait: Callable[[float], bool]) -> bool:
-        """Read EC2, trying again for as long as there is no inventory at all.
+    def _put_in_force(self, inventory: Inventory) -> bool:
+        """Save an inventory and make it current. Returns False if it can't be saved."""
+        try:
+            self._save(subnets.dump(inventory))
+        except OSError as error:
+            log.warning(
+                "Cannot save the inventory; keeping the last inventory", extra={"fields": {"error": str(error)}}
+            )
+            return False
+        self.current, self.overlaps = inventory, overlaps.find(inventory)
+        numbers = {name: len(getattr(inventory, name)) for name in ("subnets", "interfaces", "flow_logs")}
+        log.info("Read the inventory", extra={"fields": numbers})
+        self._problems.log_missing_permissions(inventory.sources)
+        self._problems.log_overlaps(self.overlaps)
+        return True
 
-        `wait(seconds)` returns True to stop waiting; then the answer is False.
+    def wait_for_inventory(self, wait: Callable[[float], bool]) -> bool:
+        """Read EC2, and try again until an inventory is known. Returns whether it is.
+
+        `wait(seconds)` pauses between two attempts, and returns True to give up.
         """
         pause = _FIRST_RETRY
-        while not self.refresh() and not self.is_there:
+        while not self.refresh() and not self.has_inventory:
             if wait(pause):
                 return False
             pause = min(2 * pause, _LAST_RETRY)
         return True
 
-    def ask_for_refresh(self) -> None:
-        """Refresh early, as some interface is unknown; at most once a minute."""
+    def request_refresh(self) -> None:
+        """Refresh soon, because of an unknown interface; at most once a minute."""
         now = self._clock()
-        if now - self._early_at >= _EARLY_REFRESH_INTERVAL:
-            self._early_at = now
+        if now - self._requested_at >= _MIN_REQUEST_INTERVAL:
+            self._requested_at = now
             self._wake.set()
 
     def start(self) -> None:
-        """Go on refreshing in a thread."""
+        """Refresh in a thread from now on."""
         self._thread = threading.Thread(target=self._run, name="inventory", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; a reading of EC2 under way is not waited for."""
+        """End the thread, without waiting for a refresh that is under way."""
         self._stopping.set()
         self._wake.set()
 
@@ -199,36 +164,6 @@ class InventoryKeeper:
                 return
             self.refresh()
 
-    def _warn_of_missing_permissions(self) -> None:
-        for source in self.current.sources:
-            if not source.interfaces_listed:
-                self._warn_once(
-                    f"Not permitted: ec2:DescribeNetworkInterfaces in {source.key}. Subnets are found by the addresses"
-                    " that each interface's records have in common, which leaves some records unattributed; see"
-                    " docs/accounting.md."
-                )
-            if not source.flow_logs_listed:
-                self._warn_once(
-                    f"Not permitted: ec2:DescribeFlowLogs in {source.key}. Lines are read by --flow-log-format, or else"
-                    " by the default format."
-                )
-
-    def _find_overlaps(self) -> None:
-        known, self.overlaps = set(self.overlaps), overlaps.find(self.current)
-        new = [overlap for overlap in self.overlaps if overlap not in known]
-        for overlap in new[:_MOST_OVERLAPS_TOLD]:
-            self._warn_once(
-                f"The flow logs {overlap.wider} and {overlap.narrower} record the same traffic, which counts twice"
-                + ("." if overlap.same_log_group else " if both of their log groups are subscribed to the stream.")
-            )
-        if len(new) > _MOST_OVERLAPS_TOLD:
-            log.warning("%d more pairs of flow logs record the same traffic.", len(new) - _MOST_OVERLAPS_TOLD)
-
-    def _warn_once(self, sentence: str) -> None:
-        if sentence not in self._told:
-            self._told.add(sentence)
-            log.warning("%s", sentence)
-
 
 def _load(saved: bytes | None) -> Inventory:
     if saved is None:
@@ -236,5 +171,5 @@ def _load(saved: bytes | None) -> Inventory:
     try:
         return subnets.load(saved)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.warning("The saved inventory can't be read (%s); reading a new one.", error)
+        log.warning("Cannot read the saved inventory; reading EC2 instead", extra={"fields": {"error": str(error)}})
         return Inventory()

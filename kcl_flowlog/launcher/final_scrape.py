@@ -29,7 +29,7 @@ class HeldSeries(Protocol):
     """Makes new series show 0 at first, such as `kcl_flowlog.exporter.new_series.NewSeries`."""
 
     @property
-    def held(self) -> bool:
+    def is_holding(self) -> bool:
         """Whether the last page showed 0 for any series."""
 
     def lift(self) -> None:
@@ -55,7 +55,7 @@ class FinalScrape:
         """Wait until Prometheus has seen every value, or until `deadline` on the clock."""
         if not self._server.scrapes_answered:
             return
-        if self._is_scraped_before(deadline) and self._new_series.held:
+        if self._is_scraped_before(deadline) and self._new_series.is_holding:
             self._new_series.lift()
             self._is_scraped_before(deadline)
 

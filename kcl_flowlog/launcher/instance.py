@@ -26,7 +26,8 @@ from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
-from kcl_flowlog.inventory.aws import Aws, daemon_environment, resolve_region, with_old_names
+from kcl_flowlog.inventory.aws import Aws
+from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
 from kcl_flowlog.launcher.daemon import Daemon
@@ -114,7 +115,7 @@ class _Builder:
         lease_table, leader_lock = self._tables()
         registrar = Registrar(lease_table, self._open_ledger, state.worker_id())
         inventory = self._inventory()
-        inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.ask_for_refresh)
+        inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.request_refresh)
         files = DaemonFiles(config, state, self.aws.region)
         starter = DaemonStarter(ledger, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)

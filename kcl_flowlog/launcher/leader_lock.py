@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from kcl_flowlog.inventory.aws import AWS_ERRORS, is_failed_condition, is_missing_table
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_failed_condition, is_not_found
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class LeaderLock:
             )
         except AWS_ERRORS as error:
             # A failed condition: another worker leads, or no worker. A missing table: no daemon has run yet.
-            if not is_failed_condition(error) and not is_missing_table(error):
+            if not is_failed_condition(error) and not is_not_found(error):
                 log.warning(
                     "Leader lock not released; if this worker held it, it expires within two minutes",
                     extra={"fields": {"table": self._table, "error": error}},

@@ -12,7 +12,7 @@ from typing import Any
 
 from kcl_flowlog.commits.claims import LeaseRow, with_claim
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.inventory.aws import is_failed_condition
+from kcl_flowlog.inventory.aws_errors import is_failed_condition
 
 CLAIMS = "flowlogClaims"
 """The attribute that holds the claims."""

@@ -52,7 +52,7 @@ class MainLoop:
 
     def run(self) -> None:
         """Count and serve until a stop is requested, then stop in order. Raises `FlowlogError`."""
-        if not self.inventory.first_read(self.stop.wait):
+        if not self.inventory.wait_for_inventory(self.stop.wait):
             return
         self.inventory.start()
         log.info("Starting the KCL daemon; the first start takes up to a minute until shards are leased")

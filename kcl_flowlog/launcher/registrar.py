@@ -20,7 +20,7 @@ from kcl_flowlog.commits.holders import LeftCommit
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.inventory.aws import AWS_ERRORS
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from kcl_flowlog.commits.damage import LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.exporter.collector import ShardState, State
+from kcl_flowlog.exporter.state import InstanceState, ShardState
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
 
@@ -42,7 +42,7 @@ class InventorySource(Protocol):
     refreshes: Counter[str]
 
     @property
-    def is_there(self) -> bool:
+    def has_inventory(self) -> bool:
         """Whether there is any inventory, fresh or saved."""
 
 
@@ -77,11 +77,11 @@ class Status:
         self._build = build
         self._monotonic = monotonic
 
-    def read_state(self) -> State:
+    def read_state(self) -> InstanceState:
         """Return everything that a scrape shows, as of now. Raises `LedgerError`."""
         with self._open_ledger() as ledger:
             totals = ledger.totals()
-        return State(
+        return InstanceState(
             totals=totals,
             inventory=self._inventory.current,
             overlaps=Counter(_SHARING[overlap.same_log_group] for overlap in self._inventory.overlaps),
@@ -104,7 +104,7 @@ class Status:
     def why_not_ready(self) -> list[str]:
         """Return a sentence for each thing that is still missing; none means ready."""
         reasons = []
-        if not self._inventory.is_there:
+        if not self._inventory.has_inventory:
             reasons.append("The inventory has not been read from EC2 yet.")
         if not self._daemon.is_up:
             reasons.append("The daemon is not initialised yet.")

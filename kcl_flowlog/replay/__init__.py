@@ -1,6 +1,6 @@
-"""`kcl-flowlog replay`: files counted as the stream's payloads are.
+"""`kcl-flowlog replay`: counts files as `run` counts the stream.
 
-`inputs` tells what is in a file, `parquet` reads one kind of it, `books`
-counts, `report` shows what came of it. None of them knows a stream, a ledger
-or a daemon; what counts is `kcl_flowlog.counting.payload`, as in a processor.
+`inputs` recognises what is in a file and reads it into `items`, `counter`
+counts them, `report` shows the result. Knows no stream, ledger or daemon. What
+counts is `kcl_flowlog.counting.payload`, as in a processor.
 """

@@ -1,7 +1,4 @@
-"""What a replay shows: a table per subnet, JSON, or a metrics page.
-
-Pure: from a delta and an inventory to text.
-"""
+"""The result of a replay as a table by subnet, as JSON, or as a metrics page. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +11,16 @@ from kcl_flowlog.commits.totals import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.exporter.collector import FlowlogCollector, State, metrics_registry
+from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
+from kcl_flowlog.exporter.state import InstanceState
 from kcl_flowlog.text_table import format_table
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
-_WORDS = ("log events", "payloads", "malformed")
-_LEFT = frozenset((*_SUBNETS[:4], *_WORDS))
+_HEADINGS = ("log events", "payloads", "malformed")
+_LEFT_ALIGNED = frozenset((*_SUBNETS[:4], *_HEADINGS))
 
-# Those that say something of a replay.
+# The series that make sense for a replay.
 _SERIES = (
     "flowlog_flows_total",
     "flowlog_packets_total",
@@ -49,7 +47,7 @@ class Series(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What was counted: log events and payloads by their outcomes, bad data by its reasons, traffic by subnet."""
+    """What was counted: log events and payloads by outcome, bad data by reason, traffic by subnet."""
 
     outcomes: dict[str, int]
     malformed: dict[str, int]
@@ -57,8 +55,8 @@ class Report(msgspec.Struct):
     subnets: dict[str, list[Series]]
 
 
-def report(delta: Delta) -> Report:
-    """Return the report of what was counted."""
+def make_report(delta: Delta) -> Report:
+    """Return the report of a delta."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for (count, label), number in delta.counts.items():
         found[count][label] += number
@@ -73,37 +71,37 @@ def report(delta: Delta) -> Report:
     )
 
 
-def json(delta: Delta) -> str:
+def to_json(delta: Delta) -> str:
     """Return the report as JSON."""
-    return msgspec.json.format(msgspec.json.encode(report(delta)), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(make_report(delta)), indent=2).decode()
 
 
-def table(delta: Delta, inventory: Inventory) -> str:
-    """Return the report as tables for a person: what is 0 is left out."""
+def to_table(delta: Delta, inventory: Inventory) -> str:
+    """Return the report as tables, without what is 0."""
     names = {subnet.subnet_id: subnet.name for subnet in inventory.subnets}
-    found = report(delta)
+    found = make_report(delta)
     rows = []
-    for subnet_id, several in found.subnets.items():
+    for subnet_id, subnet_series in found.subnets.items():
         sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-        for series in several:
+        for series in subnet_series:
             cell = sums[series.direction, series.action]
-            for place, number in enumerate((series.flows, series.packets, series.bytes)):
-                cell[place] += number
+            for index, number in enumerate((series.flows, series.packets, series.bytes)):
+                cell[index] += number
         rows += [
             [subnet_id, names.get(subnet_id, ""), *key, *(f"{number:,}" for number in cell)]
             for key, cell in sums.items()
         ]
-    blocks = [format_table(_SUBNETS, rows, _LEFT)] if rows else [["No record was counted for a subnet."]]
-    for heading, numbers in zip(_WORDS, (found.outcomes, found.payloads, found.malformed), strict=True):
+    blocks = [format_table(_SUBNETS, rows, _LEFT_ALIGNED)] if rows else [["No flow record was counted for a subnet."]]
+    for heading, numbers in zip(_HEADINGS, (found.outcomes, found.payloads, found.malformed), strict=True):
         lines = [[word, f"{number:,}"] for word, number in numbers.items() if number]
         if lines:
-            blocks.append(format_table((heading, "number"), lines, _LEFT))
+            blocks.append(format_table((heading, "number"), lines, _LEFT_ALIGNED))
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
-    """Return the report as a metrics page in Prometheus' text format."""
-    state = State(totals=_totals(delta), inventory=inventory)
+def to_metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
+    """Return the report as a metrics page in Prometheus' text format, with the series of `run`."""
+    state = InstanceState(totals=_totals(delta), inventory=inventory)
     collector = FlowlogCollector(lambda: state, traffic_labels, max_subnets=max_subnets)
     _, page = renderer(metrics_registry(collector))(TEXT, {"name[]": _SERIES})
     return page.decode().rstrip("\n")
@@ -121,8 +119,8 @@ def _totals(delta: Delta) -> Totals:
 Form = Callable[[Delta, Inventory, tuple[str, ...], int], str]
 
 FORMS: Mapping[str, Form] = {
-    "table": lambda delta, inventory, labels, most: table(delta, inventory),
-    "json": lambda delta, inventory, labels, most: json(delta),
-    "metrics": metrics,
+    "table": lambda delta, inventory, traffic_labels, max_subnets: to_table(delta, inventory),
+    "json": lambda delta, inventory, traffic_labels, max_subnets: to_json(delta),
+    "metrics": to_metrics,
 }
-"""The words of `--output`."""
+"""The values of `--output`, each with a function of delta, inventory, traffic labels and limit of subnets."""

@@ -1,1 +1,1 @@
-"""The HTTP server of an instance: metrics, health and pages."""
+"""The HTTP server of an instance: metrics, health checks and a landing page."""

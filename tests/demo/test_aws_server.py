@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
-from kcl_flowlog.inventory.aws import is_denied
+from kcl_flowlog.inventory.aws_errors import is_denied
 
 
 def test_kinesis_answers_over_http2_without_tls(aws: EmbeddedAWS) -> None:

@@ -1,7 +1,12 @@
-"""The page of the metrics, in the form asked for."""
+"""The metrics page in the format that the scraper accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -16,8 +21,8 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
 @pytest.fixture
-def registry():
-    """Two series, one of them a counter."""
+def registry() -> CollectorRegistry:
+    """A counter and a gauge."""
     registry = CollectorRegistry()
     Counter("flowlog_flows", "Flows.", registry=registry).inc(3)
     Gauge("flowlog_shards_held", "Shards.", registry=registry).set(2)
@@ -40,6 +45,10 @@ def registry():
         ("application/openmetrics-text;version=0.0.1", TEXT),
         ("application/openmetrics-text;version=x", TEXT),
         ("application/openmetrics-text;q=0", TEXT),
+        ("application/openmetrics-text;q=0.5", OPENMETRICS),
+        ("application/openmetrics-text;q=0.5,text/plain;q=0.5", OPENMETRICS),
+        ("application/openmetrics-text,text/plain;q=7", OPENMETRICS),
+        (",application/openmetrics-text,", OPENMETRICS),
         ("application/openmetrics-text;q=x", TEXT),
         ("application/openmetrics-text;q=0.2,text/plain;q=0.3", TEXT),
         ("text/plain;q=0.2,application/openmetrics-text;q=0.3", OPENMETRICS),
@@ -47,25 +56,27 @@ def registry():
         ("application/openmetrics-text;q=0.5,text/*;q=0.6,*/*;q=0.1", TEXT),
     ],
 )
-def test_a_scraper_gets_the_form_it_likes_best_of_the_two(accept, content_type):
-    """OpenMetrics is for who names version 1 or newer of it with no less weight than text; all others get text."""
+def test_openmetrics_needs_at_least_the_weight_of_text(accept: str, content_type: str) -> None:
+    """OpenMetrics is for a scraper that names version 1 or newer; all others get text."""
     assert content_type == negotiate(accept)
 
 
 @pytest.mark.parametrize(
     ("accept", "parse", "end"), [("*/*", parse_text, ""), (PROMETHEUS_3, parse_openmetrics, "# EOF\n")]
 )
-def test_a_page_is_what_its_content_type_says(registry, accept, parse, end):
-    """A parser of the form that was negotiated reads the counts back."""
+def test_a_page_has_the_format_of_its_content_type(
+    registry: CollectorRegistry, accept: str, parse: Callable[[str], Iterable[Metric]], end: str
+) -> None:
+    """A parser of that format reads the values back."""
     _, page = renderer(registry)(accept, {})
 
-    samples = {s.name: s.value for family in parse(page.decode()) for s in family.samples}
-    assert samples.items() >= {"flowlog_flows_total": 3.0, "flowlog_shards_held": 2.0}.items()
+    samples = {sample.name: sample.value for family in parse(page.decode()) for sample in family.samples}
+    assert (3.0, 2.0) == (samples["flowlog_flows_total"], samples["flowlog_shards_held"])
     assert page.decode().endswith(end)
 
 
-def test_openmetrics_2_is_answered_with_1_and_says_so(registry):
-    """Who asks for a version that is not there gets the newest there is, under its true name."""
+def test_a_request_for_openmetrics_2_gets_version_1(registry: CollectorRegistry) -> None:
+    """The content type names the version of the page, not of the request."""
     render = renderer(registry)
 
     assert render("application/openmetrics-text;version=1.0.0", {}) == render(
@@ -75,8 +86,8 @@ def test_openmetrics_2_is_answered_with_1_and_says_so(registry):
 
 
 @pytest.mark.parametrize("accept", ["*/*", PROMETHEUS_3])
-def test_name_restricts_the_page_to_the_series_named(registry, accept):
-    """With name[] nothing is on the page but what was named."""
+def test_name_selects_series(registry: CollectorRegistry, accept: str) -> None:
+    """With name[] the page has only the series of those names."""
     _, page = renderer(registry)(accept, {"name[]": ["flowlog_shards_held"]})
 
     samples = [line for line in page.decode().splitlines() if not line.startswith("#")]

@@ -34,7 +34,7 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.errors import ConfigError
     from kcl_flowlog.processor.denials import denial_line
     from kcl_flowlog.replay import inputs
-    from kcl_flowlog.replay.books import Books
+    from kcl_flowlog.replay.counter import ItemCounter
     from tests.support.balance import imbalances_of
     from tests.support.builders import INVENTORY, NOW, SOURCE
 
@@ -111,10 +111,10 @@ def lines(data: bytes) -> None:
 def files(data: bytes) -> None:
     """Replay a file; its first byte selects the encoding of the rest."""
     content = WRAPS[data[0] % 2](data[1:]) if data else b""
-    made = Books(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, lambda: NOW)
+    made = ItemCounter(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, lambda: NOW)
     try:
-        for item in inputs.items(io.BytesIO(content), "a file"):
-            made.take(item)
+        for item in inputs.read_items(io.BytesIO(content), "a file"):
+            made.count(item)
         made.finish()
     except ConfigError as error:
         if "Parquet" not in str(error):

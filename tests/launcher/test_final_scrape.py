@@ -11,10 +11,10 @@ class FakeSeries:
     """New series that show 0 until they are lifted."""
 
     def __init__(self, held: bool) -> None:
-        self.held = held
+        self.is_holding = held
 
     def lift(self) -> None:
-        self.held = False
+        self.is_holding = False
 
 
 class Ending:
@@ -34,7 +34,7 @@ class Ending:
         self.clock.now = round(self.clock.now + seconds, 1)
         if self.clock.now >= self._next:
             self._next += self._every
-            self.shown_as_zero.append(self.series.held)
+            self.shown_as_zero.append(self.series.is_holding)
             self.server.awaited[-1].set()
         return self.clock.now >= self.is_hurried_at
 
@@ -72,7 +72,7 @@ def test_the_deadline_ends_the_wait_for_the_first_scrape() -> None:
 
     ending.final_scrape.wait_until(10.0)
 
-    assert (10.0, True, 1) == (ending.clock.now, ending.series.held, len(ending.server.awaited))
+    assert (10.0, True, 1) == (ending.clock.now, ending.series.is_holding, len(ending.server.awaited))
 
 
 def test_the_deadline_ends_the_wait_for_the_second_scrape() -> None:

@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from kcl_flowlog.commits.claims import LeaseRow, has_claim, with_claim
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.inventory.aws import AWS_ERRORS
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS
 from kcl_flowlog.launcher.leases import LeaseTable
 
 SHARD = "shardId-000000000000"

@@ -75,7 +75,7 @@ def test_every_turn_steps_the_supervisor_the_watchdog_and_the_chores() -> None:
 
     life.loop.run()
 
-    assert ["inventory.first_read", "inventory.start", *STEPS, *STEPS] == life.calls[:8]
+    assert ["inventory.wait_for_inventory", "inventory.start", *STEPS, *STEPS] == life.calls[:8]
 
 
 def test_a_stop_goes_in_order() -> None:
@@ -173,7 +173,7 @@ def test_an_inventory_that_is_forbidden_is_passed_on() -> None:
     def refuse(_: object) -> bool:
         raise ConfigError("EC2 does not permit to list the subnets.")
 
-    life = Life(inventory=CallLog("inventory", [], first_read=refuse))
+    life = Life(inventory=CallLog("inventory", [], wait_for_inventory=refuse))
 
     with pytest.raises(ConfigError):
         life.loop.run()

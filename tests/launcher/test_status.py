@@ -12,7 +12,7 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Heartbeat
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.exporter.collector import ShardState
+from kcl_flowlog.exporter.state import ShardState
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
 from kcl_flowlog.launcher.status import Status, note_shown
@@ -61,7 +61,7 @@ def test_a_processor_that_hangs_makes_the_instance_unhealthy(tmp_path: Path) -> 
 def test_an_instance_without_inventory_is_not_ready(tmp_path: Path) -> None:
     """No record could be given a subnet."""
     shown = Shown(tmp_path)
-    shown.inventory.is_there = False
+    shown.inventory.has_inventory = False
 
     assert ["The inventory has not been read from EC2 yet."] == shown.status.why_not_ready()
 
@@ -77,7 +77,7 @@ def test_an_instance_without_an_initialised_daemon_is_not_ready(tmp_path: Path) 
 def test_all_reasons_are_given_at_once(tmp_path: Path) -> None:
     """A person sees the whole way to go."""
     shown = Shown(tmp_path)
-    shown.inventory.is_there = shown.daemon.is_up = False
+    shown.inventory.has_inventory = shown.daemon.is_up = False
 
     assert 2 == len(shown.status.why_not_ready())
 

@@ -33,7 +33,7 @@ class FakeInventory:
         self.current = INVENTORY
         self.overlaps: list[Overlap] = []
         self.refreshes: Counter[str] = Counter()
-        self.is_there = True
+        self.has_inventory = True
 
 
 class FakeDaemonState:

@@ -1,41 +1,49 @@
 """Basic authentication against bcrypt hashes."""
 
+from __future__ import annotations
+
 import base64
-import statistics
-import time
 
 import bcrypt
 import pytest
 
 from kcl_flowlog.web.basic_auth import BasicAuth
+from tests.support.web import basic
 
 
-def hashed(password, rounds=4):
-    return bcrypt.hashpw(password, bcrypt.gensalt(rounds)).decode()
+def bcrypt_hash(password: bytes) -> str:
+    return bcrypt.hashpw(password, bcrypt.gensalt(4)).decode()
 
 
-def header(credentials):
-    return "Basic " + base64.b64encode(credentials.encode()).decode()
+USERS = {"me": bcrypt_hash(b"right"), "größe": bcrypt_hash("schlüssel:1".encode()), "long": bcrypt_hash(b"x" * 72)}
 
 
-USERS = {"me": hashed(b"right"), "größe": hashed("schlüssel:1".encode()), "long": hashed(b"x" * 72)}
+class CountedBcrypt:
+    """bcrypt that records each call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[bytes, bytes]] = []
+
+    def __call__(self, password: bytes, hashed: bytes) -> bool:
+        self.calls.append((password, hashed))
+        return bcrypt.checkpw(password, hashed)
 
 
 @pytest.mark.parametrize(
-    ("authorization", "is_admitted"),
+    ("authorization", "is_accepted"),
     [
-        (header("me:right"), True),
-        (header("me:right").replace("Basic", "basic"), True),
-        (header("größe:schlüssel:1"), True),
-        (header("long:" + "x" * 72), True),
-        (header("long:" + "x" * 80), True),
-        (header("long:" + "x" * 71), False),
-        (header("me:wrong"), False),
-        (header("me:"), False),
-        (header("me"), False),
-        (header("you:right"), False),
-        (header(":right"), False),
-        (header("me:right").replace("Basic", "Bearer"), False),
+        (basic("me:right"), True),
+        (basic("me:right").replace("Basic", "basic"), True),
+        (basic("größe:schlüssel:1"), True),
+        (basic("long:" + "x" * 72), True),
+        (basic("long:" + "x" * 80), True),
+        (basic("long:" + "x" * 71), False),
+        (basic("me:wrong"), False),
+        (basic("me:"), False),
+        (basic("me"), False),
+        (basic("you:right"), False),
+        (basic(":right"), False),
+        (basic("me:right").replace("Basic", "Bearer"), False),
         ("Basic", False),
         ("Basic %%%", False),
         ("Basic ä", False),
@@ -43,59 +51,71 @@ USERS = {"me": hashed(b"right"), "größe": hashed("schlüssel:1".encode()), "lo
         ("", False),
     ],
 )
-def test_only_the_right_name_and_password_are_admitted(authorization, is_admitted):
-    """Whatever a header holds is admitted or not, the first time and the second."""
+def test_only_a_known_user_with_the_right_password_is_accepted(authorization: str, is_accepted: bool) -> None:
+    """Every header is accepted or rejected, and the cached answer is the same."""
     auth = BasicAuth()
 
-    assert [is_admitted] * 2 == [auth.admits(USERS, authorization) for _ in range(2)]
+    assert [is_accepted] * 2 == [auth.accepts(USERS, authorization) for _ in range(2)]
 
 
-def test_a_changed_password_no_longer_admits():
-    """What is remembered of an old hash says nothing about the new one."""
+def test_a_changed_password_is_rejected() -> None:
+    """A result for an old hash does not apply to the new hash."""
     auth = BasicAuth()
-    auth.admits({"me": hashed(b"old")}, header("me:old"))
+    auth.accepts({"me": bcrypt_hash(b"old")}, basic("me:old"))
 
-    assert not auth.admits({"me": hashed(b"new")}, header("me:old"))
+    assert not auth.accepts({"me": bcrypt_hash(b"new")}, basic("me:old"))
 
 
-def test_a_user_who_was_removed_is_out():
-    """What is remembered of a user lasts no longer than the user."""
+def test_a_removed_user_is_rejected() -> None:
+    """A cached result does not outlive its user."""
     auth = BasicAuth()
-    auth.admits({"me": USERS["me"]}, header("me:right"))
+    auth.accepts({"me": USERS["me"]}, basic("me:right"))
 
-    assert not auth.admits({"you": USERS["me"]}, header("me:right"))
-
-
-def test_bcrypt_is_paid_once_for_the_same_credentials():
-    """A scraper that comes back is admitted in a small part of the time of the first check."""
-    auth, users = BasicAuth(), {"me": hashed(b"right", 10)}
-
-    first, *later = [_seconds(lambda: auth.admits(users, header("me:right"))) for _ in range(6)]
-
-    assert statistics.median(later) < first / 10
+    assert not auth.accepts({"you": USERS["me"]}, basic("me:right"))
 
 
-def test_an_unknown_name_takes_as_long_as_a_wrong_password():
-    """The time to an answer doesn't tell whether there is such a user."""
-    auth, users = BasicAuth(), {"me": hashed(b"right", 8)}
+def test_the_same_credentials_pay_for_bcrypt_once() -> None:
+    """A scraper that comes back is accepted from the cache."""
+    checked = CountedBcrypt()
+    auth = BasicAuth(checked)
 
-    known = [_seconds(lambda n=n: auth.admits(users, header(f"me:{n}"))) for n in range(5)]
-    unknown = [_seconds(lambda n=n: auth.admits(users, header(f"you:{n}"))) for n in range(5)]
+    answers = [auth.accepts(USERS, basic("me:right")) for _ in range(6)]
 
-    assert min(unknown) > min(known) / 2
+    assert [True] * 6 == answers
+    assert [(b"right", USERS["me"].encode())] == checked.calls
 
 
-def test_what_is_remembered_is_bounded():
-    """Guesses push each other out of the memory, and the answers stay right."""
+def test_an_unknown_user_pays_for_bcrypt_too() -> None:
+    """The time to a rejection does not tell whether the user exists."""
+    checked = CountedBcrypt()
+
+    is_accepted = BasicAuth(checked).accepts({"me": USERS["me"]}, basic("you:right"))
+
+    assert not is_accepted
+    assert [(b"right", USERS["me"].encode())] == checked.calls
+
+
+def test_the_cache_keeps_the_100_credentials_used_last() -> None:
+    """Guesses push each other out, but not the credentials that are in use."""
+    checked = CountedBcrypt()
+    auth = BasicAuth(checked)
+    for number in range(150):
+        auth.accepts(USERS, basic("me:right"))
+        auth.accepts(USERS, basic(f"me:{number}"))
+    before = len(checked.calls)
+
+    auth.accepts(USERS, basic("me:right"))
+    auth.accepts(USERS, basic("me:149"))
+    auth.accepts(USERS, basic("me:51"))
+    auth.accepts(USERS, basic("me:50"))
+
+    assert 151 == before
+    assert [b"50"] == [password for password, _ in checked.calls[before:]]
+
+
+def test_the_cache_holds_no_password() -> None:
+    """A memory dump of the cache tells nothing that bcrypt would have protected."""
     auth = BasicAuth()
-    for n in range(150):
-        auth.admits(USERS, header(f"me:{n}"))
+    auth.accepts(USERS, basic("me:right"))
 
-    assert 100 == len(auth._remembered)
-    assert auth.admits(USERS, header("me:right"))
-
-
-def _seconds(do):
-    start = time.perf_counter()
-    do()
-    return time.perf_counter() - start
+    assert b"right" not in b"".join(auth._results)

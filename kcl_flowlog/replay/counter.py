@@ -1,4 +1,4 @@
-"""What the items of files add up to, counted as a processor counts."""
+"""Counts the items of files as a processor counts the stream."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.replay.inputs import Events, Item, Payload
+from kcl_flowlog.replay.items import Events, Item, Payload
 
-# Dead letters of a replay are only counted, so where they come from does not matter.
-_SOURCE = PayloadOrigin("replay", Position("0"))
+# Dead letters of a replay are counted but not kept, so their origin does not matter.
+_ORIGIN = PayloadOrigin("replay", Position("0"))
 
 
-class Books:
-    """Counts items into one delta, by the inventory of the attributor.
+class ItemCounter:
+    """Adds items up to a delta.
 
-    A file that names the format of its lines is read by that; all others by
-    `formats`, as `--flow-log-format` gives them, or by what the inventory says.
+    Lines of a file that names their format are read in that format; all others in `formats`, the values of
+    `--flow-log-format`, or in the format that the inventory names. The other arguments are the settings of the same
+    names; `clock` returns Unix seconds.
     """
 
     def __init__(
@@ -43,21 +44,21 @@ class Books:
         self._clock = clock
         self._counters: dict[str, PayloadCounter] = {}
 
-    def take(self, item: Item) -> None:
+    def count(self, item: Item) -> None:
         """Count an item."""
         if isinstance(item, Payload):
-            self._counter("").count(item.data, _SOURCE, self._clock(), self.delta)
+            self._counter("").count(item.data, _ORIGIN, self._clock(), self.delta)
         elif isinstance(item, Events):
             counter = self._counter(item.log_format)
-            counter.count_events(item.stream, item.events, _SOURCE, self._clock(), self.delta)
+            counter.count_events(item.log_stream, item.events, _ORIGIN, self._clock(), self.delta)
         else:
             self.delta.add(counts.PAYLOADS if item.kind == "payload" else counts.EVENTS, outcomes.MALFORMED)
             self.delta.add(counts.MALFORMED, item.reason)
-        # For the ledger, which there is none of.
+        # Fingerprints are for a ledger; here they would only fill the memory.
         self.delta.fingerprints.clear()
 
     def finish(self) -> None:
-        """Count what still waits to be known better. To be called before the delta is used."""
+        """Count the records that wait until their interface is known. Call it before you use the delta."""
         for counter in self._counters.values():
             counter.finish(self._clock(), self.delta)
 

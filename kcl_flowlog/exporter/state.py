@@ -1,0 +1,41 @@
+"""What a scrape shows, as plain data. The launcher fills it; the collector turns it into metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kcl_flowlog.commits.totals import Totals
+from kcl_flowlog.counting.subnets import Inventory
+
+
+class ShardState(NamedTuple):
+    """A shard that this instance holds.
+
+    `lag` is in seconds, None if unknown. Times are Unix seconds, 0 if it has not happened yet.
+    """
+
+    shard_id: str
+    lag: float | None
+    last_record_at: float
+    last_checkpoint_at: float
+    last_callback_at: float
+
+
+@dataclass(frozen=True)
+class InstanceState:
+    """Everything that a scrape of an instance shows.
+
+    `inventory_refreshes`, `overlaps` and `daemon_restarts` are numbers by the value of their metric's label; `build`
+    holds versions by component.
+    """
+
+    totals: Totals
+    inventory: Inventory
+    shards: Sequence[ShardState] = ()
+    inventory_refreshes: Mapping[str, int] = field(default_factory=dict)
+    overlaps: Mapping[str, int] = field(default_factory=dict)
+    daemon_up: bool = False
+    daemon_restarts: Mapping[str, int] = field(default_factory=dict)
+    build: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,65 @@
+"""Region, credentials and roles: from settings and environment to what boto3 and the daemon need.
+
+The daemon uses the AWS library for Java, which reads other variables than
+boto3; `daemon_environment` gives both the same region. Calls nothing over the
+network. A mistake of the user is a `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import boto3
+import botocore.exceptions
+
+from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.inventory.aws_errors import one_line
+
+# The variables of flowlog-exporter, the predecessor of this program, and their modern names.
+OLD_NAMES = {"AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
+_REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+")
+
+
+def with_old_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which each modern name that is not set has the value of its old name."""
+    found = {new: environ[old] for old, new in OLD_NAMES.items() if environ.get(old) and not environ.get(new)}
+    return {**environ, **found}
+
+
+def resolve_region(region: str, environ: Mapping[str, str]) -> str:
+    """Return `region`, or if it is empty the region of the environment or of the AWS profile.
+
+    Raises `ConfigError` if no region is set, or if AWS has no such region.
+    """
+    region = region or next((environ[name] for name in _REGION_NAMES if environ.get(name)), "")
+    try:
+        session = boto3.Session(region_name=region or None)
+    except botocore.exceptions.BotoCoreError as error:
+        raise ConfigError(f"Invalid AWS settings: {one_line(error)} Check AWS_PROFILE and ~/.aws/config.") from error
+    if not session.region_name:
+        raise ConfigError("No AWS region; set --region or AWS_REGION.")
+    return check_region("--region", str(session.region_name))
+
+
+def check_region(option: str, region: str) -> str:
+    """Return the region. Raises `ConfigError`, which names the option, if AWS has no such region."""
+    try:
+        boto3.Session().get_partition_for_region(region)
+    except botocore.exceptions.UnknownRegionError:
+        raise ConfigError(f"AWS has no region {region!r}; check {option} (an example is eu-central-1).") from None
+    return region
+
+
+def role_account(arn: str) -> str:
+    """Return the account of a role. Raises `ConfigError` if the text is not the ARN of a role."""
+    match = _ROLE_ARN.fullmatch(arn)
+    if match is None:
+        raise ConfigError(f"{arn!r} is not a role such as arn:aws:iam::123456789012:role/NAME; check --inventory-role.")
+    return match[1]
+
+
+def daemon_environment(environ: Mapping[str, str], region: str) -> dict[str, str]:
+    """Return the environment with the region in every variable that an AWS library reads."""
+    return {**environ, **dict.fromkeys(_REGION_NAMES, region)}

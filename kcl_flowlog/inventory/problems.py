@@ -1,0 +1,64 @@
+"""Warnings about an inventory: missing permissions, and flow logs that record the same traffic.
+
+Logs each problem once, however often the inventory is read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from kcl_flowlog.counting.subnets import Source
+from kcl_flowlog.inventory.overlaps import Overlap
+
+log = logging.getLogger(__name__)
+
+_MAX_LOGGED_OVERLAPS = 5
+
+
+class ProblemLog:
+    """Logs problems. `overlaps` are known from an earlier run, and are not logged again."""
+
+    def __init__(self, overlaps: Iterable[Overlap]) -> None:
+        self._overlaps = set(overlaps)
+        self._missing: set[tuple[str, str]] = set()
+
+    def log_missing_permissions(self, sources: Iterable[Source]) -> None:
+        """Log what EC2 does not permit to list, and what follows from that."""
+        for source in sources:
+            if not source.interfaces_listed:
+                self._log_missing_permission(
+                    "ec2:DescribeNetworkInterfaces",
+                    source,
+                    "interfaces are recognised by their records, some of which stay unattributed",
+                )
+            if not source.flow_logs_listed:
+                self._log_missing_permission(
+                    "ec2:DescribeFlowLogs",
+                    source,
+                    "lines are read in the format of --flow-log-format or else in the default format",
+                )
+
+    def _log_missing_permission(self, action: str, source: Source, consequence: str) -> None:
+        if (action, source.key) not in self._missing:
+            self._missing.add((action, source.key))
+            log.warning(
+                "Missing permission; %s", consequence, extra={"fields": {"action": action, "source": source.key}}
+            )
+
+    def log_overlaps(self, overlaps: Sequence[Overlap]) -> None:
+        """Log new pairs of overlapping flow logs: the first five each, the rest as a number."""
+        new = [overlap for overlap in overlaps if overlap not in self._overlaps]
+        self._overlaps.update(new)
+        for overlap in new[:_MAX_LOGGED_OVERLAPS]:
+            condition = "" if overlap.same_log_group else " if both log groups are subscribed to the stream"
+            log.warning(
+                "Two flow logs record the same traffic, which counts twice%s; delete one of them",
+                condition,
+                extra={"fields": {"flow_log": overlap.narrower, "overlaps_with": overlap.wider}},
+            )
+        if len(new) > _MAX_LOGGED_OVERLAPS:
+            log.warning(
+                "More flow logs record the same traffic",
+                extra={"fields": {"pairs": len(new) - _MAX_LOGGED_OVERLAPS}},
+            )

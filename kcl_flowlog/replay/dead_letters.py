@@ -1,0 +1,83 @@
+"""Dead letters, read into what they were before: payloads, lines and log events."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from itertools import groupby, islice
+
+import msgspec
+
+from kcl_flowlog.counting.delta import DeadLetter
+from kcl_flowlog.counting.envelope import LogEvent, decode_event
+from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
+from kcl_flowlog.counting.outcomes import MALFORMED_REASONS
+from kcl_flowlog.replay.content import Content, lines
+from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable
+
+_MAX_EVENTS = 10_000
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def holds_dead_letters(head: bytes) -> bool:
+    """Say whether the first line is a dead letter."""
+    return head.startswith(b"{") and _decode(head.partition(b"\n")[0]) is not None
+
+
+def read_dead_letters(content: Content) -> Iterator[Item]:
+    """Yield the contents of the dead letters. Log events of the same log stream stay together.
+
+    Together they tell more about an unlisted interface than each alone.
+    """
+    items = map(_item, lines(content.text))
+    for log_stream, group in groupby(items, lambda item: item.log_stream if isinstance(item, Events) else None):
+        if log_stream is None:
+            yield from group
+            continue
+        while some := list(islice(group, _MAX_EVENTS)):
+            yield Events(log_stream, [event for item in some if isinstance(item, Events) for event in item.events])
+
+
+def _decode(line: bytes) -> DeadLetter | None:
+    try:
+        letter = msgspec.json.decode(line, type=DeadLetter)
+    except _DECODE_ERRORS:
+        return None
+    return letter if letter.kind in _READERS and letter.reason in MALFORMED_REASONS else None
+
+
+def _item(line: bytes) -> Item:
+    letter = _decode(line)
+    if letter is None:
+        # For example the last line before the disk was full. It counts as a malformed line.
+        return Events(NOWHERE, [LogEvent(line.decode(errors="replace"))])
+    if letter.truncated:
+        return Unreadable(letter.kind, letter.reason)
+    return _READERS[letter.kind](letter)
+
+
+def _payload(letter: DeadLetter) -> Item:
+    try:
+        return Payload(base64.b64decode(letter.body, validate=True))
+    except binascii.Error:
+        return Unreadable(letter.kind, letter.reason)
+
+
+def _line(letter: DeadLetter) -> Item:
+    return Events(_log_stream(letter), [LogEvent(letter.body)])
+
+
+def _event(letter: DeadLetter) -> Item:
+    raw = letter.body.encode(errors="replace")
+    try:
+        return Events(_log_stream(letter), [decode_event(raw)])
+    except _DECODE_ERRORS:
+        return Events(_log_stream(letter), [raw])
+
+
+def _log_stream(letter: DeadLetter) -> LogStream:
+    return LogStream(letter.owner, letter.log_group, letter.log_stream)
+
+
+_READERS: dict[str, Callable[[DeadLetter], Item]] = {"payload": _payload, "line": _line, "event": _event}

@@ -1,0 +1,78 @@
+"""Envelopes of CloudWatch Logs as JSON: a payload's content, or any number of envelopes one after the other."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import msgspec
+
+from kcl_flowlog.counting.envelope import LARGEST_RECORD, MOST_ENVELOPES, ends_of_objects
+from kcl_flowlog.replay.content import Content, put_back
+from kcl_flowlog.replay.items import Item, Payload
+
+_PIECE_BYTES = 4 * 1024 * 1024
+_MAX_OBJECT_BYTES = 64 * 1024 * 1024
+
+
+def holds_envelopes(head: bytes) -> bool:
+    """Say whether the content begins with an envelope."""
+    return head.lstrip().startswith(b"{") and (b'"messageType"' in head or b'"logEvents"' in head)
+
+
+def read_envelopes(content: Content) -> Iterator[Item]:
+    """Yield the file as a payload if it can be a payload; otherwise each envelope as a payload."""
+    if content.raw is not None and not _is_envelope_per_line(content.head):
+        text = content.text.read(LARGEST_RECORD)
+        if len(text) < LARGEST_RECORD and _is_one_payload(text):
+            yield Payload(content.raw)
+            return
+        content = content._replace(text=put_back(text, content.text))
+    # Compressed as CloudWatch Logs would have sent it; a stored gzip member costs next to nothing.
+    wrap: Callable[[bytes], bytes] = _stored if content.is_gzip else bytes
+    for envelope in split_objects(content.text):
+        yield Payload(wrap(envelope))
+
+
+def _is_envelope_per_line(head: bytes) -> bool:
+    first, newline, rest = head.partition(b"\n")
+    return bool(newline) and _is_json(first) and rest.lstrip().startswith(b"{")
+
+
+def _is_one_payload(text: bytes) -> bool:
+    return len(list(islice(ends_of_objects(text), MOST_ENVELOPES + 1))) <= MOST_ENVELOPES
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _stored(text: bytes) -> bytes:
+    return gzip.compress(text, compresslevel=0, mtime=0)
+
+
+def split_objects(
+    file: io.BufferedReader, piece_bytes: int = _PIECE_BYTES, max_object_bytes: int = _MAX_OBJECT_BYTES
+) -> Iterator[bytes]:
+    """Yield JSON objects that stand one after the other, each with what precedes it; then what is left.
+
+    Reads `piece_bytes` at a time. Gives up a file in which an object is larger than `max_object_bytes`.
+    """
+    rest = b""
+    while piece := file.read(piece_bytes):
+        rest += piece
+        start = 0
+        for end in ends_of_objects(rest):
+            yield rest[start:end]
+            start = end
+        rest = rest[start:]
+        if len(rest) > max_object_bytes:
+            break
+    if rest.strip():
+        yield rest

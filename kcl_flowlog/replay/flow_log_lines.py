@@ -1,0 +1,43 @@
+"""Lines of flow logs, with or without header lines, as AWS writes them to S3 or CloudWatch Logs exports them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kcl_flowlog.counting.envelope import LogEvent
+from kcl_flowlog.counting.flow_record import FIELDS
+from kcl_flowlog.counting.log_stream import NOWHERE
+from kcl_flowlog.replay.content import Content, lines
+from kcl_flowlog.replay.items import Events, Item
+
+_MAX_EVENTS = 10_000
+# An export to S3 puts the time of each log event before its line.
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)\s+")
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def read_flow_log_lines(content: Content) -> Iterator[Item]:
+    """Yield the lines. A header line, at the beginning or later, sets the format of the lines below it."""
+    log_format = ""
+    events: list[LogEvent | bytes] = []
+    for raw in lines(content.text):
+        line = _TIMESTAMP.sub("", raw.decode(errors="replace"), count=1)
+        header = _format_of_header(line)
+        if events and (header or len(events) >= _MAX_EVENTS):
+            yield Events(NOWHERE, events, log_format)
+            events = []
+        if header:
+            log_format = header
+        else:
+            events.append(LogEvent(line))
+    if events:
+        yield Events(NOWHERE, events, log_format)
+
+
+def _format_of_header(line: str) -> str:
+    """Return the format that a header line names, or an empty text for every other line."""
+    words = line.split()
+    if not words or words[0] not in FIELDS or not all(map(_FIELD_NAME.fullmatch, words)):
+        return ""
+    return " ".join(f"${{{word}}}" for word in dict.fromkeys(words))

@@ -1,0 +1,98 @@
+"""Envelopes as JSON: one payload, or many."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+
+import pytest
+
+from kcl_flowlog.counting.envelope import MOST_ENVELOPES
+from kcl_flowlog.replay.envelopes import split_objects
+from tests.support.builders import GOOD, NODATA, envelope
+from tests.support.replay import imbalances_in, nonzero, replay
+
+PLAIN = gzip.decompress(envelope(GOOD, "bad"))
+OTHER = gzip.decompress(envelope(NODATA))
+# An envelope of 12 kB that compresses to next to nothing: a file of them is small enough for a payload.
+WIDE = gzip.decompress(envelope(GOOD, logStream="eni-a-%d")).replace(b"to-kinesis", b"to-kinesis" * 1200)
+
+# A file, and its log events and payloads by outcome.
+FILES: dict[str, tuple[bytes, dict[str, int], dict[str, int]]] = {
+    "JSON": (PLAIN, {"counted": 1, "malformed": 1}, {"plain": 1}),
+    "indented JSON": (
+        b"\n" + json.dumps(json.loads(PLAIN), indent=2).encode(),
+        {"counted": 1, "malformed": 1},
+        {"plain": 1},
+    ),
+    "JSON with something behind it": (PLAIN + b" rest", {"counted": 1, "malformed": 1}, {"partial": 1}),
+    "two envelopes in a payload": (
+        gzip.compress(PLAIN + OTHER),
+        {"counted": 1, "malformed": 1, "nodata": 1},
+        {"data": 1},
+    ),
+    "an envelope per line": (PLAIN + b"\n" + OTHER + b"\n", {"counted": 1, "malformed": 1, "nodata": 1}, {"plain": 2}),
+    "an envelope per line, compressed": (
+        gzip.compress(PLAIN + b"\n" + OTHER + b"\n"),
+        {"counted": 1, "malformed": 1, "nodata": 1},
+        {"data": 2},
+    ),
+    "the same envelope twice": (
+        PLAIN + b"\n" + PLAIN,
+        {"counted": 1, "malformed": 1, "duplicate": 2},
+        {"plain": 1, "duplicate": 1},
+    ),
+    "as many envelopes as a payload may hold": (
+        gzip.compress(b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(MOST_ENVELOPES))),
+        {"counted": MOST_ENVELOPES},
+        {"data": 1},
+    ),
+    "more envelopes than a payload may hold": (
+        gzip.compress(
+            b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(MOST_ENVELOPES + 1))
+        ),
+        {"counted": MOST_ENVELOPES + 1},
+        {"data": MOST_ENVELOPES + 1},
+    ),
+    "small when compressed, large when not": (
+        gzip.compress(b"".join(WIDE % n for n in range(1100))),
+        {"counted": 1100},
+        {"data": 1100},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_envelopes_are_split_into_payloads(name: str) -> None:
+    """A file that Kinesis could have carried is one payload; otherwise each envelope is. The counts add up."""
+    content, events, payloads = FILES[name]
+
+    report = replay(content)
+
+    assert (events, payloads) == (nonzero(report.outcomes), nonzero(report.payloads))
+    assert [] == imbalances_in(report, sum(events.values()))
+
+
+def split(text: bytes, max_object_bytes: int = 1000) -> list[bytes]:
+    return list(split_objects(io.BufferedReader(io.BytesIO(text)), 4, max_object_bytes))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", []),
+        (b' {"a":1}\n{"b":{}} ', [b' {"a":1}', b'\n{"b":{}}']),
+        (b'{"a":"}"}', [b'{"a":"}"}']),
+        (b'{"a":1} rest', [b'{"a":1}', b" rest"]),
+        (b'{"a":1', [b'{"a":1']),
+    ],
+)
+def test_objects_are_split_whatever_the_pieces(text: bytes, expected: list[bytes]) -> None:
+    """An object may reach over several reads."""
+    assert expected == split(text)
+
+
+def test_an_endless_object_is_given_up() -> None:
+    """What was read of it is the last item, so that a damaged file can't fill the memory."""
+    assert [b'{"a":1}', b'{"' + b"x" * 19] == split(b'{"a":1}{"' + b"x" * 1000, max_object_bytes=20)

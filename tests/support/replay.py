@@ -1,0 +1,67 @@
+"""Files for a replay, and what a replay of them counts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pyarrow
+from pyarrow import parquet
+
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import DeadLetter
+from kcl_flowlog.counting.subnets import Index, Inventory
+from kcl_flowlog.replay.counter import ItemCounter
+from kcl_flowlog.replay.inputs import read_items
+from kcl_flowlog.replay.report import Report, make_report
+from tests.support.balance import imbalances
+from tests.support.builders import GOOD, INVENTORY, NODATA, NOW, SKIPDATA, line
+
+REJECTED = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22, packets=1, bytes=40)
+LINES = "\n".join([GOOD, NODATA, "bad", REJECTED, SKIPDATA]) + "\n"
+
+
+def item_counter(
+    formats: tuple[str, ...] = (), inventory: Inventory = INVENTORY, deduplicate: bool = True
+) -> ItemCounter:
+    """Return a counter with an inventory."""
+    return ItemCounter(Attributor(Index(inventory)), formats, frozenset({"22"}), 1_000_000, deduplicate, lambda: NOW)
+
+
+def replay(*files: bytes, **options: Any) -> Report:
+    """Return the report of a replay of some files; `options` are those of `item_counter`."""
+    counter = item_counter(**options)
+    for content in files:
+        for item in read_items(io.BytesIO(content), "a file"):
+            counter.count(item)
+    counter.finish()
+    return make_report(counter.delta)
+
+
+def nonzero(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers that are not 0."""
+    return {word: number for word, number in numbers.items() if number}
+
+
+def imbalances_in(report: Report, events_in: int | None = None) -> list[str]:
+    """Return what does not add up in a report."""
+    flows = sum(series.flows for subnet in report.subnets.values() for series in subnet)
+    return imbalances(report.outcomes, report.payloads, report.malformed, flows, events_in)
+
+
+def dead_letter(
+    kind: str, body: str, reason: str = "field_count", truncated: bool = False, log_group: str = ""
+) -> DeadLetter:
+    return DeadLetter("shardId-0", "1", 0, reason, kind, body, log_group=log_group, truncated=truncated)
+
+
+def dead_letter_file(*letters: DeadLetter) -> bytes:
+    return b"".join(msgspec.json.encode(letter) + b"\n" for letter in letters)
+
+
+def parquet_file(*rows: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows)), file)
+    return file.getvalue()

@@ -1,0 +1,86 @@
+"""A web server's contents for tests, and clients that ask for them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from email.message import Message
+from typing import Any, NamedTuple
+
+from kcl_flowlog.web.landing import Landing
+from kcl_flowlog.web.pages import Pages
+from kcl_flowlog.web.server import WebServer
+from tests.support.certificates import Authority, Issued
+from tests.support.waiting import PATIENCE
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+PAGE = b"flowlog_shards_held 2.0\n"
+
+Render = Callable[[str, Mapping[str, Sequence[str]]], tuple[str, bytes]]
+
+
+class FakeContents:
+    """What the pages show. A test changes it at any time; `requests` are the arguments of each rendering."""
+
+    def __init__(self) -> None:
+        self.page = PAGE
+        self.requests: list[tuple[str, Mapping[str, Sequence[str]]]] = []
+        self.unhealthy: list[str] = []
+        self.not_ready: list[str] = []
+        self.render: Render = self.render_page
+
+    def render_page(self, accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+        self.requests.append((accept, query))
+        return TEXT, self.page
+
+    def pages(self, telemetry_path: str = "/metrics") -> Pages:
+        return Pages(
+            telemetry_path,
+            lambda accept, query: self.render(accept, query),
+            lambda: self.unhealthy,
+            lambda: self.not_ready,
+            Landing(description="Flows", version="1.2.3"),
+        )
+
+
+class Response(NamedTuple):
+    """An HTTP response."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def connect(server: WebServer) -> socket.socket:
+    """Return a connection on which nothing was sent."""
+    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+
+
+def get(server: WebServer, path: str = "/metrics", context: ssl.SSLContext | None = None, **options: Any) -> Response:
+    """Make one request on a new connection. `options` are those of `http.client.HTTPConnection.request`."""
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        if context is None
+        else http.client.HTTPSConnection("127.0.0.1", server.port, timeout=PATIENCE, context=context)
+    )
+    with contextlib.closing(connection):
+        connection.request("GET", path, **options)
+        response = connection.getresponse()
+        return Response(response.status, response.headers, response.read())
+
+
+def trusting(authority: Authority, client: Issued | None = None) -> ssl.SSLContext:
+    """Return the context of a client that trusts the authority, and may have a certificate itself."""
+    context = ssl.create_default_context(cafile=authority.cert)
+    if client is not None:
+        context.load_cert_chain(client.cert, client.key)
+    return context
+
+
+def basic(credentials: str) -> str:
+    """Return an `Authorization` header for `user:password`."""
+    return "Basic " + base64.b64encode(credentials.encode()).decode()

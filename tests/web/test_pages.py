@@ -1,0 +1,269 @@
+"""The pages, called as a WSGI application without a server."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import bcrypt
+import pytest
+
+from kcl_flowlog.web.pages import Application
+from kcl_flowlog.web.scrapes import Scrapes
+from kcl_flowlog.web.web_config import WebConfig
+from tests.support.web import PAGE, TEXT, FakeContents, basic
+
+
+class Reply(NamedTuple):
+    status: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Client:
+    """Calls an application as a server would."""
+
+    def __init__(self, contents: FakeContents, telemetry_path: str = "/metrics") -> None:
+        self.config = WebConfig()
+        self.scrapes = Scrapes()
+        self.application = Application(contents.pages(telemetry_path), lambda: self.config, self.scrapes)
+
+    def begin(self, path: str, method: str = "GET", query: str = "", **headers: str) -> tuple[Reply, Iterable[bytes]]:
+        """Return the reply without a body, and the body's chunks."""
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REMOTE_ADDR": "192.0.2.1",
+            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+        }
+        started: list[Reply] = []
+        chunks = self.application(environ, lambda status, pairs: started.append(Reply(status, dict(pairs), b"")))
+        return started[0], chunks
+
+    def get(self, path: str, method: str = "GET", query: str = "", **headers: str) -> Reply:
+        reply, chunks = self.begin(path, method, query, **headers)
+        return reply._replace(body=b"".join(chunks))
+
+
+@pytest.fixture
+def client(contents: FakeContents) -> Client:
+    return Client(contents)
+
+
+def test_the_metrics_are_as_rendered(client: Client, contents: FakeContents) -> None:
+    """The page is sent unchanged, and the renderer gets the header and the query."""
+    reply = client.get("/metrics", query="name[]=a&name[]=b", accept="text/plain")
+
+    assert ("200 OK", TEXT, str(len(PAGE)), PAGE) == (
+        reply.status,
+        reply.headers["Content-Type"],
+        reply.headers["Content-Length"],
+        reply.body,
+    )
+    assert [("text/plain", {"name[]": ["a", "b"]})] == contents.requests
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("deflate, gzip", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0", False),
+        ("", False),
+    ],
+)
+def test_the_metrics_are_compressed_if_the_client_accepts_gzip(
+    client: Client, accepted: str, is_compressed: bool
+) -> None:
+    """Both forms hold the same page, and `Vary` keeps caches from mixing them up."""
+    reply = client.get("/metrics", accept_encoding=accepted)
+
+    assert ("gzip" if is_compressed else None) == reply.headers.get("Content-Encoding")
+    assert PAGE == (gzip.decompress(reply.body) if is_compressed else reply.body)
+    assert str(len(reply.body)) == reply.headers["Content-Length"]
+    assert "Accept, Accept-Encoding" == reply.headers["Vary"]
+
+
+def test_a_large_page_is_sent_in_small_chunks(client: Client, contents: FakeContents) -> None:
+    """A page of several MB is complete, and no chunk is larger than 64 KiB."""
+    contents.page = b"".join(b"%d\n" % number for number in range(100_000))
+
+    _, chunks = client.begin("/metrics")
+    sent = list(chunks)
+
+    assert contents.page == b"".join(sent)
+    assert 64 * 1024 == max(map(len, sent))
+
+
+def test_the_telemetry_path_moves_the_metrics(contents: FakeContents) -> None:
+    """The metrics are under the configured path only, and the landing page links to it."""
+    client = Client(contents, "/flows/page")
+
+    assert ["200 OK", "404 Not Found"] == [client.get(path).status for path in ("/flows/page", "/metrics")]
+    assert b'<a href="flows/page">Metrics</a>' in client.get("/").body
+
+
+def test_a_health_check_fails_with_its_reasons(client: Client, contents: FakeContents) -> None:
+    """Each check has its own reasons, one a line."""
+    contents.unhealthy = ["Stuck."]
+    contents.not_ready = ["No inventory.", "No daemon."]
+
+    healthy, ready = client.get("/-/healthy"), client.get("/-/ready")
+
+    assert ("503 Service Unavailable", b"Stuck.\n") == (healthy.status, healthy.body)
+    assert ("503 Service Unavailable", b"No inventory.\nNo daemon.\n") == (ready.status, ready.body)
+
+
+@pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
+def test_a_health_check_without_reasons_passes(client: Client, path: str) -> None:
+    """The status is 200 and the body says OK."""
+    reply = client.get(path)
+
+    assert ("200 OK", "text/plain; charset=utf-8", b"OK\n") == (reply.status, reply.headers["Content-Type"], reply.body)
+
+
+def test_the_landing_page_is_html_with_the_current_state(client: Client, contents: FakeContents) -> None:
+    """Both checks are made for each request."""
+    contents.unhealthy = ["Stuck."]
+    contents.not_ready = ["No daemon."]
+
+    reply = client.get("/")
+
+    assert ("200 OK", "text/html; charset=utf-8") == (reply.status, reply.headers["Content-Type"])
+    assert b'Healthy: <span class="no">no</span><ul><li>Stuck.</li></ul>' in reply.body
+    assert b'Ready: <span class="no">no</span><ul><li>No daemon.</li></ul>' in reply.body
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/metric", "/-/", "/favicon.ico", "/metrics%2f", ""])
+def test_other_paths_are_not_found(client: Client, path: str) -> None:
+    """A path that is nearly right is wrong."""
+    assert "404 Not Found" == client.get(path).status
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused(client: Client, contents: FakeContents, method: str) -> None:
+    """Only GET and HEAD are allowed; no page is made for the others."""
+    reply = client.get("/metrics", method)
+
+    assert ("405 Method Not Allowed", "GET, HEAD", []) == (reply.status, reply.headers["Allow"], contents.requests)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/none"])
+def test_head_has_the_headers_of_get_and_no_body(client: Client, path: str) -> None:
+    """Status and headers are the same."""
+    got, head = client.get(path), client.get(path, "HEAD")
+
+    assert got._replace(body=b"") == head
+
+
+def test_a_page_that_fails_is_a_500(client: Client, contents: FakeContents, caplog: pytest.LogCaptureFixture) -> None:
+    """It costs one response and one error in the log; the next request is answered as usual."""
+
+    def fail(accept: str, query: object) -> tuple[str, bytes]:
+        raise RuntimeError("the ledger is gone")
+
+    contents.render = fail
+    failed = client.get("/metrics")
+    contents.render = contents.render_page
+    after = client.get("/metrics")
+
+    assert ("500 Internal Server Error", b"Cannot make this page; see the log.\n") == (failed.status, failed.body)
+    (record,) = caplog.records
+    assert (logging.ERROR, "Cannot make a page", {"path": "/metrics"}) == (
+        record.levelno,
+        record.getMessage(),
+        record.fields,  # type: ignore[attr-defined]
+    )
+    assert "the ledger is gone" in caplog.text
+    assert "200 OK" == after.status
+    assert 1 == client.scrapes.answered
+
+
+def test_requests_are_logged_at_debug_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A scrape every few seconds leaves no trace in a normal log."""
+    with caplog.at_level(logging.DEBUG, "kcl_flowlog.web.pages"):
+        client.get("/metrics")
+
+    (record,) = caplog.records
+    assert (logging.DEBUG, "Answered a request") == (record.levelno, record.getMessage())
+    assert {"client": "192.0.2.1", "method": "GET", "path": "/metrics", "status": 200, "bytes": len(PAGE)} == (
+        record.fields  # type: ignore[attr-defined]
+    )
+
+
+# Scrapes
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "query", "answered"),
+    [
+        ("/metrics", "GET", "", 1),
+        ("/metrics", "GET", "debug=1", 1),
+        ("/metrics", "GET", "name[]=a", 0),
+        ("/metrics", "HEAD", "", 0),
+        ("/metrics", "POST", "", 0),
+        ("/", "GET", "", 0),
+        ("/-/ready", "GET", "", 0),
+        ("/none", "GET", "", 0),
+    ],
+)
+def test_only_a_request_for_all_metrics_is_a_scrape(
+    client: Client, path: str, method: str, query: str, answered: int
+) -> None:
+    """Part of the metrics, or another page, does not count."""
+    client.get(path, method, query)
+
+    assert answered == client.scrapes.answered
+
+
+def test_a_scrape_counts_after_its_last_byte(client: Client, contents: FakeContents) -> None:
+    """The server asks for the end of the body once it has sent the last chunk."""
+    contents.page = b"x" * (64 * 1024 + 1)
+
+    _, chunks = client.begin("/metrics")
+    counts = [client.scrapes.answered for _ in chunks] + [client.scrapes.answered]
+
+    assert [0, 0, 1] == counts
+
+
+def test_a_rejected_scrape_does_not_count(client: Client) -> None:
+    """A scraper without a password has seen no counts."""
+    client.config = WebConfig(users={"me": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()})
+
+    client.get("/metrics")
+
+    assert 0 == client.scrapes.answered
+
+
+# The web configuration
+
+
+def test_every_path_needs_a_user(client: Client, contents: FakeContents) -> None:
+    """Without valid credentials a client does not even learn which paths exist."""
+    client.config = WebConfig(users={"prometheus": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()})
+    paths = ["/metrics", "/", "/-/healthy", "/-/ready", "/none"]
+
+    without = [client.get(path) for path in paths]
+    wrong = [client.get(path, authorization=basic("prometheus:wrong")) for path in paths]
+    requests_before = list(contents.requests)
+    right = [client.get(path, authorization=basic("prometheus:secret")) for path in paths]
+
+    assert {("401 Unauthorized", b"Unauthorized\n")} == {(reply.status, reply.body) for reply in without + wrong}
+    assert {'Basic realm="kcl-flowlog"'} == {reply.headers["WWW-Authenticate"] for reply in without + wrong}
+    assert [] == requests_before
+    assert ["200 OK"] * 4 + ["404 Not Found"] == [reply.status for reply in right]
+
+
+def test_configured_headers_are_on_every_response(client: Client) -> None:
+    """Pages and errors have them, and a change applies to the next request."""
+    before = client.get("/metrics")
+    client.config = WebConfig(headers=(("X-Frame-Options", "deny"),))
+
+    assert "X-Frame-Options" not in before.headers
+    assert ["deny"] * 3 == [client.get(path).headers["X-Frame-Options"] for path in ("/metrics", "/", "/none")]
