@@ -26,7 +26,7 @@ from tests.support.waiting import PATIENCE, eventually
 
 FAKE_JAVA = """#!/bin/sh
 trap 'exit 143' TERM
-echo "INFO Scheduler Initialization complete. Starting worker loop."
+echo "INFO Scheduler Initialization complete. Starting worker loop.␞"
 while :; do sleep 0.05; done
 """
 

@@ -25,7 +25,7 @@ class Life:
     says: tuple[str, ...] = ()
 
 
-class FakeRun(Run):
+class FakeRun:
     """A run of the daemon that lives such a life, and notes what is done to it."""
 
     def __init__(self, pid: int, life: Life, clock: FakeClock) -> None:
@@ -42,7 +42,7 @@ class FakeRun(Run):
         return self._pid
 
     @property
-    def is_ready(self) -> bool:  # type: ignore[override]
+    def is_ready(self) -> bool:
         return self._clock() >= self._started_at + self._life.ready_after
 
     def poll(self) -> int | None:
