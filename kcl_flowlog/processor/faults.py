@@ -92,7 +92,7 @@ def _hang() -> None:
         time.sleep(3600)
 
 
-ACTIONS: Mapping[str, Callable[[], None]] = {
+ACTIONS: dict[str, Callable[[], None]] = {
     "kill-processor": _kill_processor,
     "kill-daemon": _kill_daemon,
     "kill-all": _kill_all,

@@ -35,13 +35,13 @@ from tests.support.conversation import (
     done,
     elsewhere,
     ends,
-    eventually,
     initialize,
     payload,
     records,
     say,
 )
 from tests.support.lease_fakes import ELSEWHERE
+from tests.support.waiting import eventually
 
 ONE = (101, payload(GOOD))
 TWO = (102, payload(GOOD, GOOD))

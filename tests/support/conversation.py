@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +111,6 @@ KILL = ("kill", None)
 def ends(code: int) -> tuple[str, Any]:
     """The processor ends, without another word on stdout."""
     return "ends", code
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Wait until `holds` does; return whether it did before patience ran out."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class Stage:
