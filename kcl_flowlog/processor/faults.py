@@ -34,7 +34,7 @@ GAPS = {
 
 
 class FaultPoint(Protocol):
-    """Called at each point, with the payload if there is one."""
+    """Called at each point, with the payload or nothing."""
 
     def __call__(self, point: str, payload: bytes = b"") -> None:
         """Do what is demanded for this point, if anything."""

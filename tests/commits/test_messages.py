@@ -1,4 +1,4 @@
-"""The processor's end of the messages, where the launcher or the daemon is gone or stuck."""
+"""The processor's end of the messages, and how it ends if the launcher or the daemon is gone or stuck."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from kcl_flowlog.commits.messages import Denials, Disconnected, Hello, Log, Mess
 
 
 class Launcher:
-    """Accepts one processor and reads only when asked to; `daemon` is the writing end of the protocol's input."""
+    """Accepts one processor, reads on demand; `daemon` is the writing end of the protocol's input."""
 
     def __init__(self, path: Path) -> None:
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(str(path))
         self._server.listen()
-        self.lifeline, self.daemon = os.pipe()
-        self.messenger = Messenger.connect(str(path), self.lifeline)
+        self.protocol_input, self.daemon = os.pipe()
+        self.messenger = Messenger.connect(str(path), self.protocol_input)
         self.connection, _ = self._server.accept()
 
     def hang_up_the_daemon(self) -> None:
@@ -30,7 +30,7 @@ class Launcher:
         self.daemon = -1
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes, in small pieces."""
+        """Read this many bytes, in small pieces."""
         got = b""
         while len(got) < size:
             got += self.connection.recv(4096)
@@ -40,7 +40,7 @@ class Launcher:
         self.messenger.close()
         self.connection.close()
         self._server.close()
-        os.close(self.lifeline)
+        os.close(self.protocol_input)
         if self.daemon >= 0:
             os.close(self.daemon)
 
@@ -57,14 +57,14 @@ LARGE = Log("info", "x" * 4_000_000, {})
 
 
 def test_a_message_larger_than_the_socket_arrives_whole(launcher: Launcher) -> None:
-    """Sent in the pieces that fit, while the launcher reads."""
-    teller = threading.Thread(target=launcher.messenger.send, args=(LARGE,))
-    teller.start()
+    """It is sent in the pieces that fit, while the launcher reads."""
+    sender = threading.Thread(target=launcher.messenger.send, args=(LARGE,))
+    sender.start()
 
     line = launcher.read(len(msgspec.json.encode(LARGE)) + 1)
 
-    teller.join()
-    assert msgspec.json.decode(line, type=Log) == LARGE
+    sender.join()
+    assert LARGE == msgspec.json.decode(line, type=Log)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_a_message_larger_than_the_socket_arrives_whole(launcher: Launcher) -> N
         lambda messenger: messenger.request(Denials([msgspec.Raw(b"{}")])),
         lambda messenger: messenger.request(Hello("shardId-0", 1, "token", "TRIM_HORIZON", 0)),
     ],
-    ids=["by a launcher that does not read", "over denials", "over a claim"],
+    ids=["by a launcher that does not read", "by denials", "by a claim"],
 )
 def test_a_blocked_processor_ends_with_its_daemon(launcher: Launcher, say: Callable[[Messenger], None]) -> None:
-    """Else it would outlive the daemon for ever, waiting."""
+    """Or it would wait for ever, long after the daemon."""
     hangup = threading.Timer(0.2, launcher.hang_up_the_daemon)
     hangup.start()
 
@@ -88,7 +88,7 @@ def test_a_blocked_processor_ends_with_its_daemon(launcher: Launcher, say: Calla
 
 
 def test_a_launcher_that_hangs_up_ends_the_wait(launcher: Launcher) -> None:
-    """A denial that nobody wrote down is no denial delivered."""
+    """Without an answer it is unknown whether the denial was written."""
     hangup = threading.Timer(0.2, launcher.connection.close)
     hangup.start()
 
@@ -96,3 +96,9 @@ def test_a_launcher_that_hangs_up_ends_the_wait(launcher: Launcher) -> None:
         launcher.messenger.request(Denials([msgspec.Raw(b"{}")]))
 
     hangup.join()
+
+
+def test_a_missing_launcher_is_an_error(tmp_path: Path) -> None:
+    """The processor must end; nothing is left open, or a leak would warn here."""
+    with pytest.raises(FileNotFoundError):
+        Messenger.connect(str(tmp_path / "nobody.sock"), 0)

@@ -307,7 +307,7 @@ def test_the_record_in_hand_is_noted_while_it_is_counted(held: Driver) -> None:
     assert RecordInHand(held.note).suspect is None
 
 
-def test_a_record_that_kills_is_passed_over_and_committed_at_once(driver: Driver) -> None:
+def test_a_record_that_kills_is_skipped_and_committed_at_once(driver: Driver) -> None:
     """Kept as a dead letter; the records beside it are counted, those before it with the same commit."""
     driver.messenger.permit = [digest(Position("103"))]
     driver.initialize()
@@ -320,7 +320,7 @@ def test_a_record_that_kills_is_passed_over_and_committed_at_once(driver: Driver
     assert [SHARD] == [letter.shard_id for _, letter in driver.ledger.dead_letters()]
     assert [FIRST[1], SECOND[1]] == [payload for point, payload in driver.points if point == faults.PAYLOAD]
     (log,) = (message for message in driver.messenger.of_kind(Log) if message.level == "error")
-    assert "Record passed over: it killed every processor that tried to count it" == log.text
+    assert "Record skipped: it killed every processor that tried to count it" == log.text
     assert {"shard_id": SHARD, "sequence_number": "103", "bytes": "7"} == log.fields
 
     wait_for_the_next_commit(driver)
@@ -328,7 +328,7 @@ def test_a_record_that_kills_is_passed_over_and_committed_at_once(driver: Driver
     assert 3 == flows(driver)
 
 
-def test_a_record_with_another_sub_sequence_number_is_not_passed_over(driver: Driver) -> None:
+def test_a_record_with_another_sub_sequence_number_is_not_skipped(driver: Driver) -> None:
     """The whole position counts."""
     driver.messenger.permit = [digest(Position("103", 1))]
     driver.initialize()

@@ -149,7 +149,7 @@ class Driver:
 
     @property
     def checkpoints(self) -> Sequence[tuple[str | None, int | None]]:
-        """Return what was asked of the KCL's checkpointer so far."""
+        """Return the checkpoints requested so far."""
         return self.checkpointer.requests
 
     @property
