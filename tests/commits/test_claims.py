@@ -87,6 +87,18 @@ def test_old_claims_make_room() -> None:
     assert not has_claim(found, f"{0:012}")
 
 
+def test_the_text_of_a_claim_stays() -> None:
+    """Instances of different versions read each other's claims: token, begin, and a suspect if there is a suspect."""
+    found = LeaseRow("owner", Position("49590338271490256608559692538361571095921575989136588898", 2))
+
+    assert "87ee131cfde6" == digest(Position("TRIM_HORIZON"))
+    assert "f7728505c7af" == digest(Position("402"))
+    assert f"1a2b@{digest(found.checkpoint)}" == with_claim(found, "1a2b")
+    assert f"old@begin 1a2b@{digest(found.checkpoint)}!f7728505c7af" == with_claim(
+        found._replace(claims="old@begin"), "1a2b", "f7728505c7af"
+    )
+
+
 R, S = digest(Position("150")), digest(Position("150", 1))
 
 # Claims, each with its begin (the row is at the begin of the last) and its suspect; the poison.

@@ -503,7 +503,7 @@ def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Sta
     with os.fdopen(reader, "rb") as pipe, os.fdopen(writer, "wb") as stdout:
         stage.inbox._denials = stdout
         stage.play(*OPENING, records((101, payload(*[DENIED] * 3000))))
-        assert eventually(lambda: stage.inbox.is_writing)
+        assert eventually(lambda: stage.inbox.is_writing_denials)
         assert stage.is_silent(1.0)
 
         written = []
