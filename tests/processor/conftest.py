@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
+from tests.support.conversation import Stage
 from tests.support.processors import Driver
 
 
@@ -29,3 +30,11 @@ def held(driver: Driver) -> Driver:
     """Return a daemon whose processor holds its shard."""
     driver.initialize()
     return driver
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Return a state directory for conversations with processors."""
+    opened = Stage(tmp_path)
+    yield opened
+    opened.close()

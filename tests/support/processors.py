@@ -17,11 +17,19 @@ from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.processor.faults import FaultPoint, no_fault
 from kcl_flowlog.processor.shard import ShardProcessor
-from tests.support.conversation import INVENTORY
+from tests.support.conversation import GOOD, INVENTORY, payload
 from tests.support.ledgers import SHARD, FakeClock
 
 Record = tuple[int, bytes]
 """A record: its sequence number and its payload."""
+
+FIRST: Record = (101, payload(GOOD))
+SECOND: Record = (102, payload(GOOD, GOOD))
+POISON: Record = (103, b"arsenic")
+UNLISTED = "2 1 eni-z 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+THROTTLED = ["ThrottlingException"] * 5
+"""The refusals that make a commit give up for now."""
+LOST = ["ShutdownException"]
 
 
 class FakeMessenger(Messenger):
@@ -156,3 +164,21 @@ class Driver:
     def note(self) -> Path:
         """Return the file with the record in hand."""
         return self.directory / "attempts" / SHARD
+
+    @property
+    def flows(self) -> int:
+        """Return how many flows are published."""
+        return sum(total.flows for total in self.ledger.totals().traffic)
+
+    def count(self, name: str, label: str = "") -> int:
+        """Return a published count, 0 if it was never added to."""
+        return self.ledger.totals().counts.get((name, label), 0)
+
+    @property
+    def left(self) -> list[str]:
+        """Return the shards with a commit that the lease table has to settle."""
+        return [commit.shard_id for commit in self.ledger.left_commits()]
+
+    def wait_for_the_next_commit(self) -> None:
+        """Let the checkpoint interval pass."""
+        self.monotonic.now += self.settings.checkpoint_interval
