@@ -21,7 +21,7 @@ from typing import NamedTuple
 from kcl_flowlog.counting.positions import SHARD_END, Position
 
 DEATHS = 3
-"""After how many deaths with the same record in hand, and no checkpoint in between, it is passed over."""
+"""After how many deaths with the same record in hand, and no checkpoint in between, it is skipped."""
 
 # A claim has 26 bytes, 39 with a suspect. With the KCL's own attributes a row of this many stays below 1 KB, the unit
 # by which DynamoDB bills.
@@ -46,7 +46,7 @@ class LeaseRow(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """The answer to a registered claim: commit, but pass over the records with these digests."""
+    """The answer to a registered claim: commit, but skip the records with these digests."""
 
     poison: frozenset[str]
 

@@ -76,7 +76,7 @@ def take_over_protocol() -> tuple[TextIO, TextIO]:
 def _report(messenger: Messenger, error: Exception) -> None:
     trace = traceback.format_exc()
     try:
-        messenger.log("error", "Processor failed", error=error or type(error).__name__, trace=trace)
+        messenger.log("error", "Processor failed", error=str(error) or type(error).__name__, trace=trace)
     except OSError:
         # The launcher is gone, too; the daemon may still log this.
         sys.stderr.write(trace)

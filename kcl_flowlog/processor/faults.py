@@ -34,7 +34,7 @@ GAPS = {
 
 
 class FaultPoint(Protocol):
-    """Called at each point, with the payload if there is one."""
+    """Called at each point, with the payload or nothing."""
 
     def __call__(self, point: str, payload: bytes = b"") -> None:
         """Do what is demanded for this point, if anything."""
@@ -92,7 +92,7 @@ def _hang() -> None:
         time.sleep(3600)
 
 
-ACTIONS: Mapping[str, Callable[[], None]] = {
+ACTIONS: dict[str, Callable[[], None]] = {
     "kill-processor": _kill_processor,
     "kill-daemon": _kill_daemon,
     "kill-all": _kill_all,

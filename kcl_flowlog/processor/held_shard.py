@@ -37,7 +37,7 @@ class HeldShard:
         checkpoint_interval: float,
         monotonic: Callable[[], float],
     ) -> None:
-        """`poison` holds the digests of records to pass over; `checkpoint_interval` is in seconds."""
+        """`poison` holds the digests of records to skip; `checkpoint_interval` is in seconds."""
         self._shard_id = shard_id
         self._counter = counter
         self._committer = committer
@@ -82,17 +82,17 @@ class HeldShard:
         self._counter.begin_batch()
         for record in records:
             if self._poison and digest(position_of(record)) in self._poison:
-                self._pass_over(record, checkpointer)
+                self._skip(record, checkpointer)
             else:
                 self._counter.count(record)
         self._counter.end_batch()
 
-    def _pass_over(self, record: Record, checkpointer: Checkpointer) -> None:
+    def _skip(self, record: Record, checkpointer: Checkpointer) -> None:
         """Keep a record that kills, and commit at once, so that the shard never comes back to it."""
         size = self._counter.quarantine(record)
         self._messenger.log(
             "error",
-            "Record passed over: it killed every processor that tried to count it",
+            "Record skipped: it killed every processor that tried to count it",
             shard_id=self._shard_id,
             sequence_number=record.sequence_number,
             bytes=size,

@@ -34,7 +34,7 @@ class RecordInHand:
 
     @property
     def suspect(self) -> Position | None:
-        """The record in hand, None if there is none; before `begin`, the record that the last processor died of."""
+        """The record in hand, or None; before `begin`, the record that the last processor died of."""
         if self._map[_FLAG] != 1:
             return None
         sequence, _, sub_sequence = self._map[:_FLAG].decode(errors="replace").strip(" \0").partition(" ")

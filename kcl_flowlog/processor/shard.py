@@ -119,32 +119,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     def _hold(self, claim: Claim, begins_at: Position, poison: frozenset[str], in_hand: RecordInHand) -> HeldShard:
         """Return the shard of a registered claim, ready to count."""
-        settings = self._settings
-        attributor = Attributor(Index(Inventory()))
-        denials = DenialQueue(self._messenger, self._clock)
-        # Registering the claim has settled the commits of earlier processors, so their fingerprints are here, too.
-        window = Window(self._ledger.fingerprints(claim.shard_id))
-        payloads = PayloadCounter(
-            Formats(settings.flow_log_formats),
-            attributor,
-            frozenset(settings.watched_ports),
-            settings.payload_limit,
-            denials.add if settings.log_deny else None,
-            window if settings.deduplicate else None,
-        )
-        counter = ShardCounter(
-            claim.shard_id,
-            begins_at,
-            payloads,
-            attributor,
-            LiveInventory(Path(settings.inventory)),
-            in_hand,
-            denials,
-            self._messenger,
-            self._clock,
-            self._monotonic,
-            self._fault_point,
-        )
+        counter = self._make_counter(claim.shard_id, begins_at, in_hand)
         counter.refresh_inventory()
         return HeldShard(
             claim.shard_id,
@@ -154,6 +129,35 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             in_hand,
             self._heartbeats,
             self._messenger,
-            settings.checkpoint_interval,
+            self._settings.checkpoint_interval,
             self._monotonic,
+        )
+
+    def _make_counter(self, shard_id: str, begins_at: Position, in_hand: RecordInHand) -> ShardCounter:
+        settings = self._settings
+        attributor = Attributor(Index(Inventory()))
+        denials = DenialQueue(self._messenger, self._clock)
+        # Registering the claim has settled the commits of earlier processors, so their fingerprints are here, too.
+        window = Window(self._ledger.fingerprints(shard_id))
+        payloads = PayloadCounter(
+            Formats(settings.flow_log_formats),
+            attributor,
+            frozenset(settings.watched_ports),
+            settings.payload_limit,
+            denials.add if settings.log_deny else None,
+            window if settings.deduplicate else None,
+        )
+        inventory = LiveInventory(Path(settings.inventory))
+        return ShardCounter(
+            shard_id,
+            begins_at,
+            payloads,
+            attributor,
+            inventory,
+            in_hand,
+            denials,
+            self._messenger,
+            self._clock,
+            self._monotonic,
+            self._fault_point,
         )

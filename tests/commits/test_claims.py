@@ -1,4 +1,4 @@
-"""What the claims on a lease row tell of a commit: cases by hand, and histories of whole fleets at random."""
+"""What the claims in a lease row tell about a commit: single cases, and random histories of whole fleets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WAIT = None
 
 
 def row(checkpoint: str, *claims: tuple[str, str]) -> LeaseRow:
-    """Return a row with claims, each a token and where it began."""
+    """Return a row with claims, each a token and the checkpoint it begins at."""
     made = LeaseRow("owner", Position(checkpoint))
     for token, began_at in claims:
         made = made._replace(claims=with_claim(made._replace(checkpoint=Position(began_at)), token))
@@ -24,32 +24,35 @@ def row(checkpoint: str, *claims: tuple[str, str]) -> LeaseRow:
 
 OURS, THEIRS = ("ours", "100"), ("theirs", "100")
 
-# The row, and what it says of our commit from 100 up to 200.
+# The row, and the verdict on the commit of "ours" from 100 up to 200.
 CASES = {
-    "nobody came, and the checkpoint is ours": (row("200", OURS), Verdict.FOLD),
-    "nobody came, and the checkpoint is where we began": (row("100", OURS), WAIT),
-    "the next began where we had come to": (row("200", OURS, ("theirs", "200")), Verdict.FOLD),
-    "the next began there and went on": (row("300", OURS, ("theirs", "200")), Verdict.FOLD),
-    "the next began there and came to the shard's end": (row("SHARD_END", OURS, ("theirs", "200")), Verdict.FOLD),
-    "the next began where we did": (row("100", OURS, THEIRS), Verdict.DROP),
-    "the next began where we did and is half way": (row("150", OURS, THEIRS), Verdict.DROP),
-    "the next began where we did and came to our very position": (row("200", OURS, THEIRS), Verdict.DROP),
-    "the next began where we did and went on": (row("300", OURS, THEIRS), Verdict.DROP),
-    "the next but one began at our position": (row("200", OURS, THEIRS, ("third", "200")), Verdict.DROP),
-    "someone went on without a claim": (row("300", OURS), Verdict.UNDECIDED),
-    "nobody came, and ours was the shard's last": (row("SHARD_END", OURS), Verdict.FOLD),
-    "our claim is gone, and nobody is as far": (row("150", THEIRS), Verdict.DROP),
-    "our claim is gone, and someone is as far": (row("200", THEIRS), Verdict.UNDECIDED),
-    "the row is gone": (None, Verdict.UNDECIDED),
+    "no later claim, and the row is at our position": (row("200", OURS), Verdict.FOLD),
+    "no later claim, and the row is where we began": (row("100", OURS), WAIT),
+    "the next claim begins at our position": (row("200", OURS, ("theirs", "200")), Verdict.FOLD),
+    "the next claim begins at our position, and the row is ahead": (row("300", OURS, ("theirs", "200")), Verdict.FOLD),
+    "the next claim begins at our position, and the shard has ended": (
+        row("SHARD_END", OURS, ("theirs", "200")),
+        Verdict.FOLD,
+    ),
+    "the next claim begins where ours does": (row("100", OURS, THEIRS), Verdict.DROP),
+    "the next claim begins where ours does, and the row is half way": (row("150", OURS, THEIRS), Verdict.DROP),
+    "the next claim begins where ours does, and the row is at our position": (row("200", OURS, THEIRS), Verdict.DROP),
+    "the next claim begins where ours does, and the row is ahead": (row("300", OURS, THEIRS), Verdict.DROP),
+    "only the claim after the next begins at our position": (row("200", OURS, THEIRS, ("third", "200")), Verdict.DROP),
+    "no later claim, and the row is ahead": (row("300", OURS), Verdict.UNDECIDED),
+    "no later claim, and the shard has ended": (row("SHARD_END", OURS), Verdict.FOLD),
+    "our claim was pushed out, and the row is behind": (row("150", THEIRS), Verdict.DROP),
+    "our claim was pushed out, and the row is at our position": (row("200", THEIRS), Verdict.UNDECIDED),
+    "the row was deleted": (None, Verdict.UNDECIDED),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_row_tells_what_became_of_a_commit(case: str) -> None:
-    """Where the next claim begins decides; without one, the checkpoint does as far as it can."""
+def test_a_row_tells_the_outcome_of_a_commit(case: str) -> None:
+    """Where the next claim begins decides; without a next claim, the checkpoint, if it can."""
     found, expected = CASES[case]
 
-    assert verdict(found, "ours", Position("200")) is expected
+    assert expected is verdict(found, "ours", Position("200"))
 
 
 @pytest.mark.parametrize(
@@ -66,12 +69,12 @@ def test_sub_sequences_are_part_of_a_position(upto: Position, next_at: Position,
     found = began._replace(claims=with_claim(began, "ours"), checkpoint=next_at)
     found = found._replace(claims=with_claim(found, "theirs"))
 
-    assert verdict(found, "ours", upto) is expected
+    assert expected is verdict(found, "ours", upto)
 
 
 def test_sequence_numbers_are_compared_as_numbers() -> None:
-    """As text, 9 would be beyond 10."""
-    assert verdict(row("9", ("ours", "8")), "ours", Position("10")) is WAIT
+    """As text, 9 would be after 10."""
+    assert WAIT is verdict(row("9", ("ours", "8")), "ours", Position("10"))
 
 
 def test_old_claims_make_room() -> None:
@@ -84,15 +87,27 @@ def test_old_claims_make_room() -> None:
     assert not has_claim(found, f"{0:012}")
 
 
+def test_the_text_of_a_claim_stays() -> None:
+    """Instances of different versions read each other's claims: token, begin, and a suspect if there is a suspect."""
+    found = LeaseRow("owner", Position("49590338271490256608559692538361571095921575989136588898", 2))
+
+    assert "87ee131cfde6" == digest(Position("TRIM_HORIZON"))
+    assert "f7728505c7af" == digest(Position("402"))
+    assert f"1a2b@{digest(found.checkpoint)}" == with_claim(found, "1a2b")
+    assert f"old@begin 1a2b@{digest(found.checkpoint)}!f7728505c7af" == with_claim(
+        found._replace(claims="old@begin"), "1a2b", "f7728505c7af"
+    )
+
+
 R, S = digest(Position("150")), digest(Position("150", 1))
 
-# Claims, each where it began (the row has the checkpoint of the last) and the record that it suspects; what is poison.
+# Claims, each with its begin (the row is at the begin of the last) and its suspect; the poison.
 SUSPECTS = {
     "no death": ([("100", "")] * 5, set()),
     "too few": ([("100", "")] + [("100", R)] * (DEATHS - 1), set()),
     "enough": ([("100", "")] + [("100", R)] * DEATHS, {R}),
     "on several instances": ([("100", ""), ("100", R), ("100", ""), ("100", R), ("100", ""), ("100", R)], {R}),
-    "stopped before it was passed over for good": ([("100", R)] * DEATHS + [("100", "")], {R}),
+    "enough, and the processor that should have skipped it was stopped": ([("100", R)] * DEATHS + [("100", "")], {R}),
     "at different records": ([("100", R), ("100", S), ("100", R), ("100", S)], set()),
     "two of them": ([("100", R)] * DEATHS + [("100", S)] * DEATHS, {R, S}),
     "before the last checkpoint": ([("90", R)] * DEATHS + [("100", "")], set()),
@@ -101,37 +116,37 @@ SUSPECTS = {
 
 
 @pytest.mark.parametrize("case", SUSPECTS)
-def test_a_record_that_kills_is_told_by_the_claims(case: str) -> None:
-    """So many deaths with it in hand, on whatever instance, while the checkpoint stood still."""
+def test_the_claims_tell_which_record_kills(case: str) -> None:
+    """It was in hand at `DEATHS` deaths, on whatever instances, while the checkpoint stood still."""
     claims, expected = SUSPECTS[case]
     found = LeaseRow("owner", Position("1"))
     for number, (began_at, suspect) in enumerate(claims):
         found = found._replace(checkpoint=Position(began_at))
         found = found._replace(claims=with_claim(found, f"token{number}", suspect))
 
-    assert poison(found) == expected
+    assert expected == poison(found)
 
 
 def test_a_suspect_changes_nothing_about_commits() -> None:
-    """Where its claim begins is told all the same."""
+    """Where its claim begins decides as without a suspect."""
     found = row("200", OURS)
     found = found._replace(claims=with_claim(found, "theirs", R))
 
     assert has_claim(found, "theirs")
-    assert verdict(found, "ours", Position("200")) is Verdict.FOLD
-    assert verdict(found, "ours", Position("199")) is Verdict.DROP
+    assert Verdict.FOLD is verdict(found, "ours", Position("200"))
+    assert Verdict.DROP is verdict(found, "ours", Position("199"))
 
 
 @dataclass
 class Commit:
-    """A commit that its holder lost sight of, and whether its checkpoint was written."""
+    """A commit without an answer, and whether its checkpoint was written."""
 
     token: str
     upto: Position
     happened: bool
 
 
-# One holder's time with a shard: how far each of its commits goes, and what becomes of the last: whether it is
+# One holder's time with a shard: how far each of its commits goes, and the fate of the last commit: whether it is
 # written, and whether its holder hears of that.
 TIMES = st.lists(
     st.tuples(st.lists(st.integers(1, 3), max_size=3), st.booleans(), st.booleans()), min_size=1, max_size=16
@@ -140,7 +155,7 @@ TIMES = st.lists(
 
 @given(TIMES)
 def test_no_history_is_undecided_or_wrong(times: list[tuple[list[int], bool, bool]]) -> None:
-    """Holders come and go, redo what was not written, and stop at the same places: each commit is told rightly."""
+    """Holders come and go, redo what was not written, and stop at the same places; each verdict is right."""
     found = LeaseRow("owner", Position("100"))
     left: list[Commit] = []
     for number, (steps, is_written, is_heard) in enumerate(times):
@@ -154,6 +169,6 @@ def test_no_history_is_undecided_or_wrong(times: list[tuple[list[int], bool, boo
             if is_written or not is_last:
                 found = found._replace(checkpoint=upto)
         for commit in left:
-            told = verdict(found, commit.token, commit.upto)
-            assert told in (Verdict.FOLD if commit.happened else Verdict.DROP, WAIT)
-            assert told is not WAIT or (commit.token == token and not commit.happened)
+            decided = verdict(found, commit.token, commit.upto)
+            assert decided in (Verdict.FOLD if commit.happened else Verdict.DROP, WAIT)
+            assert decided is not WAIT or (commit.token == token and not commit.happened)

@@ -94,6 +94,15 @@ def test_a_transaction_takes_the_write_lock_at_once(db: sqlite3.Connection, path
             assert [] == numbers(other)
 
 
+def test_a_statement_outside_a_transaction_is_committed_at_once(db: sqlite3.Connection, path: Path) -> None:
+    """Python's sqlite3 begins no transactions by itself."""
+    db.execute("INSERT INTO numbers VALUES (1)")
+
+    assert not db.in_transaction
+    with closing(connect(path, 0.0)) as other:
+        assert [1] == numbers(other)
+
+
 def test_a_step_waits_for_its_patience(path: Path) -> None:
     """In seconds, as SQLite's busy timeout."""
     with closing(connect(path, patience=12.5)) as connection:

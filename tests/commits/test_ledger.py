@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
@@ -327,6 +329,15 @@ def test_many_writers_and_a_reader(path: Path) -> None:
     assert sorted(seen) == seen
     with Ledger(path) as ledger:
         assert [(commits * shards, 10 * commits * shards, 100 * commits * shards)] == sums(ledger)
+
+
+def test_totals_are_read_while_a_processor_writes(path: Path, ledger: Ledger) -> None:
+    """A page doesn't wait for a commit, and shows what was published before it."""
+    held = claim(ledger)
+    commit(ledger, held)
+
+    with closing(connect(path, patience=0.0)) as writer, Ledger(path, patience=0.0) as reader, transaction(writer):
+        assert [(1, 10, 100)] == sums(reader)
 
 
 def test_idle_subnets_that_are_gone_are_forgotten(ledger: Ledger, clock: FakeClock) -> None:

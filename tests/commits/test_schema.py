@@ -145,7 +145,9 @@ def test_a_ledger_of_a_newer_version_is_left_alone(db: sqlite3.Connection, path:
     db.execute(f"PRAGMA user_version = {version}")
     before = content(db)
 
-    with pytest.raises(ConfigError, match="newer version of kcl-flowlog; run that version"):
+    with pytest.raises(
+        ConfigError, match=r"^The ledger was written by a newer version of kcl-flowlog; run that version\.$"
+    ):
         Ledger(path)
 
     assert before == content(db)

@@ -1,4 +1,4 @@
-"""Which record was in hand at a death, as the next processor finds it."""
+"""The record in hand at a death, as the next processor finds it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_record_in_hand_at_a_death_is_suspect(path: Path) -> None:
-    """All that a killed processor leaves is the file. Until its death has been told, it stays there."""
+    """The note is all that a killed processor leaves; it stays until the death is reported."""
     RecordInHand(path).begin(A)
-    assert RecordInHand(path).suspect == A
+    assert A == RecordInHand(path).suspect
 
-    attempts = RecordInHand(path)
-    attempts.begin(B)
-    assert RecordInHand(path).suspect == B
-    attempts.end()
+    in_hand = RecordInHand(path)
+    in_hand.begin(B)
+    assert B == RecordInHand(path).suspect
+    in_hand.end()
     assert RecordInHand(path).suspect is None
 
 
-def test_a_record_that_was_survived_is_not_suspect(path: Path) -> None:
-    """Death came from elsewhere, or in between."""
-    attempts = RecordInHand(path)
-    attempts.begin(A)
-    attempts.end()
+def test_a_record_that_was_counted_is_not_suspect(path: Path) -> None:
+    """The death had another cause."""
+    in_hand = RecordInHand(path)
+    in_hand.begin(A)
+    in_hand.end()
 
     assert RecordInHand(path).suspect is None
 
 
-def test_what_was_forgotten_is_no_suspect(path: Path) -> None:
-    """The shard is someone else's, or has ended."""
+def test_a_forgotten_note_is_gone(path: Path) -> None:
+    """The file, too: the shard has another owner, or has ended."""
     RecordInHand(path).begin(A)
     RecordInHand(path).forget()
 
@@ -49,11 +49,11 @@ def test_what_was_forgotten_is_no_suspect(path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff" * 2000, b"\1" * 256, b"1 2" + b"\0" * 600])
 def test_a_damaged_file_is_begun_anew(path: Path, content: bytes) -> None:
-    """It is a help, and no more."""
+    """Nothing is suspect then, and the next record can be noted."""
     path.parent.mkdir()
     path.write_bytes(content)
 
-    attempts = RecordInHand(path)
-    assert attempts.suspect is None
-    attempts.begin(A)
-    assert RecordInHand(path).suspect == A
+    in_hand = RecordInHand(path)
+    assert in_hand.suspect is None
+    in_hand.begin(A)
+    assert A == RecordInHand(path).suspect

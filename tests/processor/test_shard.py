@@ -1,90 +1,162 @@
-"""A shard processor by itself, where a conversation can't go: clocks."""
+"""The record processor, called as the daemon calls it: claims, the shard's end and planned stops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
+import os
+from collections.abc import Callable
 
 import pytest
 
-from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.messages import Heartbeat
-from kcl_flowlog.commits.processor_settings import ProcessorSettings
-from kcl_flowlog.counting import subnets
-from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.processor.shard import ShardProcessor
+from kcl_flowlog.commits.claims import digest
+from kcl_flowlog.commits.messages import Hello, Log
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.errors import FlowlogError, StaleProcessor
+from kcl_flowlog.processor.in_hand import RecordInHand
+from tests.support.ledgers import SHARD
+from tests.support.processors import FIRST, LOST, SECOND, THROTTLED, Driver
 
-BATCH = SimpleNamespace(records=[], checkpointer=None, millis_behind_latest=0)
-
-
-class FakeMessenger:
-    """A launcher that refuses every claim, as the lease is another's by then."""
-
-    def __init__(self) -> None:
-        self.beats: list[float] = []
-
-    def ask(self, message: object) -> None:
-        """Say no."""
-
-    def tell(self, message: object) -> None:
-        if isinstance(message, Heartbeat):
-            self.beats.append(message.at)
-
-    def log(self, level: str, text: str, **fields: object) -> None:
-        """Say nothing."""
+# Claims
 
 
-class Refused:
-    """A processor whose claim was refused, its clocks, and what it told."""
+def test_a_processor_claims_its_shard(driver: Driver) -> None:
+    """In the ledger, then through the launcher: with the checkpoint that it begins at."""
+    driver.initialize("4959033", 7)
 
-    def __init__(self, directory: Path, ledger: Ledger) -> None:
-        self.wall = 1000.0
-        self.monotonic = 0.0
-        self.messenger = FakeMessenger()
-        inventory = directory / "inventory.json"
-        inventory.write_bytes(subnets.dump(subnets.Inventory()))
-        settings = ProcessorSettings(
-            ledger=str(directory / "ledger.sqlite3"),
-            inventory=str(inventory),
-            attempts=str(directory / "attempts"),
-            messages="",
-            generation=ledger.begin_generation(),
-            flow_log_formats=(),
-            deduplicate=True,
-            watched_ports=(),
-            payload_limit=1_000_000,
-            checkpoint_interval=0.0,
-            log_deny=False,
-        )
-        self.processor = ShardProcessor(
-            settings, ledger, self.messenger, clock=lambda: self.wall, monotonic=lambda: self.monotonic
-        )
-        self.processor.initialize(SimpleNamespace(shard_id="shard", sequence_number="5", sub_sequence_number=0))
-
-    def deliver(self, seconds: float, wall: float) -> None:
-        self.monotonic, self.wall = seconds, wall
-        self.processor.process_records(BATCH)
+    (hello,) = driver.messenger.of_kind(Hello)
+    assert (SHARD, os.getpid(), "4959033", 7, "") == (
+        hello.shard_id,
+        hello.pid,
+        hello.sequence_number,
+        hello.sub_sequence_number,
+        hello.suspect,
+    )
+    assert driver.ledger.is_held_by(SHARD, hello.token)
+    assert [Log("info", "Shard leased", {"shard_id": SHARD, "checkpoint": "4959033"})] == driver.messenger.of_kind(Log)
 
 
-@pytest.fixture
-def refused(tmp_path: Path) -> Iterator[Refused]:
-    with Ledger(tmp_path / "ledger.sqlite3") as ledger:
-        yield Refused(tmp_path, ledger)
+def test_a_checkpoint_without_a_sub_sequence_number_has_0(driver: Driver) -> None:
+    """The KCL may leave it out."""
+    driver.initialize("4959033", None)
+
+    assert [0] == [hello.sub_sequence_number for hello in driver.messenger.of_kind(Hello)]
 
 
-def test_a_lost_lease_is_endured_for_a_minute_whatever_the_wall_clock_says(refused: Refused) -> None:
-    """A processor that the daemon doesn't end by then ends by itself, as nobody would read its shard."""
-    refused.deliver(1.0, 1000.0)
-    refused.deliver(60.0, 1000.0 + 3600)
-    with pytest.raises(FlowlogError, match="yet its records go on arriving"):
-        refused.deliver(60.1, 1000.0 - 3600)
+def test_a_claim_names_the_record_that_killed_the_last_processor(driver: Driver) -> None:
+    """Until a claim is registered with it; then the note is gone."""
+    RecordInHand(driver.note).begin(Position("103", 2))
+    driver.messenger.permit = None
+    driver.initialize()
+    driver.processor = driver.new_processor()
+    driver.messenger.permit = []
+    driver.initialize()
+    driver.processor = driver.new_processor()
+    driver.initialize()
+
+    died_of = digest(Position("103", 2))
+    assert [died_of, died_of, ""] == [hello.suspect for hello in driver.messenger.of_kind(Hello)]
 
 
-def test_signs_of_life_go_on_when_the_wall_clock_is_set_back(refused: Refused) -> None:
-    """Once a second, each with the time of the clock."""
-    refused.deliver(0.0, 1000.0)
-    refused.deliver(0.9, 1000.9)
-    refused.deliver(1.0, 500.0)
+def test_a_processor_of_an_earlier_generation_claims_nothing(driver: Driver) -> None:
+    """It raises before the launcher hears of it."""
+    driver.ledger.begin_generation()
 
-    assert refused.messenger.beats == [1000.0, 500.0]
+    with pytest.raises(StaleProcessor):
+        driver.initialize()
+
+    assert [] == driver.messenger.sent
+
+
+BEFORE_INITIALIZE: dict[str, Callable[[Driver], None]] = {
+    "processRecords": lambda driver: driver.deliver(FIRST),
+    "leaseLost": lambda driver: driver.lose_lease(),
+    "shardEnded": lambda driver: driver.end_shard(),
+    "shutdownRequested": lambda driver: driver.request_shutdown(),
+}
+
+
+@pytest.mark.parametrize("message", BEFORE_INITIALIZE)
+def test_no_message_may_come_before_initialize(driver: Driver, message: str) -> None:
+    """The daemon is broken then; the processor ends."""
+    with pytest.raises(FlowlogError, match=f"The daemon sent `{message}` before `initialize`"):
+        BEFORE_INITIALIZE[message](driver)
+
+
+# The shard's end, and planned stops
+
+
+def test_the_shards_end_is_checkpointed_after_the_rest(held: Driver) -> None:
+    """The rest like any commit, then the end without a position, as the KCL wants it."""
+    held.deliver(FIRST)
+
+    held.end_shard()
+
+    assert [("101", 0), (None, None)] == held.checkpoints
+    assert 1 == held.flows
+    assert not held.note.exists()
+    assert Log("info", "Shard ended", {"shard_id": SHARD}) == held.messenger.sent[-1]
+
+
+def test_the_rest_is_committed_for_as_long_as_it_takes(held: Driver) -> None:
+    """The end may be checkpointed only after it."""
+    held.deliver(FIRST)
+    held.checkpointer.refusals = [*THROTTLED, *THROTTLED]
+
+    held.end_shard()
+
+    assert [("101", 0)] * 11 + [(None, None)] == held.checkpoints
+    assert 1 == held.flows
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_lease_lost_at_the_shards_end_is_raised(held: Driver, counted: bool) -> None:
+    """The processor must not answer that the shard has ended, whether the rest or the end was refused."""
+    if counted:
+        held.deliver(FIRST)
+    held.checkpointer.refusals = [*LOST]
+
+    with pytest.raises(FlowlogError, match=f"The lease of {SHARD} was lost"):
+        held.end_shard()
+
+    assert 1 == len(held.checkpoints)
+
+
+def test_a_planned_stop_commits_the_rest(held: Driver) -> None:
+    """Before the interval is over."""
+    held.deliver(FIRST)
+
+    held.request_shutdown()
+
+    assert [("101", 0)] == held.checkpoints
+    assert 1 == held.flows
+    assert [] == held.left
+
+
+def test_a_planned_stop_with_nothing_to_commit_asks_for_nothing(held: Driver) -> None:
+    """The lease is given up at once."""
+    held.request_shutdown()
+
+    assert [] == held.checkpoints
+
+
+@pytest.mark.parametrize("refusals", [THROTTLED, LOST])
+def test_a_planned_stop_leaves_a_refused_commit_to_the_lease_table(held: Driver, refusals: list[str]) -> None:
+    """There is no later try; the daemon gets its answer."""
+    held.deliver(FIRST)
+    held.checkpointer.refusals = [*refusals]
+
+    held.request_shutdown()
+
+    assert [SHARD] == held.left
+    assert 0 == held.flows
+
+
+def test_a_lease_lost_at_a_planned_stop_counts_nothing_more(held: Driver) -> None:
+    """The daemon may still deliver what it had read."""
+    held.deliver(FIRST)
+    held.checkpointer.refusals = [*LOST]
+    held.request_shutdown()
+
+    held.wait_for_the_next_commit()
+    held.deliver(SECOND)
+
+    assert 1 == len(held.checkpoints)

@@ -1,9 +1,9 @@
-"""The MultiLangDaemon, played: conversations with a real processor, as data.
+"""Conversations between a scripted MultiLangDaemon and a real processor, as data.
 
-A conversation is a list of steps. What the daemon says and what the processor
-has to answer are the protocol's messages; a batch is written as the lines of
-its records. The processor is the real program, with a real ledger and a real
-inbox; only the daemon and the lease table are played.
+A conversation is a list of steps: messages that the daemon sends, messages
+that the processor has to answer, and events such as a kill. The processor is
+the real program, with a real ledger and a real inbox; only the daemon and the
+lease table are fakes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +49,23 @@ INVENTORY = Inventory(
 
 
 def payload(*lines: str, log_stream: str = "eni-a-all") -> bytes:
-    """Return a gzip'd envelope with these lines."""
+    """Return a gzipped envelope with these lines."""
     events = [{"id": str(number), "timestamp": 0, "message": line} for number, line in enumerate(lines)]
     envelope = {"messageType": "DATA_MESSAGE", "logStream": log_stream, "logEvents": events}
     return gzip.compress(json.dumps(envelope).encode())
 
 
-# What the daemon says.
+# Messages of the daemon.
 
 
 def initialize(at: str = "TRIM_HORIZON") -> tuple[str, Any]:
+    """Initialize the processor at this checkpoint."""
     return "say", {"action": "initialize", "shardId": SHARD, "sequenceNumber": at, "subSequenceNumber": 0}
 
 
 def records(*batch: tuple[int, bytes]) -> tuple[str, Any]:
     """Deliver records: each a sequence number and a payload."""
-    made = [
+    messages = [
         {
             "action": "record",
             "data": base64.b64encode(data).decode(),
@@ -76,32 +76,34 @@ def records(*batch: tuple[int, bytes]) -> tuple[str, Any]:
         }
         for sequence, data in batch
     ]
-    return "say", {"action": "processRecords", "records": made, "millisBehindLatest": 0}
+    return "say", {"action": "processRecords", "records": messages, "millisBehindLatest": 0}
 
 
 def acknowledge(at: str | None, error: str | None = None) -> tuple[str, Any]:
-    """Answer a checkpoint: granted, or refused with the simple name of an exception."""
+    """Answer a checkpoint: granted, or refused with an exception, given by its simple name."""
     return "say", {"action": "checkpoint", "sequenceNumber": at, "subSequenceNumber": 0, "error": error}
 
 
 def say(action: str) -> tuple[str, Any]:
+    """Send a message that is only its action."""
     return "say", {"action": action}
 
 
-# What the processor has to answer.
+# Answers of the processor, and events.
 
 
 def done(action: str) -> tuple[str, Any]:
+    """Expect the status that answers an action."""
     return "hear", {"action": "status", "responseFor": action}
 
 
 def asks(at: str | None) -> tuple[str, Any]:
-    """A checkpoint at a sequence number, or of everything."""
+    """Expect a checkpoint at a sequence number, or if None of all that was delivered."""
     return "hear", {"action": "checkpoint", "sequenceNumber": at, "subSequenceNumber": None if at is None else 0}
 
 
 def elsewhere(at: str) -> tuple[str, Any]:
-    """Another instance takes the shard and begins from this checkpoint."""
+    """Let another instance take the shard and begin at this checkpoint."""
     return "elsewhere", Position(at)
 
 
@@ -110,22 +112,12 @@ KILL = ("kill", None)
 
 
 def ends(code: int) -> tuple[str, Any]:
-    """The processor ends, without another word on stdout."""
+    """Expect the processor to end with this exit code, and without another message."""
     return "ends", code
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Wait until `holds` does; return whether it did before patience ran out."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 class Stage:
-    """A state directory with ledger, inventory and inbox, on which processors come and go."""
+    """A state directory with ledger, inventory and inbox, and one processor after another."""
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory
@@ -148,7 +140,7 @@ class Stage:
             **settings,
         }
         self.leases = FakeLeases()
-        # The worker id that the lease table has for the owner, whenever the daemon initialises a processor.
+        # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
         registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
         self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
@@ -158,7 +150,7 @@ class Stage:
         self._heard = b""
 
     def start(self, generation: int | None = None) -> None:
-        """Start a processor, of a new generation unless one is given."""
+        """Start a processor; without `generation`, of a new generation."""
         generation = self.ledger.begin_generation() if generation is None else generation
         settings = ProcessorSettings(generation=generation, **self._settings)
         path = self.directory / "processor.json"
@@ -175,7 +167,7 @@ class Stage:
             )
 
     def play(self, *steps: tuple[str, Any]) -> None:
-        """Go through a conversation; after one processor has ended, the next step begins with a new one."""
+        """Go through a conversation; a step after the end of a processor starts the next processor."""
         for kind, what in steps:
             if kind == "elsewhere":
                 self.leases.claim_elsewhere(SHARD, what)
@@ -201,12 +193,12 @@ class Stage:
         elif kind == "hang up":
             child.stdin.close()
         elif kind == "ends":
-            assert self.hear() == ""
+            assert "" == self.hear()
             assert what == child.wait(PATIENCE)
             self._end()
 
     def hear(self) -> str:
-        """Return the next line of the protocol that is not blank; nothing at its end."""
+        """Return the next line of the protocol that is not blank, an empty text at its end."""
         assert self._child is not None
         assert self._child.stdout is not None
         while True:
@@ -224,7 +216,7 @@ class Stage:
             self._heard += part
 
     def is_silent(self, seconds: float) -> bool:
-        """Say whether the processor says nothing for so long."""
+        """Return whether the processor sends nothing for this many seconds."""
         assert self._child is not None
         assert self._child.stdout is not None
         return not self._heard.strip() and not select.select([self._child.stdout], [], [], seconds)[0]
@@ -238,29 +230,34 @@ class Stage:
                     stream.close()
 
     def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the processor."""
         assert self._child is not None
         self._child.send_signal(number)
 
     @property
     def peak_memory(self) -> int:
-        """The most bytes of memory that the processor has held."""
+        """Return the most bytes of memory that the processor has held."""
         assert self._child is not None
-        (line,) = (one for one in Path(f"/proc/{self._child.pid}/status").read_text().splitlines() if "VmHWM" in one)
+        status = Path(f"/proc/{self._child.pid}/status").read_text().splitlines()
+        (line,) = (line for line in status if "VmHWM" in line)
         return int(line.split()[1]) * 1024
 
     @property
     def totals(self) -> Totals:
+        """Return what is published."""
         return self.ledger.totals()
 
     @property
     def flows(self) -> int:
-        """All flows that are published."""
+        """Return how many flows are published."""
         return sum(total.flows for total in self.totals.traffic)
 
     def count(self, name: str, label: str = "") -> int:
+        """Return a published count, 0 if it was never added to."""
         return self.totals.counts.get((name, label), 0)
 
     def close(self) -> None:
+        """Kill the processor, if any, and stop listening."""
         if self._child is not None:
             self._child.kill()
             self._end()

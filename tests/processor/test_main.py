@@ -1,0 +1,214 @@
+"""The program of a processor: its streams, its exit codes, and what it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.messages import acknowledged
+from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.processor import __main__ as program
+from kcl_flowlog.processor import faults
+from tests.support.conversation import GOOD, acknowledge, initialize, payload, records, say
+from tests.support.ledgers import sums
+from tests.support.paths import ROOT
+from tests.support.processors import Driver
+
+GRANTED = ({"action": "checkpoint", "sequenceNumber": "101", "subSequenceNumber": 0},)
+BATCH = records((101, payload(GOOD)))
+
+
+class Launcher:
+    """Answers each claim with a yes, and keeps all messages; `silent` hangs up at the first message instead."""
+
+    def __init__(self, path: Path, is_silent: bool = False) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._is_silent = is_silent
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._server.accept()
+        with connection, connection.makefile("rb") as lines:
+            for line in lines:
+                message = json.loads(line)
+                self.messages.append(message)
+                if self._is_silent:
+                    return
+                if message["type"] in ("hello", "denials"):
+                    connection.sendall(acknowledged())
+
+    def received(self) -> list[dict[str, Any]]:
+        """Return all messages, once the processor has hung up."""
+        self._thread.join()
+        return self.messages
+
+    def close(self) -> None:
+        self._server.close()
+
+
+class Program:
+    """Runs the program in this process, with a whole conversation as its input."""
+
+    def __init__(self, directory: Path, ledger: Ledger, is_silent: bool = False) -> None:
+        self.ledger = ledger
+        driver = Driver(directory, ledger, messages=str(directory / "messages.sock"), checkpoint_interval=0.0)
+        self.inventory = driver.inventory
+        self._directory = directory
+        self._settings = directory / "processor.json"
+        self._settings.write_bytes(msgspec.json.encode(driver.settings))
+        self.environ = {PROCESSOR_SETTINGS_VARIABLE: str(self._settings)}
+        self.launcher = Launcher(directory / "messages.sock", is_silent)
+
+    def run(self, *steps: tuple[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+        """Return the exit code and the answers."""
+        requests, answers = self._directory / "requests", self._directory / "answers"
+        requests.write_text("".join(json.dumps(message) + "\n" for _, message in steps))
+        with requests.open() as source, answers.open("w") as target:
+            code = program.run(self.environ, source, target)
+        return code, [json.loads(line) for line in answers.read_text().splitlines() if line]
+
+    def close(self) -> None:
+        self.launcher.close()
+
+
+@pytest.fixture
+def made(tmp_path: Path, ledger: Ledger) -> Iterator[Callable[..., Program]]:
+    """Return a function that makes a program."""
+    programs: list[Program] = []
+
+    def make(is_silent: bool = False) -> Program:
+        programs.append(Program(tmp_path, ledger, is_silent))
+        return programs[-1]
+
+    yield make
+    for each in programs:
+        each.close()
+
+
+def status(action: str) -> dict[str, Any]:
+    return {"action": "status", "responseFor": action}
+
+
+def test_the_end_of_the_requests_is_the_end_of_the_processor(made: Callable[..., Program]) -> None:
+    """Exit code 0, after a farewell."""
+    ran = made()
+
+    code, answers = ran.run(initialize(), BATCH, acknowledge("101"), say("leaseLost"))
+
+    assert 0 == code
+    assert [status("initialize"), *GRANTED, status("processRecords"), status("leaseLost")] == answers
+    assert [(1, 10, 1000)] == sums(ran.ledger)
+    assert ["hello", "log", "heartbeat", "log", "farewell"] == [message["type"] for message in ran.launcher.received()]
+
+
+def test_an_exception_ends_the_processor_before_its_answer(made: Callable[..., Program]) -> None:
+    """Exit code 1; the launcher learns what happened, and there is no farewell."""
+    ran = made()
+
+    code, answers = ran.run(initialize(), BATCH, acknowledge("101", "InvalidStateException"))
+
+    assert 1 == code
+    assert [status("initialize"), *GRANTED] == answers
+    last = ran.launcher.received()[-1]
+    assert ("log", "error", "Processor failed") == (last["type"], last["level"], last["text"])
+    assert "The KCL refused a checkpoint: InvalidStateException." == last["fields"]["error"]
+    assert last["fields"]["trace"].startswith("Traceback (most recent call last):")
+
+
+def test_an_exception_without_a_text_is_reported_by_its_class(
+    made: Callable[..., Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the error is never empty."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    ran = made()
+    monkeypatch.setattr(program, "ShardProcessor", fail)
+
+    assert (1, []) == ran.run(initialize())
+    assert "MemoryError" == ran.launcher.received()[-1]["fields"]["error"]
+
+
+def test_without_a_launcher_the_error_goes_to_stderr(
+    made: Callable[..., Program], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the daemon logs it."""
+    ran = made(is_silent=True)
+
+    assert (1, []) == ran.run(initialize())
+
+    assert "Traceback (most recent call last):" in capsys.readouterr().err
+
+
+def test_faults_are_demanded_through_the_environment(
+    made: Callable[..., Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For tests of what a death costs."""
+    done: list[str] = []
+    monkeypatch.setitem(faults.ACTIONS, "note", lambda: done.append("done"))
+    ran = made()
+    ran.environ[faults.VARIABLE] = str(tmp_path / "fault")
+    (tmp_path / "fault").write_text("prepared note")
+
+    ran.run(initialize(), BATCH, acknowledge("101"))
+
+    assert ["done"] == done
+
+
+STRAY = """
+import os, sys
+from kcl_flowlog.processor.__main__ import take_over_protocol
+requests, answers = take_over_protocol()
+print("stray print", flush=True)
+os.write(1, b"stray write\\n")
+os.system("echo stray child")
+assert sys.stdin.read() == ""
+assert os.read(0, 10) == b""
+answers.write(requests.readline().upper())
+answers.flush()
+"""
+
+
+def test_stray_output_never_reaches_the_protocol() -> None:
+    """Not that of Python, of a C library or of a child process; and none of them reads the requests."""
+    ran = subprocess.run(
+        [sys.executable, "-c", STRAY], cwd=ROOT, input=b"request \xc3\xa9\n", capture_output=True, check=True
+    )
+
+    assert "REQUEST É\n".encode() == ran.stdout
+    assert [b"stray print", b"stray write", b"stray child"] == ran.stderr.splitlines()
+
+
+def test_main_exits_with_the_code_of_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, with signals to stop ignored: the daemon alone stops a processor."""
+    ignored: list[int] = []
+    codes: list[int] = []
+    streams = (object(), object())
+    monkeypatch.setattr(
+        signal, "signal", lambda number, action: ignored.append(number) if action is signal.SIG_IGN else None
+    )
+    monkeypatch.setattr(program, "take_over_protocol", lambda: streams)
+    monkeypatch.setattr(program, "run", lambda *given: 7 if given == (os.environ, *streams) else 1)
+    monkeypatch.setattr(os, "_exit", codes.append)
+
+    program.main()
+
+    assert [7] == codes
+    assert {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} == set(ignored)
