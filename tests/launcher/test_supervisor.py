@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from kcl_flowlog.errors import CannotStart, GaveUp
-from kcl_flowlog.launcher.supervisor import RESTART_REASONS, Run, Supervisor
+from kcl_flowlog.launcher.supervisor import RESTART_REASONS, Supervisor
 from tests.support.clocks import FakeClock
 from tests.support.log_records import fields
 
