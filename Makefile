@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 ARGS    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz fleet clean
+.PHONY: help demo test lint bench fuzz mutants fleet clean
 
 help:                        ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 fuzz: $(VENV)/fuzz           ## feed decoding and parsing with anything, for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
+mutants: $(VENV)/mutants     ## change the code in small ways and count what the tests notice (ARGS='commits/ledger.py')
+	$(BIN)/python -m tests.mutants.run $(ARGS)
+
 fleet: $(VENV)/test          ## a fleet under faults, against strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
 	$(BIN)/python -m tests.fleet.run $(ARGS)
 
@@ -44,7 +47,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pypr
 	$(BIN)/python -m pip check
 	@touch $@
 
-$(VENV)/fuzz: requirements/fuzz.txt | $(VENV)/test
+$(VENV)/fuzz $(VENV)/mutants: $(VENV)/%: requirements/%.txt | $(VENV)/test
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
@@ -93,6 +96,9 @@ lock:                        ## lock all libraries anew: run, then demo and test
 	$(UV_COMPILE) --extra test --constraint requirements/demo.txt --output-file requirements/test.txt
 	echo 'atheris < 3.1' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --output-file requirements/fuzz.txt -
+	echo 'mutmut ~= 3.8' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
+	  --output-file requirements/mutants.txt -
 
 jars-lock:                   ## after a new amazon-kclpy: the sums of the daemon's jars, from the installed one
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \
