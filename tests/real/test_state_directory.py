@@ -9,7 +9,7 @@ import pytest
 
 from tests.fleet.machine import Disk
 from tests.support.instance import PAGE_TIMEOUT
-from tests.support.story import telling
+from tests.support.story import Story, telling
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.daemon
@@ -37,8 +37,9 @@ def test_a_full_disk_loses_nothing(small_disk: Disk, tmp_path: Path) -> None:
         full = story.instance.wait_for("page", lambda page: True).counted
         assert before.traffic.keys() == full.traffic.keys()
         assert all(full.traffic[key].flows >= sums.flows for key, sums in before.traffic.items())
-        # The next daemon meets the full disk, too.
-        assert eventually(lambda: story.instance.daemon() is not None, PAGE_TIMEOUT)
+
+        # The launcher has met the full disk as well: it can't start the next daemon.
+        assert eventually(lambda: has_launcher_error(story, "disk is full"), PAGE_TIMEOUT), story.instance.log
 
         small_disk.clear()
 
@@ -63,3 +64,9 @@ def test_a_damaged_ledger_is_kept_aside(tmp_path: Path) -> None:
         story.verify_counts()
         (kept,) = story.instance.state.glob("ledger.sqlite3.broken-*Z")
         assert kept.name in story.instance.log
+
+
+def has_launcher_error(story: Story, text: str) -> bool:
+    """Tell whether the launcher itself has logged an error with that text."""
+    lines = story.instance.log.splitlines()
+    return any("level=error component=launcher" in line and text in line for line in lines)
