@@ -35,6 +35,7 @@ from tests.support.conversation import (
     say,
 )
 from tests.support.lease_fakes import ELSEWHERE
+from tests.support.log_records import fields
 from tests.support.waiting import eventually
 
 ONE = (101, payload(GOOD))
@@ -257,8 +258,8 @@ def test_an_exception_ends_the_processor_before_the_status(stage: Stage, caplog:
     assert 0 == stage.flows
     assert eventually(lambda: any(record.message == "Processor failed" for record in caplog.records))
     (failure,) = (record for record in caplog.records if record.message == "Processor failed")
-    assert "inventory.json" in failure.fields["error"]
-    assert "Traceback" in failure.fields["trace"]
+    assert "inventory.json" in fields(failure)["error"]
+    assert "Traceback" in fields(failure)["trace"]
 
 
 def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
@@ -379,7 +380,7 @@ def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Sta
         assert eventually(lambda: stage.inbox.is_writing_denials)
         assert stage.is_silent(1.0)
 
-        written = []
+        written: list[bytes] = []
         read = threading.Thread(target=lambda: written.extend(islice(pipe, 3000)))
         read.start()
         stage.play(asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))
