@@ -36,6 +36,7 @@ from tests.support.conversation import (
 )
 from tests.support.lease_fakes import ELSEWHERE
 from tests.support.log_records import fields
+from tests.support.measuring import unmeasured
 from tests.support.waiting import eventually
 
 ONE = (101, payload(GOOD))
@@ -363,6 +364,8 @@ def test_the_largest_batch_takes_bounded_memory(tmp_path: Path) -> None:
     last = str(batch[-1][0])
 
     with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny=False)) as stage:
+        with unmeasured():
+            stage.start()
         stage.play(*OPENING, records(*batch), asks(last))
         peak = stage.peak_memory
         stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
