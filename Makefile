@@ -4,8 +4,12 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 ARGS    ?=
-# Tests that run at the same time. The tests through the real daemon mostly wait, so there are more than cores.
+# Tests that run side by side. The tests through the real daemon mostly wait; the quick tests use a core each.
 WORKERS ?= 6
+QUICK_WORKERS ?= 3
+
+# Tests start hundreds of Python processes, which should not compile the package again and again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test quick lint format bench fuzz mutants fleet clean
@@ -22,7 +26,7 @@ test: $(VENV)/test           ## run all tests, measure branch coverage (ARGS='-k
 	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
 
 quick: $(VENV)/test          ## run the tests that need no MultiLangDaemon (ARGS='tests/web')
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not daemon' $(ARGS)
+	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon' $(ARGS)
 
 lint: $(VENV)/test           ## check format, style, types, layers and dead code
 	$(BIN)/ruff format --check .
@@ -49,6 +53,7 @@ fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (AR
 
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The locked libraries, then this package. The lock lists every library, so pip must not resolve dependencies: for a
 # library with extras it would look for newer versions, and then refuse them because they are not locked.

@@ -51,7 +51,7 @@ def payloads(seed: int = 1) -> list[bytes]:
     rng = random.Random(seed)
     near = [f"10.0.{rng.randrange(200)}.{rng.randrange(10, 250)}" for _ in range(400)]
     far = [_public(rng) for _ in range(400)]
-    made = []
+    made: list[bytes] = []
     for _ in range(ENVELOPES):
         subnet, host = rng.randrange(200), rng.randrange(25)
         interface, own = f"eni-{subnet:04x}{host:04x}", f"10.0.{subnet}.{host + 10}"
@@ -83,7 +83,7 @@ def _public(rng: random.Random) -> str:
 
 def gunzip_alone(made: list[bytes]) -> None:
     for payload in made:
-        igzip.decompress(payload)
+        igzip.decompress(payload)  # type: ignore[no-untyped-call]
 
 
 def product(made: list[bytes]) -> None:

@@ -7,8 +7,14 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# The tests of each of these modules share an instance of the product or an embedded AWS, so they run on one worker.
-SHARED = ("tests/real/test_end_to_end.py", "tests/real/test_gaps.py", "tests/demo/", "tests/test_cli.py")
+# The tests of each of these modules share something costly, or write to the same file, so they run on one worker.
+SHARED = (
+    "tests/real/test_end_to_end.py",
+    "tests/real/test_gaps.py",
+    "tests/demo/",
+    "tests/test_cli.py",
+    "tests/test_docs.py",
+)
 
 # The time of an example depends on the machine.
 hypothesis.settings.register_profile(

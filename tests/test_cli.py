@@ -105,7 +105,10 @@ REGION = ("--region", "eu-west-1")
             [*STREAM, "--flow-log-format", "${version} interface-id"],
             "--flow-log-format: 'interface-id' is not of the form ${field-name}.",
         ),
-        ([*STREAM, *REGION, "--java", "/bin/true"], "--java /bin/true is not a Java of version 11 or newer."),
+        (
+            [*STREAM, *REGION, "--java", "/bin/true"],
+            "--java /bin/true does not run Java 11 or newer; check the path and run: /bin/true -version.",
+        ),
         (
             [*STREAM, *REGION, "--kcl-property", "failoverTimeMilis=1"],
             "--kcl-property: the KCL has no property 'failoverTimeMilis', and would ignore it;"

@@ -90,7 +90,7 @@ def test_a_series_keeps_its_birth(ledger: Ledger, path: Path) -> None:
         commit(ledger, held, upto, delta)
         with Ledger(path) as again:
             totals = again.totals()
-        return {total.birth for total in (*totals.traffic, *totals.rejected_ports)}
+        return {*(total.birth for total in totals.traffic), *(total.birth for total in totals.rejected_ports)}
 
     assert {1} == births("5")
     assert {1} == births("6")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kcl_flowlog.launcher import daemon, prctl
@@ -63,7 +64,7 @@ def subreaper() -> Iterator[None]:
 
 def exists(pid: int) -> bool:
     """Return whether there is such a process, even an ended process that nobody has reaped."""
-    return Path(f"/proc/{pid}").exists()
+    return psutil.pid_exists(pid)
 
 
 def printed_pid(running: Daemon) -> int:

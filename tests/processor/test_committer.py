@@ -45,15 +45,13 @@ class Commits:
         self.pauses: list[float] = []
         self.jitters: list[tuple[float, float]] = []
         self.points: list[str] = []
-        self.committer = Committer(
-            ledger, self.claim, self.pauses.append, jitter=self._jitter, fault_point=lambda point: self._note(point)
-        )
+        self.committer = Committer(ledger, self.claim, self.pauses.append, jitter=self._jitter, fault_point=self._note)
 
     def _jitter(self, low: float, high: float) -> float:
         self.jitters.append((low, high))
         return high
 
-    def _note(self, point: str) -> None:
+    def _note(self, point: str, payload: bytes = b"") -> None:
         self.points.append(point)
 
     @property
@@ -82,8 +80,7 @@ def finish(commits: Commits, *answers: str | None) -> tuple[Outcome, Sequence[Po
 def test_a_granted_checkpoint_publishes_the_delta(commits: Commits) -> None:
     """Prepared at a position, checkpointed at that position, then folded."""
     commits.committer.prepare(make_delta(), UPTO)
-    assert commits.committer.has_prepared
-    assert [] == sums(commits.ledger)
+    assert (True, []) == (commits.committer.has_prepared, sums(commits.ledger))
 
     assert (Outcome.DONE, [UPTO]) == finish(commits, None)
 

@@ -35,6 +35,8 @@ from tests.support.conversation import (
     say,
 )
 from tests.support.lease_fakes import ELSEWHERE
+from tests.support.log_records import fields
+from tests.support.measuring import unmeasured
 from tests.support.waiting import eventually
 
 ONE = (101, payload(GOOD))
@@ -257,8 +259,8 @@ def test_an_exception_ends_the_processor_before_the_status(stage: Stage, caplog:
     assert 0 == stage.flows
     assert eventually(lambda: any(record.message == "Processor failed" for record in caplog.records))
     (failure,) = (record for record in caplog.records if record.message == "Processor failed")
-    assert "inventory.json" in failure.fields["error"]
-    assert "Traceback" in failure.fields["trace"]
+    assert "inventory.json" in fields(failure)["error"]
+    assert "Traceback" in fields(failure)["trace"]
 
 
 def test_a_processor_of_an_older_generation_claims_nothing(stage: Stage) -> None:
@@ -362,6 +364,8 @@ def test_the_largest_batch_takes_bounded_memory(tmp_path: Path) -> None:
     last = str(batch[-1][0])
 
     with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny=False)) as stage:
+        with unmeasured():
+            stage.start()
         stage.play(*OPENING, records(*batch), asks(last))
         peak = stage.peak_memory
         stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
@@ -379,7 +383,7 @@ def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Sta
         assert eventually(lambda: stage.inbox.is_writing_denials)
         assert stage.is_silent(1.0)
 
-        written = []
+        written: list[bytes] = []
         read = threading.Thread(target=lambda: written.extend(islice(pipe, 3000)))
         read.start()
         stage.play(asks("101"), acknowledge("101"), done("processRecords"), HANG_UP, ends(0))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the actions done so far."""
     actions: list[str] = []
     for name in ("first", "second"):
-        monkeypatch.setitem(faults.ACTIONS, name, lambda name=name: actions.append(name))
+        monkeypatch.setitem(faults.ACTIONS, name, partial(actions.append, name))
     return actions
 
 

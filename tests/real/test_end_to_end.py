@@ -12,94 +12,94 @@ import pytest
 
 from kcl_flowlog.demo.tally import add_up
 from tests.support.instance import PAGE_TIMEOUT, living
-from tests.support.story import Story, telling
+from tests.support.scenario import Scenario, new_scenario
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.daemon
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with telling(tmp_path_factory.mktemp("real"), ("--log-deny",)) as told:
-        told.instance.start()
-        yield told
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    with new_scenario(tmp_path_factory.mktemp("real"), ("--log-deny",)) as scenario:
+        scenario.instance.start()
+        yield scenario
 
 
-def test_every_record_is_counted(story: Story) -> None:
+def test_every_record_is_counted(scenario: Scenario) -> None:
     """Records put before and after the first lease show in /metrics exactly, series by series."""
-    story.put(2000)
-    story.wait_for_shards()
-    story.put(3000)
+    scenario.put(2000)
+    scenario.wait_for_shards()
+    scenario.put(3000)
 
-    story.verify_counts()
+    scenario.verify_counts()
 
 
-def test_a_stop_under_load_loses_nothing(story: Story) -> None:
+def test_a_stop_under_load_loses_nothing(scenario: Scenario) -> None:
     """SIGTERM ends with exit code 0 and leaves no process; the next start continues from the checkpoint."""
-    with story.putting() as producer:
-        story.wait_for_more_flows()
-        processes = story.instance.processes()
+    with scenario.putting() as producer:
+        scenario.wait_for_more_flows()
+        processes = scenario.instance.processes()
 
-        code = story.instance.stop()
+        code = scenario.instance.stop()
 
         assert 0 == code
         assert [] == living(processes)
         put_by_now = producer.tally()
         assert eventually(lambda: put_by_now != producer.tally())
-        story.instance.start()
-        story.wait_for_shards()
-        story.wait_for_more_flows()
+        scenario.instance.start()
+        scenario.wait_for_shards()
+        scenario.wait_for_more_flows()
 
-    story.verify_counts()
+    scenario.verify_counts()
 
 
-def test_killing_all_processes_at_once_loses_nothing(story: Story) -> None:
+def test_killing_all_processes_at_once_loses_nothing(scenario: Scenario) -> None:
     """SIGKILL of launcher, daemon and processors under load loses no record and counts none twice."""
-    with story.putting():
-        story.wait_for_more_flows()
+    with scenario.putting():
+        scenario.wait_for_more_flows()
 
-        story.instance.kill()
+        scenario.instance.kill()
 
-        story.instance.start()
-        story.wait_for_shards()
-        story.wait_for_more_flows()
+        scenario.instance.start()
+        scenario.wait_for_shards()
+        scenario.wait_for_more_flows()
 
-    story.verify_counts()
+    scenario.verify_counts()
 
 
-def test_the_daemon_ends_when_its_launcher_is_killed(story: Story) -> None:
+def test_the_daemon_ends_when_its_launcher_is_killed(scenario: Scenario) -> None:
     """SIGKILL of the launcher leaves no daemon and no processor that could count beside the next ones."""
-    with story.putting():
-        story.wait_for_more_flows()
-        _, *others = story.instance.processes()
+    with scenario.putting():
+        scenario.wait_for_more_flows()
+        _, *others = scenario.instance.processes()
 
-        story.instance.kill_launcher()
+        scenario.instance.kill_launcher()
 
         assert eventually(lambda: not living(others), PAGE_TIMEOUT)
-        story.instance.start()
-        story.wait_for_shards()
+        scenario.instance.start()
+        scenario.wait_for_shards()
 
-    story.verify_counts()
+    scenario.verify_counts()
 
 
-def test_a_killed_processor_brings_a_new_daemon(story: Story) -> None:
+def test_a_killed_processor_brings_a_new_daemon(scenario: Scenario) -> None:
     """SIGKILL of one processor ends its daemon; the launcher starts another, and the counts stay exact."""
-    with story.putting():
-        story.wait_for_more_flows()
+    with scenario.putting():
+        scenario.wait_for_more_flows()
 
-        with story.daemon_ends():
-            story.instance.processors()[0].kill()
+        with scenario.daemon_ends():
+            scenario.instance.processors()[0].kill()
 
-        story.wait_for_shards()
-        story.wait_for_more_flows()
+        scenario.wait_for_shards()
+        scenario.wait_for_more_flows()
 
-    story.verify_counts()
+    scenario.verify_counts()
 
 
-def test_every_rejected_flow_is_a_line_on_stdout(story: Story) -> None:
+def test_every_rejected_flow_is_a_line_on_stdout(scenario: Scenario) -> None:
     """With --log-deny every rejected flow is written at least once, and stdout holds nothing else."""
-    denials = [json.loads(line) for line in story.instance.stdout.splitlines()]
-    rejected = add_up(story.truths).sum_where(lambda key: key.action == "reject")
+    denials = [json.loads(line) for line in scenario.instance.stdout.splitlines()]
+    rejected = add_up(scenario.truths).sum_where(lambda key: key.action == "reject")
     assert {"reject"} == {denial["event"] for denial in denials}
 
     # A record that is read again after a death is written again, with another time.

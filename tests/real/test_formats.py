@@ -25,7 +25,7 @@ from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.records import Record
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.world_builder import WorldSpec
-from tests.support.story import Story, telling
+from tests.support.scenario import Scenario, new_scenario
 
 pytestmark = pytest.mark.daemon
 
@@ -98,9 +98,9 @@ def transformed(record: Record) -> str:
 class Forwarder:
     """Builds envelopes of a log stream, each with the counts to expect."""
 
-    def __init__(self, story: Story) -> None:
-        self._ids = story.ids
-        self._owner = story.world.account_id
+    def __init__(self, scenario: Scenario) -> None:
+        self._ids = scenario.ids
+        self._owner = scenario.world.account_id
 
     def text(self, group: str, log_stream: str, messages: Iterable[Any]) -> bytes:
         """Return the JSON of an envelope."""
@@ -119,13 +119,13 @@ class Forwarder:
         return Envelope(log_stream, data, truth)
 
 
-def create_flow_logs(story: Story) -> None:
+def create_flow_logs(scenario: Scenario) -> None:
     """Give the log groups the formats of this test."""
-    ec2 = story.aws.client("ec2")
+    ec2 = scenario.aws.client("ec2")
     before = ec2.describe_flow_logs()["FlowLogs"]
     vpcs = {flow_log["LogGroupName"]: flow_log["ResourceId"] for flow_log in before}
     ec2.delete_flow_logs(FlowLogIds=[flow_log["FlowLogId"] for flow_log in before if flow_log["LogGroupName"] != SHOP])
-    depot = [subnet.id for subnet in story.world.subnets if subnet.log_group == DEPOT]
+    depot = [subnet.id for subnet in scenario.world.subnets if subnet.log_group == DEPOT]
     for group, kind, resources, traffic, log_format in (
         (LAB, "VPC", [vpcs[LAB]], "ALL", LONG),
         (DEPOT, "VPC", [vpcs[DEPOT]], "ACCEPT", ACCEPTED),
@@ -136,16 +136,16 @@ def create_flow_logs(story: Story) -> None:
             ResourceType=kind,
             TrafficType=traffic,
             LogGroupName=group,
-            DeliverLogsPermissionArn=f"arn:aws:iam::{story.world.account_id}:role/flow-logs",
+            DeliverLogsPermissionArn=f"arn:aws:iam::{scenario.world.account_id}:role/flow-logs",
             LogFormat=log_format,
         )
         assert [] == answer["Unsuccessful"]
 
 
-def good_envelopes(story: Story, forwarder: Forwarder) -> list[Envelope]:
+def good_envelopes(scenario: Scenario, forwarder: Forwarder) -> list[Envelope]:
     """Return traffic of every VPC in the formats of its log group; some envelopes have another encoding than AWS's."""
     by_interface: dict[str, list[Record]] = defaultdict(list)
-    for record in story.traffic.step(int(time.time()), 10.0, 3000):
+    for record in scenario.traffic.step(int(time.time()), 10.0, 3000):
         by_interface[record.interface.id].append(record)
     envelopes = []
     for number, records in enumerate(by_interface.values()):
@@ -194,26 +194,26 @@ def other_envelopes(forwarder: Forwarder, repeated: Sequence[Envelope]) -> list[
 
 def test_every_good_record_counts_once_whatever_else_is_on_the_stream(tmp_path: Path) -> None:
     """Totals equal the truth, the lag returns to 0, bad data becomes dead letters, and a replay counts those again."""
-    with telling(tmp_path, spec=SPEC) as story:
-        create_flow_logs(story)
-        forwarder = Forwarder(story)
-        good = good_envelopes(story, forwarder)
-        story.put_envelopes(good)
-        story.instance.start()
-        story.verify_counts()
-        story.put_envelopes(other_envelopes(forwarder, good[:7]))
-        story.put_envelopes(good_envelopes(story, forwarder))
+    with new_scenario(tmp_path, spec=SPEC) as scenario:
+        create_flow_logs(scenario)
+        forwarder = Forwarder(scenario)
+        good = good_envelopes(scenario, forwarder)
+        scenario.put_envelopes(good)
+        scenario.instance.start()
+        scenario.verify_counts()
+        scenario.put_envelopes(other_envelopes(forwarder, good[:7]))
+        scenario.put_envelopes(good_envelopes(scenario, forwarder))
 
-        page = story.verify_counts()
+        page = scenario.verify_counts()
 
         reasons = Counter([*BAD_LINES.values(), *BAD_PAYLOADS.values()])
         assert reasons == page.malformed
         assert page.counted.events["duplicate"] > 0
-        story.instance.wait_for("end of the lag", lambda page: page.lag == 0)
-        letters = [json.loads(line) for line in (story.instance.state / "dead-letters.jsonl").read_text().splitlines()]
+        scenario.instance.wait_for("end of the lag", lambda page: page.lag == 0)
+        letters = scenario.instance.dead_letters()
         bodies = {**BAD_LINES, **{base64.b64encode(data).decode(): reason for data, reason in BAD_PAYLOADS.items()}}
         assert sorted(bodies.items()) == sorted((letter["body"], letter["reason"]) for letter in letters)
-        assert reasons == replay(story.instance.state)["malformed"]
+        assert reasons == replay(scenario.instance.state)["malformed"]
 
 
 def replay(state: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from kcl_flowlog.processor.faults import GAPS
 from tests.support.instance import PAGE_TIMEOUT
-from tests.support.story import Story, telling
+from tests.support.scenario import Scenario, new_scenario
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.daemon
@@ -17,26 +17,26 @@ VICTIMS = ("processor", "daemon", "all")
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with telling(tmp_path_factory.mktemp("gaps")) as told:
-        told.put(500)
-        told.instance.start()
-        told.wait_for_shards()
-        yield told
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    with new_scenario(tmp_path_factory.mktemp("gaps")) as scenario:
+        scenario.put(500)
+        scenario.instance.start()
+        scenario.wait_for_shards()
+        yield scenario
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("gap", GAPS)
-def test_a_death_between_two_steps_loses_no_record(story: Story, gap: str, victim: str) -> None:
+def test_a_death_between_two_steps_loses_no_record(scenario: Scenario, gap: str, victim: str) -> None:
     """After a kill under load at exactly that point, the counts still equal what was put."""
-    with story.putting():
-        with story.daemon_ends():
-            story.instance.order(f"{gap} kill-{victim}")
-            assert eventually(lambda: not story.instance.fault.exists(), PAGE_TIMEOUT), "The fault never happened."
+    with scenario.putting():
+        with scenario.daemon_ends():
+            scenario.instance.order(f"{gap} kill-{victim}")
+            assert eventually(lambda: not scenario.instance.fault.exists(), PAGE_TIMEOUT), "The fault never happened."
 
         if victim == "all":
-            assert eventually(lambda: not story.instance.is_running, PAGE_TIMEOUT)
-            story.instance.start()
-        story.wait_for_shards()
+            assert eventually(lambda: not scenario.instance.is_running, PAGE_TIMEOUT)
+            scenario.instance.start()
+        scenario.wait_for_shards()
 
-    story.verify_counts()
+    scenario.verify_counts()

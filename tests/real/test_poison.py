@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.tally import Tally
-from tests.support.story import telling
+from tests.support.scenario import new_scenario
 
 pytestmark = pytest.mark.daemon
 
@@ -20,33 +19,33 @@ POISON = b"arsenic in the payload"
 
 def test_a_record_that_kills_is_skipped(tmp_path: Path) -> None:
     """Its shard goes on, the whole record is the only dead letter, and the metrics say so."""
-    with telling(tmp_path) as story:
-        story.put(500)
-        story.instance.start()
-        story.verify_counts()
-        story.instance.order("payload kill-processor arsenic")
-        story.put_envelopes([Envelope("eni-x-all", POISON, Tally(payloads=Counter({"malformed": 1})))])
-        story.put(500)
+    with new_scenario(tmp_path) as scenario:
+        scenario.put(500)
+        scenario.instance.start()
+        scenario.verify_counts()
+        scenario.instance.order("payload kill-processor arsenic")
+        scenario.put_envelopes([Envelope("eni-x-all", POISON, Tally(payloads=Counter({"malformed": 1})))])
+        scenario.put(500)
 
-        page = story.verify_counts()
+        page = scenario.verify_counts()
 
         assert {"payload_poison": 1} == page.malformed
-        letters = [json.loads(line) for line in (story.instance.state / "dead-letters.jsonl").read_text().splitlines()]
+        letters = scenario.instance.dead_letters()
         assert [(POISON, "payload_poison")] == [(base64.b64decode(row["body"]), row["reason"]) for row in letters]
 
 
 def test_a_processor_that_hangs_is_replaced(tmp_path: Path) -> None:
     """It is killed after --stuck-after, and the next processor counts its records."""
-    with telling(tmp_path, ("--stuck-after", "5s")) as story:
-        story.put(500)
-        story.instance.start()
-        story.verify_counts()
-        with story.daemon_ends():
-            story.instance.order("payload hang arsenic")
-            story.put_envelopes([Envelope("eni-x-all", POISON, Tally(payloads=Counter({"malformed": 1})))])
-        story.instance.fault.unlink()
-        story.put(500)
+    with new_scenario(tmp_path, ("--stuck-after", "5s")) as scenario:
+        scenario.put(500)
+        scenario.instance.start()
+        scenario.verify_counts()
+        with scenario.daemon_ends():
+            scenario.instance.order("payload hang arsenic")
+            scenario.put_envelopes([Envelope("eni-x-all", POISON, Tally(payloads=Counter({"malformed": 1})))])
+        scenario.instance.fault.unlink()
+        scenario.put(500)
 
-        page = story.verify_counts()
+        page = scenario.verify_counts()
 
         assert {"payload_encoding": 1} == page.malformed

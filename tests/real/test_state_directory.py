@@ -9,7 +9,7 @@ import pytest
 
 from tests.fleet.machine import Disk
 from tests.support.instance import PAGE_TIMEOUT
-from tests.support.story import telling
+from tests.support.scenario import Scenario, new_scenario
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.daemon
@@ -27,39 +27,46 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
 
 def test_a_full_disk_loses_nothing(small_disk: Disk, tmp_path: Path) -> None:
     """While nothing can be committed, the metrics keep what was counted; the rest is counted later."""
-    with telling(tmp_path) as story:
-        story.put(500)
-        story.instance.start()
-        before = story.verify_counts().counted
-        with story.daemon_ends():
+    with new_scenario(tmp_path) as scenario:
+        scenario.put(500)
+        scenario.instance.start()
+        before = scenario.verify_counts().counted
+        with scenario.daemon_ends():
             small_disk.fill()
-            story.put(3000)
-        full = story.instance.wait_for("page", lambda page: True).counted
+            scenario.put(3000)
+        full = scenario.instance.wait_for("page", lambda page: True).counted
         assert before.traffic.keys() == full.traffic.keys()
         assert all(full.traffic[key].flows >= sums.flows for key, sums in before.traffic.items())
-        # The next daemon meets the full disk, too.
-        assert eventually(lambda: story.instance.daemon() is not None, PAGE_TIMEOUT)
+
+        # The launcher has met the full disk as well: it can't start the next daemon.
+        assert eventually(lambda: has_launcher_error(scenario, "disk is full"), PAGE_TIMEOUT), scenario.instance.log
 
         small_disk.clear()
 
-        story.put(500)
-        story.verify_counts()
+        scenario.put(500)
+        scenario.verify_counts()
 
 
 def test_a_damaged_ledger_is_kept_aside(tmp_path: Path) -> None:
     """The next start logs it and continues from the checkpoint; the totals start again at 0."""
-    with telling(tmp_path) as story:
-        story.put(500)
-        story.instance.start()
-        story.verify_counts()
-        assert 0 == story.instance.stop()
-        ledger = story.instance.state / "ledger.sqlite3"
+    with new_scenario(tmp_path) as scenario:
+        scenario.put(500)
+        scenario.instance.start()
+        scenario.verify_counts()
+        assert 0 == scenario.instance.stop()
+        ledger = scenario.instance.state / "ledger.sqlite3"
         ledger.write_bytes(b"no ledger" * 1000)
-        story.truths.clear()
-        story.put(500)
+        scenario.truths.clear()
+        scenario.put(500)
 
-        story.instance.start()
+        scenario.instance.start()
 
-        story.verify_counts()
-        (kept,) = story.instance.state.glob("ledger.sqlite3.broken-*Z")
-        assert kept.name in story.instance.log
+        scenario.verify_counts()
+        (kept,) = scenario.instance.state.glob("ledger.sqlite3.broken-*Z")
+        assert kept.name in scenario.instance.log
+
+
+def has_launcher_error(scenario: Scenario, text: str) -> bool:
+    """Tell whether the launcher itself has logged an error with that text."""
+    lines = scenario.instance.log.splitlines()
+    return any("level=error component=launcher" in line and text in line for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -62,6 +64,10 @@ class Instance:
     def log(self) -> str:
         """Everything written to stderr since the first start."""
         return (self._directory / "stderr").read_text()
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Return the rows of its file of dead letters."""
+        return [json.loads(line) for line in (self.state / "dead-letters.jsonl").read_text().splitlines()]
 
     @property
     def url(self) -> str:

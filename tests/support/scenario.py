@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from kcl_flowlog.demo.world import World
 from kcl_flowlog.demo.world_builder import WorldSpec, build_world
 from tests.support.balance import imbalances
 from tests.support.instance import PAGE_TIMEOUT, Instance, is_alive
+from tests.support.measuring import unmeasured
 from tests.support.waiting import eventually
 
 # Seconds; longer than the checkpoint interval. A record that was counted twice would show by then.
 SECOND_LOOK = 3.0
 
 
-class Story:
+class Scenario:
     """A world, an instance on its stream, and the truth about everything put on the stream."""
 
     def __init__(self, aws: EmbeddedAWS, world: World, instance: Instance) -> None:
@@ -102,14 +103,16 @@ def flows(page: Page) -> int:
 
 
 @contextmanager
-def telling(
+def new_scenario(
     directory: Path, options: tuple[str, ...] = (), denied: tuple[str, ...] = (), spec: WorldSpec | None = None
-) -> Iterator[Story]:
-    """Start an AWS and build a world in it; yield a story with an instance that has not been started."""
-    with EmbeddedAWS(denied=denied) as aws:
+) -> Iterator[Scenario]:
+    """Start an AWS and build a world in it; yield a scenario with an instance that has not been started."""
+    with ExitStack() as stack:
+        with unmeasured():
+            aws = stack.enter_context(EmbeddedAWS(denied=denied))
         world = build_world(aws.client, aws.region, spec)
         instance = Instance(aws.environment(), world.stream, directory, options)
         try:
-            yield Story(aws, world, instance)
+            yield Scenario(aws, world, instance)
         finally:
             instance.kill()
