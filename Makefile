@@ -8,7 +8,7 @@ ARGS    ?=
 WORKERS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick lint format bench fuzz fleet clean
+.PHONY: help demo check test quick lint format bench fuzz mutants fleet clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 fuzz: $(VENV)/fuzz           ## fuzz decoding and parsing for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
+mutants: $(VENV)/mutants     ## change the code in small ways, count what the tests notice (ARGS='commits/ledger.py')
+	$(BIN)/python -m tests.mutants.run $(ARGS)
+
 fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
 	$(BIN)/python -m tests.fleet.run $(ARGS)
 
@@ -56,7 +59,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pypr
 	$(BIN)/python -m pip check
 	@touch $@
 
-$(VENV)/fuzz: requirements/fuzz.txt | $(VENV)/test
+$(VENV)/fuzz $(VENV)/mutants: $(VENV)/%: requirements/%.txt | $(VENV)/test
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
@@ -105,6 +108,9 @@ lock:                        ## update the locks of all libraries: run first, th
 	$(UV_COMPILE) --extra test --constraint requirements/demo.txt --output-file requirements/test.txt
 	echo 'atheris < 3.1' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --output-file requirements/fuzz.txt -
+	echo 'mutmut ~= 3.8' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
+	  --output-file requirements/mutants.txt -
 
 jars-lock:                   ## after an update of amazon-kclpy: update the checksums of its jars
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \
