@@ -21,11 +21,12 @@ from isal import igzip
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
-from kcl_flowlog.counting.flow_record import Format
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
-from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.payload import PayloadCounter
+from kcl_flowlog.counting.positions import PayloadOrigin, Position
+from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 
 EVENTS = 500
 ENVELOPES = 60
@@ -111,7 +112,7 @@ def standard_library(made: list[bytes]) -> None:
 
 INVENTORY = inventory()
 INDEX = Index(INVENTORY)
-NAMES = Format().fields
+NAMES = LineFormat().fields
 HOMES = {one.interface_id: (one.subnet_id, one.addresses) for one in INVENTORY.interfaces}
 NETWORKS = [(ipaddress.ip_network(one.cidr), one.subnet_id) for one in INVENTORY.subnets]
 

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from kcl_flowlog.counting.flow_record import NONE
+from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.payload import Denial
 
 
@@ -64,7 +64,7 @@ def denial_line(denial: Denial, now: float) -> msgspec.Raw:
 
 
 def _text(field: str) -> str:
-    return "" if field == NONE else field
+    return "" if field == NO_VALUE else field
 
 
 def _port(field: str) -> int:

@@ -7,22 +7,27 @@ import ipaddress
 import pytest
 
 from kcl_flowlog.counting.attribution import Attributor, Place
-from kcl_flowlog.counting.flow_record import FlowRecord, Format
-from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
-from kcl_flowlog.counting.own_addresses import MOST_REMEMBERED, OwnAddresses
-from kcl_flowlog.counting.subnets import Index, Inventory, Prefixes, Source, Subnet, dump, load, pack
+from kcl_flowlog.counting.flow_record import FlowRecord
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.own_addresses import MAX_INTERFACES, OwnAddresses
+from kcl_flowlog.counting.prefixes import Prefixes, pack
+from kcl_flowlog.counting.subnets import Inventory, Source, Subnet, dump, load
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import INVENTORY, line
 
-PLAIN = Format()
-RICH = Format("${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}")
+PLAIN = LineFormat()
+RICH = LineFormat(
+    "${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}"
+)
 NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, ())
 # A VPC alone, so that its addresses are nobody else's.
 ALONE = Inventory(1.0, INVENTORY.subnets[:3], ())
 
 
 def place(
-    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: Format = PLAIN
+    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: LineFormat = PLAIN
 ) -> Place | None:
     attributor = Attributor(Index(inventory))
     record = line_format.parse(text)
@@ -106,10 +111,10 @@ def test_an_unknown_interface_is_known_by_what_its_records_have_in_common() -> N
     attributor = Attributor(Index(ALONE))
     records = [PLAIN.parse(line("10.0.1.9", other, "eni-new")) for other in ("10.0.2.1", "10.0.3.1")]
 
-    attributor.learn(records, NOWHERE)
+    attributor.learn(records, NO_LOG_STREAM)
 
     assert [("subnet-a", "egress", "same_zone"), ("subnet-a", "egress", "cross_zone")] == [
-        attributor.locate(record, NOWHERE) for record in records
+        attributor.locate(record, NO_LOG_STREAM) for record in records
     ]
     assert {"eni-new"} == attributor.unknown_interfaces
 
@@ -144,7 +149,7 @@ def test_a_newer_inventory_counts_from_the_next_record() -> None:
     """What was looked up before does not stay."""
     attributor = Attributor(Index(INVENTORY))
     record = PLAIN.parse(line("10.0.1.10", "10.0.5.5"))
-    assert attributor.locate(record, NOWHERE) == ("subnet-a", "egress", "private")
+    assert attributor.locate(record, NO_LOG_STREAM) == ("subnet-a", "egress", "private")
 
     attributor.use(
         Index(
@@ -154,7 +159,7 @@ def test_a_newer_inventory_counts_from_the_next_record() -> None:
         )
     )
 
-    assert attributor.locate(record, NOWHERE) == ("subnet-a", "egress", "same_zone")
+    assert attributor.locate(record, NO_LOG_STREAM) == ("subnet-a", "egress", "same_zone")
 
 
 @pytest.mark.parametrize("bad", ["10.0.1", "10.0.1.256", "1.2.3.4.5", "::g", "localhost", "10.0.1.1\x00"])
@@ -172,7 +177,7 @@ def test_memory_for_strangers_is_bounded() -> None:
             *["OK", "eni-a", "-", "-", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"],
             *["10.0.1.10", "1", "2", "tcp", 1, 1, 0, 0, "accept", "unknown", "-", "-", "-"],
         )
-        attributor.locate(record, NOWHERE)
+        attributor.locate(record, NO_LOG_STREAM)
 
     assert len(attributor._packed) <= 65_537
     assert len(attributor._peers) <= 65_536
@@ -237,10 +242,10 @@ def test_what_records_tell_of_an_interface(records: list[tuple[str, str]], decid
 def test_memory_for_unlisted_interfaces_is_bounded() -> None:
     """Interfaces that come and go do not grow the processor without end; the oldest is forgotten first."""
     own = OwnAddresses()
-    for number in range(MOST_REMEMBERED + 5):
+    for number in range(MAX_INTERFACES + 5):
         own.learn(f"eni-{number}", b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x01")
 
-    assert len(own._candidates) == MOST_REMEMBERED
+    assert len(own._candidates) == MAX_INTERFACES
     assert own.decided("eni-0") == frozenset()
 
 
@@ -249,13 +254,13 @@ def test_an_interface_asks_for_one_early_refresh() -> None:
     attributor = Attributor(Index(INVENTORY))
     record = PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-new"))
 
-    attributor.learn([record], NOWHERE)
+    attributor.learn([record], NO_LOG_STREAM)
     asked = set(attributor.unknown_interfaces)
     attributor.unknown_interfaces.clear()
     attributor.use(Index(INVENTORY))
-    attributor.learn([record], NOWHERE)
+    attributor.learn([record], NO_LOG_STREAM)
 
     assert ({"eni-new"}, set()) == (asked, attributor.unknown_interfaces)
     forbidden = Attributor(Index(Inventory(1.0, sources=(Source("here", interfaces_listed=False),))))
-    forbidden.learn([record], NOWHERE)
+    forbidden.learn([record], NO_LOG_STREAM)
     assert forbidden.unknown_interfaces == set()

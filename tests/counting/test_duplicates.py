@@ -113,7 +113,7 @@ def test_without_deduplication_everything_counts() -> None:
 
 def test_a_window_forgets_the_oldest() -> None:
     """Its memory is bounded; what left it is new again."""
-    window = Window(most=2)
+    window = Window(size=2)
     one, two, three = (fingerprint(STREAM, [name], ["m"]) for name in ("1", "2", "3"))
 
     assert [True, True, False, True, True] == [window.add(each) for each in (one, two, two, three, one)]

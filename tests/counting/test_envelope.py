@@ -133,7 +133,7 @@ def test_keys_in_any_order_and_unknown_ones() -> None:
     opened = open_payload(gzip.compress(text.encode()), 10_000)
 
     assert [([LogEvent(GOOD, "7")], ("123456789010", "flow-logs", "eni-a-all"))] == [
-        (found.events, found.stream) for found in opened.envelopes
+        (found.events, found.log_stream) for found in opened.envelopes
     ]
 
 

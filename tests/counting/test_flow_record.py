@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS, FlowRecord, Format, nearest_field
+from kcl_flowlog.counting.fields import FIELDS, nearest_field
+from kcl_flowlog.counting.flow_record import FlowRecord
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from kcl_flowlog.errors import ConfigError, Malformed
 
 ACCEPTED = (
@@ -22,7 +24,7 @@ GOLDEN = {
     "an accepted flow": (
         ACCEPTED,
         {
-            "status": "OK",
+            "log_status": "OK",
             "srcaddr": "172.31.16.139",
             "protocol": "tcp",
             "packets": 20,
@@ -36,11 +38,11 @@ GOLDEN = {
     ),
     "no data": (
         "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA",
-        {"status": "NODATA", "interface_id": "eni-1235b8ca123456789", "packets": 0},
+        {"log_status": "NODATA", "interface_id": "eni-1235b8ca123456789", "packets": 0},
     ),
     "skipped data": (
         "2 123456789010 eni-11111111aaaaaaaaa - - - - - - - 1431280876 1431280934 - SKIPDATA",
-        {"status": "SKIPDATA"},
+        {"log_status": "SKIPDATA"},
     ),
     "IPv6": (
         "2 123456789010 eni-1 2001:db8:1234:a100:8d6e:3477:df66:f105 2001:db8:1234:a102:3304:8879:34cf:4071"
@@ -97,7 +99,7 @@ def test_line_of_the_default_format(claim: str) -> None:
     """Each example yields the fields that the guide says."""
     text, expected = GOLDEN[claim]
 
-    record = Format().parse(text)
+    record = LineFormat().parse(text)
 
     assert expected == {name: getattr(record, name) for name in expected}
 
@@ -106,30 +108,30 @@ def test_line_of_the_default_format(claim: str) -> None:
 def test_bad_line_has_a_reason(text: str) -> None:
     """A line that does not fit is malformed for its reason, and yields nothing."""
     with pytest.raises(Malformed) as bad:
-        Format().parse(text)
+        LineFormat().parse(text)
 
     assert BAD[text] == bad.value.reason
 
 
 def test_a_custom_format_gives_subnet_and_direction() -> None:
     """A format with subnet-id and flow-direction leaves nothing to look up."""
-    record = Format(RECOMMENDED).parse(ACCEPTED + " vpc-1 subnet-1 ingress")
+    record = LineFormat(RECOMMENDED).parse(ACCEPTED + " vpc-1 subnet-1 ingress")
 
-    assert ("vpc-1", "subnet-1", "ingress") == (record.vpc_id, record.subnet_id, record.direction)
+    assert ("vpc-1", "subnet-1", "ingress") == (record.vpc_id, record.subnet_id, record.flow_direction)
 
 
 def test_a_direction_that_is_none_is_told() -> None:
     """flow-direction is ingress, egress or missing."""
     with pytest.raises(Malformed, match="bad_direction"):
-        Format(RECOMMENDED).parse(ACCEPTED + " vpc-1 subnet-1 sideways")
+        LineFormat(RECOMMENDED).parse(ACCEPTED + " vpc-1 subnet-1 sideways")
 
 
 def test_fields_in_any_order() -> None:
     """The format alone says which field is where; one that it lacks is as good as `-`."""
-    record = Format("${bytes} ${action} ${dstaddr} ${srcaddr}").parse("7 REJECT 10.0.0.2 10.0.0.1")
+    record = LineFormat("${bytes} ${action} ${dstaddr} ${srcaddr}").parse("7 REJECT 10.0.0.2 10.0.0.1")
 
     assert ("OK", 7, 0, "reject", "10.0.0.1", "-") == (
-        record.status,
+        record.log_status,
         record.bytes,
         record.packets,
         record.action,
@@ -140,10 +142,10 @@ def test_fields_in_any_order() -> None:
 
 def test_without_a_status_no_addresses_mean_no_data() -> None:
     """A format without log-status shows an idle interval only by its dashes."""
-    without = Format("${interface-id} ${srcaddr} ${dstaddr} ${packets}")
+    without = LineFormat("${interface-id} ${srcaddr} ${dstaddr} ${packets}")
 
-    assert without.parse("eni-1 - - -").status == "NODATA"
-    assert without.parse("eni-1 10.0.0.1 - 1").status == "OK"
+    assert without.parse("eni-1 - - -").log_status == "NODATA"
+    assert without.parse("eni-1 10.0.0.1 - 1").log_status == "OK"
 
 
 @pytest.mark.parametrize("version", range(2, 12))
@@ -152,7 +154,7 @@ def test_every_field_up_to_a_version_is_understood(version: int) -> None:
     names = [name for name, field in FIELDS.items() if field.version <= version]
     values = dict.fromkeys(names, "-") | {"srcaddr": "10.0.0.1", "dstaddr": "10.0.0.2", "bytes": "5", "packets": "1"}
 
-    record = Format(" ".join(f"${{{name}}}" for name in names)).parse(" ".join(values.values()))
+    record = LineFormat(" ".join(f"${{{name}}}" for name in names)).parse(" ".join(values.values()))
 
     assert (5, "10.0.0.2") == (record.bytes, record.dstaddr)
 
@@ -168,14 +170,14 @@ def test_every_field_up_to_a_version_is_understood(version: int) -> None:
 def test_a_bad_format_is_told_in_a_sentence(text: str, sentence: str) -> None:
     """A mistake in --flow-log-format is the user's to mend."""
     with pytest.raises(ConfigError) as bad:
-        Format(text)
+        LineFormat(text)
 
     assert sentence == str(bad.value)
 
 
 def test_a_field_of_the_future_is_carried() -> None:
     """A version to come takes its place in the line; the fields around it are read."""
-    future = Format("${srcaddr} ${moon-phase} ${dstaddr} ${bytes}")
+    future = LineFormat("${srcaddr} ${moon-phase} ${dstaddr} ${bytes}")
 
     record = future.parse("10.0.0.1 waxing 10.0.0.2 5")
 
@@ -188,7 +190,7 @@ def test_a_field_of_the_future_is_carried() -> None:
 def test_any_text_is_a_record_or_malformed(text: str) -> None:
     """No line, however hostile, raises anything else."""
     try:
-        record = Format().parse(text)
+        record = LineFormat().parse(text)
     except Malformed:
         return
     assert isinstance(record, FlowRecord)
@@ -201,7 +203,7 @@ _WORD = st.sampled_from(["-", "0", "6", "ACCEPT", "OK", "NODATA", "10.0.0.1", ":
 def test_any_fourteen_words_are_a_record_or_malformed(words: list[str]) -> None:
     """Nor does a line of the right length; numbers are never negative and never beyond 15 digits."""
     try:
-        record = Format(DEFAULT_FORMAT).parse(" ".join(words))
+        record = LineFormat(DEFAULT_FORMAT).parse(" ".join(words))
     except Malformed:
         return
     assert 0 <= record.packets < 10**15

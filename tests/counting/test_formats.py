@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting import parsevpc
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS, NONE, FlowRecord, Format
+from kcl_flowlog.counting.fields import FIELDS, NO_VALUE
+from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.formats import Formats, LineReader, parse_option
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
+from kcl_flowlog.counting.subnets import FlowLog, Inventory
 from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
 from tests.support.builders import INVENTORY
 
@@ -199,18 +202,18 @@ _VALUES = {
 
 
 @st.composite
-def real_lines(draw: st.DrawFn) -> tuple[Format, list[str]]:
+def real_lines(draw: st.DrawFn) -> tuple[LineFormat, list[str]]:
     """A format of some fields in some order, and a line of it; any value may be missing."""
     names = draw(st.lists(st.sampled_from(list(FIELDS)), min_size=1, max_size=20, unique=True))
     words = [
-        draw(st.just(NONE) | _VALUES[FIELDS[name].kind] if FIELDS[name].kind in _VALUES else st.just(NONE))
+        draw(st.just(NO_VALUE) | _VALUES[FIELDS[name].kind] if FIELDS[name].kind in _VALUES else st.just(NO_VALUE))
         for name in names
     ]
-    return Format(" ".join(f"${{{name}}}" for name in names)), words
+    return LineFormat(" ".join(f"${{{name}}}" for name in names)), words
 
 
 @given(real_lines())
-def test_a_real_line_fits_its_format_and_is_read(made: tuple[Format, list[str]]) -> None:
+def test_a_real_line_fits_its_format_and_is_read(made: tuple[LineFormat, list[str]]) -> None:
     """What looks decide is never against a line of AWS's own."""
     one, words = made
 
@@ -230,7 +233,7 @@ def as_json(line: str, names: list[str]) -> str:
 
 def test_a_transformed_event_says_what_its_line_said() -> None:
     """CloudWatch's parseVPC turns a line into JSON; nothing of it is lost."""
-    assert Format().parse(DEFAULT_LINE) == parsevpc.parse(as_json(DEFAULT_LINE, list(Format().fields)))
+    assert LineFormat().parse(DEFAULT_LINE) == parsevpc.parse(as_json(DEFAULT_LINE, list(LineFormat().fields)))
 
 
 def test_a_transformed_event_of_later_fields() -> None:
@@ -238,7 +241,7 @@ def test_a_transformed_event_of_later_fields() -> None:
     text = SHORT + " ${flow-direction} ${subnet-id} ${pkt-srcaddr} ${pkt-dstaddr}"
     line = SHORT_LINE + " egress subnet-a 10.0.1.10 9.9.9.9"
 
-    assert Format(text).parse(line) == parsevpc.parse(as_json(line, list(Format(text).fields)))
+    assert LineFormat(text).parse(line) == parsevpc.parse(as_json(line, list(LineFormat(text).fields)))
 
 
 @pytest.mark.parametrize(
@@ -265,4 +268,4 @@ def test_nulls_are_as_good_as_dashes() -> None:
     """A field that AWS did not have is null, missing or `-`."""
     record = parsevpc.parse('{"srcAddr": null, "dstAddr": "-", "bytes": null, "logStatus": null}')
 
-    assert ("NODATA", 0) == (record.status, record.bytes)
+    assert ("NODATA", 0) == (record.log_status, record.bytes)

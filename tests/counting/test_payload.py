@@ -15,10 +15,11 @@ from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import RejectedPort, Traffic
 from kcl_flowlog.counting.duplicates import Window
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT
 from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.payload import PayloadCounter
-from kcl_flowlog.counting.subnets import FlowLog, Index
+from kcl_flowlog.counting.subnets import FlowLog
 from kcl_flowlog.processor.denials import denial_line
 from tests.support.balance import imbalances_of
 from tests.support.builders import GOOD, INVENTORY, NODATA, SKIPDATA, SOURCE, counted, envelope, labelled, line

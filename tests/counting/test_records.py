@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS
+from kcl_flowlog.counting.fields import FIELDS
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from tests.support.builders import INVENTORY, counted, envelope, labelled
 

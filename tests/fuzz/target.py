@@ -15,22 +15,19 @@ from collections.abc import Callable
 import atheris
 
 with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=False):
-    from kcl_flowlog.counting.attribution import PEERS, Attributor
+    from kcl_flowlog.counting.attribution import Attributor
     from kcl_flowlog.counting.delta import Delta
     from kcl_flowlog.counting.duplicates import Window
     from kcl_flowlog.counting.envelope import LogEvent
-    from kcl_flowlog.counting.flow_record import (
-        ACTIONS,
-        DEFAULT_FORMAT,
-        DIRECTIONS,
-        FIELDS,
-        OTHER_PROTOCOL,
-        PROTOCOL_NAMES,
-    )
+    from kcl_flowlog.counting.fields import FIELDS
+    from kcl_flowlog.counting.flow_record import ACTIONS, DIRECTIONS, OTHER_PROTOCOL, PROTOCOL_NAMES
     from kcl_flowlog.counting.formats import Formats
+    from kcl_flowlog.counting.inventory_index import Index
+    from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
     from kcl_flowlog.counting.log_stream import LogStream
     from kcl_flowlog.counting.payload import Denial, PayloadCounter
-    from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
+    from kcl_flowlog.counting.peers import PEERS
+    from kcl_flowlog.counting.subnets import FlowLog, Inventory
     from kcl_flowlog.errors import ConfigError
     from kcl_flowlog.processor.denials import denial_line
     from kcl_flowlog.replay import inputs

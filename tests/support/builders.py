@@ -10,9 +10,10 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import Denial, PayloadCounter, PayloadOrigin
-from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.payload import Denial, PayloadCounter
+from kcl_flowlog.counting.positions import PayloadOrigin, Position
+from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 
 SOURCE = PayloadOrigin("shardId-000000000000", Position("1"))
 NOW = 1_700_000_100.0
