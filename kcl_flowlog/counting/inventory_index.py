@@ -50,13 +50,18 @@ class Index:
             self._flow_logs.setdefault(flow_log.log_group, []).append(flow_log)
         self._scopes: BoundedCache[LogStream, Scope] = BoundedCache(self._find_scope, _MAX_SCOPES)
 
+    def find_in_vpc(self, packed: bytes, vpc_id: str) -> Subnet | None:
+        """Return the subnet of an address in a VPC, or None."""
+        networks = self._vpcs.get(vpc_id)
+        return None if networks is None else networks.find(packed)
+
     def find_subnet(self, packed: bytes, vpc_id: str) -> Subnet | None:
         """Return the subnet of an address as seen from a VPC.
 
         The VPC itself comes first. Other VPCs come next, as the address may be
         in a peered VPC; if several of them use it, the answer is None.
         """
-        return self._find_in_vpc(packed, vpc_id) or _only(self._find_in_all_vpcs(packed))
+        return self.find_in_vpc(packed, vpc_id) or _only(self._find_in_all_vpcs(packed))
 
     def possible_subnets(self, packed: bytes, vpc_id: str, log_stream: LogStream) -> list[Subnet]:
         """Return the subnets that an interface with this address may be in.
@@ -65,7 +70,7 @@ class Index:
         log stream records. Several VPCs may use the address.
         """
         if vpc_id != NO_VALUE:
-            subnet = self._find_in_vpc(packed, vpc_id)
+            subnet = self.find_in_vpc(packed, vpc_id)
             return [] if subnet is None else [subnet]
         subnets = self._find_in_all_vpcs(packed)
         scope = self._scope_of(log_stream)
@@ -89,10 +94,6 @@ class Index:
     def knows_scope_of(self, log_stream: LogStream) -> bool:
         """Tell whether EC2 said what the log group records, or listed no flow log at all."""
         return not self._flow_logs or self._scope_of(log_stream) is not None
-
-    def _find_in_vpc(self, packed: bytes, vpc_id: str) -> Subnet | None:
-        networks = self._vpcs.get(vpc_id)
-        return None if networks is None else networks.find(packed)
 
     def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:
         return [subnet for networks in self._vpcs.values() if (subnet := networks.find(packed)) is not None]

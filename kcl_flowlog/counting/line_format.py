@@ -7,6 +7,7 @@ A line that does not fit raises `Malformed`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from operator import itemgetter
 
 from kcl_flowlog.counting.fields import FIELDS, KINDS, NO_VALUE
@@ -50,9 +51,11 @@ class LineFormat:
 
     def fits(self, words: list[str]) -> bool:
         """Tell whether each word looks like a value of its field."""
-        return len(words) == len(self._kinds) and all(
-            word == NO_VALUE or matches(word) for matches, word in zip(self._kinds, words, strict=True)
-        )
+        return len(words) == len(self._kinds) and all(map(_is_value, self._kinds, words))
+
+
+def _is_value(matches: Callable[[str], object], word: str) -> bool:
+    return word == NO_VALUE or bool(matches(word))
 
 
 def _field_names(text: str) -> tuple[str, ...]:

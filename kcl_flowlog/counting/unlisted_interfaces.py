@@ -65,7 +65,7 @@ class UnlistedInterfaces:
             return None
         own = self._own.decided(interface_id)
         for pair in self._own.undecided(interface_id):
-            inside = [end for end in pair if subnet in self._possible_subnets(end, subnet.vpc_id, log_stream)]
+            inside = [end for end in pair if self._index.find_in_vpc(end, subnet.vpc_id) == subnet]
             own = own.union(inside) if len(inside) == 1 else own
         return KnownInterface(subnet.subnet_id, subnet.vpc_id, own)
 

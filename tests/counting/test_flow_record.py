@@ -1,4 +1,4 @@
-"""Lines of flow logs: the examples of the AWS guide, custom formats, and each way to be bad."""
+"""Lines of flow logs: the examples of the AWS guide, custom formats, and each reason to be malformed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting.fields import FIELDS, nearest_field
-from kcl_flowlog.counting.flow_record import FlowRecord
+from kcl_flowlog.counting.flow_record import USED_FIELDS, FlowRecord, record_from_fields
 from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from kcl_flowlog.errors import ConfigError, Malformed
 
@@ -19,7 +19,7 @@ RECOMMENDED = (
     " ${bytes} ${start} ${end} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}"
 )
 
-# The line's claim, the line in the default format, and some fields that it has to yield.
+# The claim, the line in the default format, and some fields of its record.
 GOLDEN = {
     "an accepted flow": (
         ACCEPTED,
@@ -53,7 +53,7 @@ GOLDEN = {
         "2 123456789010 eni-1 203.0.113.12 172.31.16.139 0 0 1 4 336 1432917027 1432917142 ACCEPT OK",
         {"protocol": "icmp"},
     ),
-    "two spaces, as one of the guide's own examples has": (
+    "two spaces, as in an example of the guide": (
         "2 123456789010 eni-1 172.31.16.139  172.31.16.21 1 2 17 20 4249 1418530010 1418530070 ACCEPT OK",
         {"dstaddr": "172.31.16.21", "protocol": "udp"},
     ),
@@ -69,7 +69,7 @@ GOLDEN = {
         "2 123456789010 eni-1 203.0.113.12 172.31.16.139 1 2 6 4 40 1432917027000 1432917142999 ACCEPT OK",
         {"start": 1432917027, "end": 1432917142},
     ),
-    "a protocol without a name of its own": (
+    "a protocol without a name": (
         "2 123456789010 eni-1 203.0.113.12 172.31.16.139 1 2 132 4 40 1432917027 1432917142 ACCEPT OK",
         {"protocol": "other"},
     ),
@@ -96,7 +96,7 @@ BAD = {
 
 @pytest.mark.parametrize("claim", GOLDEN)
 def test_line_of_the_default_format(claim: str) -> None:
-    """Each example yields the fields that the guide says."""
+    """Each example has the fields that the guide says."""
     text, expected = GOLDEN[claim]
 
     record = LineFormat().parse(text)
@@ -106,28 +106,120 @@ def test_line_of_the_default_format(claim: str) -> None:
 
 @pytest.mark.parametrize("text", BAD, ids=lambda text: BAD[text] + ": " + text[-40:])
 def test_bad_line_has_a_reason(text: str) -> None:
-    """A line that does not fit is malformed for its reason, and yields nothing."""
+    """A line that does not fit is malformed, with its reason."""
     with pytest.raises(Malformed) as bad:
         LineFormat().parse(text)
 
     assert BAD[text] == bad.value.reason
 
 
-def test_a_custom_format_gives_subnet_and_direction() -> None:
-    """A format with subnet-id and flow-direction leaves nothing to look up."""
-    record = LineFormat(RECOMMENDED).parse(ACCEPTED + " vpc-1 subnet-1 ingress")
+# A value for every field that a record uses, each different; and the record's value, if it is another.
+DISTINCT = {
+    "log_status": ("SKIPDATA", "SKIPDATA"),
+    "interface_id": ("eni-0", "eni-0"),
+    "subnet_id": ("subnet-0", "subnet-0"),
+    "vpc_id": ("vpc-0", "vpc-0"),
+    "srcaddr": ("10.0.0.1", "10.0.0.1"),
+    "dstaddr": ("10.0.0.2", "10.0.0.2"),
+    "srcport": ("1001", "1001"),
+    "dstport": ("1002", "1002"),
+    "protocol": ("17", "udp"),
+    "packets": ("2001", 2001),
+    "bytes": ("2002", 2002),
+    "start": ("1700000001", 1700000001),
+    "end": ("1700000002", 1700000002),
+    "action": ("REJECT", "reject"),
+    "flow_direction": ("ingress", "ingress"),
+    "reject_reason": ("BPA", "BPA"),
+    "pkt_srcaddr": ("10.0.0.3", "10.0.0.3"),
+    "pkt_dstaddr": ("10.0.0.4", "10.0.0.4"),
+}
 
-    assert ("vpc-1", "subnet-1", "ingress") == (record.vpc_id, record.subnet_id, record.flow_direction)
+
+@pytest.mark.parametrize("rotation", range(0, len(FIELDS), 7))
+def test_no_two_fields_are_swapped(rotation: int) -> None:
+    """In a line of all fields, each different and in any order, a record has each value under its name."""
+    names = [*FIELDS][rotation:] + [*FIELDS][:rotation]
+    words = [DISTINCT.get(name.replace("-", "_"), ("unused",))[0] for name in names]
+
+    record = LineFormat(" ".join(f"${{{name}}}" for name in names)).parse(" ".join(words))
+
+    assert {name: value for name, (_, value) in DISTINCT.items()} == record._asdict()
+    assert len(DISTINCT) == len(set(record))
 
 
-def test_a_direction_that_is_none_is_told() -> None:
+def test_named_fields_are_not_swapped_either() -> None:
+    """A transformed event has no order, only names."""
+    fields = {name.replace("_", "-"): word for name, (word, _) in DISTINCT.items()}
+
+    assert {name: value for name, (_, value) in DISTINCT.items()} == record_from_fields(fields)._asdict()
+
+
+def test_all_used_fields_are_fields_of_aws() -> None:
+    """The names of a record's fields are those of AWS, with underscores."""
+    assert set() == set(USED_FIELDS) - FIELDS.keys()
+    assert set(DISTINCT) == set(FlowRecord._fields)
+
+
+@pytest.mark.parametrize(
+    ("subnet_id", "is_valid"),
+    [
+        ("subnet-1", True),
+        ("subnet-" + "0" * 57, True),
+        ("subnet-" + "0" * 58, False),
+        ("subnet-", False),
+        ('subnet-1"', False),
+        ("10.0.0.0/24", False),
+    ],
+)
+def test_the_id_of_a_subnet_may_become_a_label(subnet_id: str, is_valid: bool) -> None:
+    """So it has the form of an id, and at most 64 characters."""
+    line_format = LineFormat("${srcaddr} ${subnet-id}")
+
+    if is_valid:
+        assert subnet_id == line_format.parse(f"10.0.0.1 {subnet_id}").subnet_id
+    else:
+        with pytest.raises(Malformed, match="bad_subnet"):
+            line_format.parse(f"10.0.0.1 {subnet_id}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-", 0),
+        ("99999999999", 99999999999),
+        ("100000000000", 100000000),
+        ("1432917027999", 1432917027),
+        ("253402300799999", 253402300799),
+    ],
+)
+def test_large_times_are_milliseconds(text: str, expected: int) -> None:
+    """From a hundred billion on; up to the end of the year 9999."""
+    assert expected == LineFormat("${start}").parse(text).start
+
+
+@pytest.mark.parametrize("text", ["253402300800000", "999999999999999"])
+def test_a_time_after_the_year_9999_is_malformed(text: str) -> None:
+    """It could not be written as a date."""
+    with pytest.raises(Malformed, match="bad_number"):
+        LineFormat("${start}").parse(text)
+
+
+def test_a_number_has_at_most_15_digits() -> None:
+    """A petabyte in one interval can't be true."""
+    assert 10**15 - 1 == LineFormat("${bytes}").parse("9" * 15).bytes
+    with pytest.raises(Malformed, match="bad_number"):
+        LineFormat("${bytes}").parse("1" + "0" * 15)
+
+
+def test_an_unknown_direction_is_malformed() -> None:
     """flow-direction is ingress, egress or missing."""
     with pytest.raises(Malformed, match="bad_direction"):
         LineFormat(RECOMMENDED).parse(ACCEPTED + " vpc-1 subnet-1 sideways")
 
 
 def test_fields_in_any_order() -> None:
-    """The format alone says which field is where; one that it lacks is as good as `-`."""
+    """The format alone says which field is where; a field that it lacks counts as `-`."""
     record = LineFormat("${bytes} ${action} ${dstaddr} ${srcaddr}").parse("7 REJECT 10.0.0.2 10.0.0.1")
 
     assert ("OK", 7, 0, "reject", "10.0.0.1", "-") == (
@@ -141,16 +233,22 @@ def test_fields_in_any_order() -> None:
 
 
 def test_without_a_status_no_addresses_mean_no_data() -> None:
-    """A format without log-status shows an idle interval only by its dashes."""
+    """A format without log-status shows an idle interval only by two dashes."""
     without = LineFormat("${interface-id} ${srcaddr} ${dstaddr} ${packets}")
 
-    assert without.parse("eni-1 - - -").log_status == "NODATA"
-    assert without.parse("eni-1 10.0.0.1 - 1").log_status == "OK"
+    words = ("- -", "10.0.0.1 -", "- 10.0.0.1", "10.0.0.1 10.0.0.1")
+    assert ["NODATA", "OK", "OK", "OK"] == [without.parse(f"eni-1 {ends} 1").log_status for ends in words]
+
+
+@pytest.mark.parametrize("addresses", ["${srcaddr}", "${dstaddr}", "${bytes}"])
+def test_without_both_addresses_a_missing_address_is_not_idle(addresses: str) -> None:
+    """The format lacks an address, so the dash was not written by AWS."""
+    assert "OK" == LineFormat("${interface-id} " + addresses).parse("eni-1 -").log_status
 
 
 @pytest.mark.parametrize("version", range(2, 12))
-def test_every_field_up_to_a_version_is_understood(version: int) -> None:
-    """A format with all fields of AWS up to a version reads a line of them."""
+def test_a_line_of_all_fields_up_to_a_version_is_read(version: int) -> None:
+    """Any other field may be missing."""
     names = [name for name, field in FIELDS.items() if field.version <= version]
     values = dict.fromkeys(names, "-") | {"srcaddr": "10.0.0.1", "dstaddr": "10.0.0.2", "bytes": "5", "packets": "1"}
 
@@ -167,28 +265,42 @@ def test_every_field_up_to_a_version_is_understood(version: int) -> None:
         "${bytes} ${bytes}": "--flow-log-format names 'bytes' twice.",
     }.items(),
 )
-def test_a_bad_format_is_told_in_a_sentence(text: str, sentence: str) -> None:
-    """A mistake in --flow-log-format is the user's to mend."""
+def test_a_format_that_is_not_valid_is_an_error(text: str, sentence: str) -> None:
+    """One sentence tells the user what to change in --flow-log-format."""
     with pytest.raises(ConfigError) as bad:
         LineFormat(text)
 
     assert sentence == str(bad.value)
 
 
-def test_a_field_of_the_future_is_carried() -> None:
-    """A version to come takes its place in the line; the fields around it are read."""
+def test_a_field_of_an_unknown_name_takes_its_place() -> None:
+    """AWS may add fields; the known fields around it are read."""
     future = LineFormat("${srcaddr} ${moon-phase} ${dstaddr} ${bytes}")
 
     record = future.parse("10.0.0.1 waxing 10.0.0.2 5")
 
     assert ("10.0.0.1", "10.0.0.2", 5) == (record.srcaddr, record.dstaddr, record.bytes)
     assert ["moon-phase"] == future.unknown_fields
-    assert "srcaddr" == nearest_field("scraddr")
+
+
+@pytest.mark.parametrize(("name", "expected"), [("scraddr", "srcaddr"), ("bites", "bytes"), ("zz", "az-id")])
+def test_the_nearest_field(name: str, expected: str) -> None:
+    """Whatever the name, there is a suggestion."""
+    assert expected == nearest_field(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("5 ACCEPT", True), ("- -", True), ("x ACCEPT", False), ("5 accept", False), ("5", False), ("5 ACCEPT 6", False)],
+)
+def test_a_line_fits_if_each_word_looks_like_its_field(words: str, expected: bool) -> None:
+    """As many words as fields; a missing value always fits."""
+    assert expected is LineFormat("${bytes} ${action}").fits(words.split())
 
 
 @given(st.text())
 def test_any_text_is_a_record_or_malformed(text: str) -> None:
-    """No line, however hostile, raises anything else."""
+    """No line raises anything else."""
     try:
         record = LineFormat().parse(text)
     except Malformed:
@@ -201,7 +313,7 @@ _WORD = st.sampled_from(["-", "0", "6", "ACCEPT", "OK", "NODATA", "10.0.0.1", ":
 
 @given(st.lists(_WORD, min_size=14, max_size=14))
 def test_any_fourteen_words_are_a_record_or_malformed(words: list[str]) -> None:
-    """Nor does a line of the right length; numbers are never negative and never beyond 15 digits."""
+    """Nor does a line of the right length; numbers are not negative and have at most 15 digits."""
     try:
         record = LineFormat(DEFAULT_FORMAT).parse(" ".join(words))
     except Malformed:

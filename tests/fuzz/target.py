@@ -33,7 +33,7 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.replay import inputs
     from kcl_flowlog.replay.counter import ItemCounter
     from tests.support.balance import imbalances_of
-    from tests.support.builders import INVENTORY, NOW, SOURCE
+    from tests.support.builders import INVENTORY, NOW, ORIGIN
 
 LIMIT = 1_000_000
 # The base64 of 4,096 bytes, with some room.
@@ -90,7 +90,7 @@ def payloads(data: bytes) -> None:
     """Count a payload; its first byte selects the encoding of the rest."""
     delta = Delta()
     made = counter()
-    made.count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", SOURCE, NOW, delta)
+    made.count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", ORIGIN, NOW, delta)
     made.finish(NOW, delta)
     check(delta, payloads_in=1)
 
@@ -100,7 +100,7 @@ def lines(data: bytes) -> None:
     messages = data.replace(b"\0", b" ").decode(errors="replace").split("\n")
     delta = Delta()
     made = counter()
-    made.count_events(STREAM, [LogEvent(message) for message in messages], SOURCE, NOW, delta)
+    made.count_events(STREAM, [LogEvent(message) for message in messages], ORIGIN, NOW, delta)
     made.finish(NOW, delta)
     check(delta, events_in=len(messages))
 

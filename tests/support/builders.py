@@ -14,8 +14,9 @@ from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.payload import Denial, PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.counting.waiting import WaitingRecords
 
-SOURCE = PayloadOrigin("shardId-000000000000", Position("1"))
+ORIGIN = PayloadOrigin("shardId-000000000000", Position("1"))
 NOW = 1_700_000_100.0
 
 # Two VPCs with the same blocks, two zones, IPv6, and a secondary address.
@@ -38,7 +39,7 @@ INVENTORY = Inventory(
 
 
 def line(source: str, target: str, interface: str = "eni-a", action: str = "ACCEPT", **fields: Any) -> str:
-    """Return a line in the default format."""
+    """Return a line in the default format; `fields` are named as in the format, but `log-status` is `status`."""
     values = {
         "protocol": 6,
         "packets": 10,
@@ -63,9 +64,9 @@ SKIPDATA = "2 123456789010 eni-a - - - - - - - 1700000000 1700000060 - SKIPDATA"
 
 
 def envelope(*messages: Any, **fields: Any) -> bytes:
-    """Return a gzip'd envelope; a message that is no text becomes an odd event."""
+    """Return a gzip'd envelope with an event for each message, a text or other JSON; `fields` replace keys."""
     events = [{"id": str(number), "timestamp": 0, "message": message} for number, message in enumerate(messages)]
-    made = {
+    content = {
         "messageType": "DATA_MESSAGE",
         "owner": "123456789010",
         "logGroup": "flow-logs",
@@ -74,7 +75,7 @@ def envelope(*messages: Any, **fields: Any) -> bytes:
         "logEvents": events,
         **fields,
     }
-    return gzip.compress(json.dumps(made).encode())
+    return gzip.compress(json.dumps(content).encode())
 
 
 def counted(
@@ -83,19 +84,20 @@ def counted(
     limit: int = 1_000_000,
     formats: tuple[str, ...] = (),
     window: Window | None = None,
+    waiting: WaitingRecords | None = None,
 ) -> tuple[Delta, list[Denial]]:
-    """Return what some payloads add up to, and the denials in them."""
+    """Count payloads at `NOW`; return their delta and their denials."""
     denials: list[Denial] = []
     counter = PayloadCounter(
-        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window
+        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window, waiting
     )
     delta = Delta()
     for payload in payloads:
-        counter.count(payload, SOURCE, NOW, delta)
+        counter.count(payload, ORIGIN, NOW, delta)
     counter.finish(NOW, delta)
     return delta, denials
 
 
 def labelled(delta: Delta, count: str) -> dict[str, int]:
-    """Return one of the delta's counts by label."""
+    """Return a count of the delta by label."""
     return {label: number for (name, label), number in delta.counts.items() if name == count}
