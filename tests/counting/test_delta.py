@@ -81,7 +81,7 @@ def test_a_delta_without_counts_is_false() -> None:
     ("seconds", "bucket"), [(0.0, 0), (30.0, 0), (30.1, 1), (60.0, 1), (86_400.0, 10), (86_401.0, 11), (1e9, 11)]
 )
 def test_a_value_is_in_the_bucket_of_its_upper_bound(seconds: float, bucket: int) -> None:
-    """A bound belongs to its bucket; values above the last bound are in a bucket of their own."""
+    """A bound belongs to its bucket; values above the last bound are in the last bucket."""
     made = Delta()
 
     made.observe(counts.EVENT_DELAY, seconds)

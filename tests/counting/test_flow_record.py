@@ -20,7 +20,7 @@ RECOMMENDED = (
 )
 
 # The claim, the line in the default format, and some fields of its record.
-GOLDEN = {
+GOLDEN: dict[str, tuple[str, dict[str, object]]] = {
     "an accepted flow": (
         ACCEPTED,
         {

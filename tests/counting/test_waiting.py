@@ -32,16 +32,17 @@ def test_records_are_taken_by_log_stream_oldest_first() -> None:
 def test_a_bounded_number_of_records_waits() -> None:
     """The records of all log streams count; taking some makes room again."""
     records = WaitingRecords(max_records=2)
-    records.add(FIRST, waiting("a"))
-    assert not records.is_full
-    records.add(SECOND, waiting("b"))
-    assert records.is_full
 
+    states = []
+    for log_stream in (FIRST, SECOND):
+        records.add(log_stream, waiting("a"))
+        states.append(records.is_full)
     records.take(FIRST)
-    assert not records.is_full
-    records.add(FIRST, waiting("c"))
+    states.append(records.is_full)
+    records.add(SECOND, waiting("b"))
+    states.append(records.is_full)
 
-    assert records.is_full
+    assert [False, True, False, True] == states
 
 
 def test_clear_removes_all_records_and_makes_room() -> None:

@@ -50,7 +50,7 @@ WORLD = Inventory(
     tuple(FlowLog(f"fl-{n}", "vpc-1", "group", text) for n, text in enumerate(FORMATS)),
 )
 INDEX = Index(WORLD)
-STREAM = LogStream("123456789010", "group", "eni-a-all")
+LOG_STREAM = LogStream("123456789010", "group", "eni-a-all")
 
 
 def write_denial(denial: Denial) -> None:
@@ -100,7 +100,7 @@ def lines(data: bytes) -> None:
     messages = data.replace(b"\0", b" ").decode(errors="replace").split("\n")
     delta = Delta()
     made = counter()
-    made.count_events(STREAM, [LogEvent(message) for message in messages], ORIGIN, NOW, delta)
+    made.count_events(LOG_STREAM, [LogEvent(message) for message in messages], ORIGIN, NOW, delta)
     made.finish(NOW, delta)
     check(delta, events_in=len(messages))
 

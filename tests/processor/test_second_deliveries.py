@@ -22,7 +22,7 @@ ENVELOPE = payload(GOOD)
 OPENING = [initialize(), done("initialize")]
 COMMITTED = [asks("101"), acknowledge("101"), done("processRecords")]
 
-# The claim, the conversation in which ENVELOPE is delivered as record 101 and then as 102, and the flows counted in the end.
+# The claim, the conversation in which ENVELOPE is delivered as record 101 and again, and the flows counted in the end.
 STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
     "delivered again in the same batch": (
         [*OPENING, records((101, ENVELOPE), (102, ENVELOPE)), asks("102"), acknowledge("102"), done("processRecords")],
