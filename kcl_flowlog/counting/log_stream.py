@@ -29,4 +29,4 @@ class LogStream(NamedTuple):
 
 
 NO_LOG_STREAM = LogStream("", "", "")
-"""The log stream of lines that are in none."""
+"""For lines that come without a log stream."""

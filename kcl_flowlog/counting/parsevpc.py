@@ -22,6 +22,8 @@ _TYPICAL = frozenset(("interface-id", "srcaddr", "dstaddr", "log-status"))
 # No field holds a larger number, and Python refuses to write very long numbers.
 _MAX_NUMBER = 10**18
 
+_decode = msgspec.json.Decoder(dict[str, object]).decode
+
 
 def is_transformed(message: str) -> bool:
     """Tell whether a message is JSON rather than a line."""
@@ -31,15 +33,14 @@ def is_transformed(message: str) -> bool:
 def parse(message: str) -> FlowRecord:
     """Return the record of a JSON message. Raises `Malformed`."""
     try:
-        value = msgspec.json.decode(message)
+        values = _decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Malformed("message_not_json") from None
     fields = {}
-    if isinstance(value, dict):
-        for key, word in value.items():
-            name = _NAMES.get(key.replace("_", "").replace("-", "").lower())
-            if name is not None:
-                fields[name] = _word(word)
+    for key, value in values.items():
+        name = _NAMES.get(key.replace("_", "").replace("-", "").lower())
+        if name is not None:
+            fields[name] = _word(value)
     if _TYPICAL.isdisjoint(fields):
         raise Malformed("message_not_flow_log")
     return record_from_fields(fields)

@@ -7,27 +7,14 @@ import gzip
 import json
 import tracemalloc
 
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.attribution import Place
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Delta, Histogram, RejectedPort, Traffic
-from kcl_flowlog.counting.duplicates import Window
-from kcl_flowlog.counting.envelope import LogEvent
-from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.inventory_index import Index
-from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.payload import PayloadCounter
-from kcl_flowlog.counting.positions import PayloadOrigin, Position
-from kcl_flowlog.counting.subnets import FlowLog, Inventory
-from kcl_flowlog.counting.waiting import WaitingRecords
 from kcl_flowlog.processor.denials import denial_line
-from tests.support.balance import imbalances_of
 from tests.support.builders import (
     GOOD,
     INVENTORY,
@@ -36,26 +23,17 @@ from tests.support.builders import (
     ORIGIN,
     SKIPDATA,
     counted,
+    counter_for,
     envelope,
     labelled,
     line,
 )
 
 LOG_STREAM = LogStream("123456789010", "flow-logs", "eni-a-all")
-# The inventory, and a flow log that tells that the log group records only vpc-1.
-VPC_1 = msgspec.structs.replace(INVENTORY, flow_logs=(FlowLog("fl-1", "vpc-1", "flow-logs", DEFAULT_FORMAT),))
 ACCEPTED = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
 GOOD_ENVELOPE = envelope(GOOD)
 DENIED = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22, packets=1, bytes=40)
 CONTROL = envelope("CWL CONTROL MESSAGE: Checking health of destination Kinesis stream.", messageType="CONTROL_MESSAGE")
-
-
-def counter_for(
-    inventory: Inventory = INVENTORY, *formats: str, waiting: WaitingRecords | None = None
-) -> PayloadCounter:
-    """Return a counter without denials and window."""
-    attributor = Attributor(Index(inventory))
-    return PayloadCounter(Formats(formats), attributor, frozenset(), 1_000_000, waiting=waiting)
 
 
 def test_flows_packets_and_bytes_add_up() -> None:
@@ -249,108 +227,6 @@ def test_a_delay_is_from_the_end_of_the_flow() -> None:
     assert Histogram([1, 3, *[0] * 10], 120.0) == delta.histograms[counts.EVENT_DELAY]
 
 
-UNLISTED = [line("10.0.1.77", "10.0.2.10", "eni-new"), line("10.0.2.10", "10.0.1.77", "eni-new")]
-SECOND_PEER = line("10.0.1.77", "198.51.100.7", "eni-new")
-
-
-def test_records_wait_until_their_interface_is_known() -> None:
-    """A single peer in a known subnet tells nothing; a second peer, in another envelope, places the records."""
-    first, second = envelope(*UNLISTED, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")
-
-    delta, _ = counted(first, GOOD_ENVELOPE, second, inventory=VPC_1)
-
-    assert {"counted": 4} == labelled(delta, counts.EVENTS)
-    assert [] == imbalances_of(delta, 4, 3)
-    directions = {key.direction: cell[0] for key, cell in delta.traffic.items() if key.peer == "same_zone"}
-    assert {"egress": 1, "ingress": 1} == directions
-
-
-def test_a_direction_waits_as_well() -> None:
-    """IPv6 tells the subnet, but not which of two IPv4 addresses in it is the interface's."""
-    six = [line("2001:db8:1:a::77", f"2600::{n}", "eni-new") for n in (1, 2)]
-    four = line("10.0.1.77", "10.0.1.88", "eni-new", protocol=17)
-    first, second = envelope(*six, four, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")
-
-    delta, _ = counted(first, second)
-
-    assert {(key.protocol, key.direction) for key in delta.traffic} == {("tcp", "egress"), ("udp", "egress")}
-
-
-def test_records_that_wait_in_vain_are_unattributed() -> None:
-    """Only when the delta is finished; nothing is guessed, and nothing is dropped."""
-    denied = line("10.0.1.77", "10.0.2.10", "eni-new", action="REJECT")
-
-    delta, denials = counted(envelope(*UNLISTED, denied, logStream="eni-new-all"))
-
-    assert {"unattributed": 3} == labelled(delta, counts.EVENTS)
-    assert [None] == [denial.place for denial in denials]
-
-
-def test_a_bounded_number_of_records_waits() -> None:
-    """A record that finds no room is unattributed at once."""
-    first, second = (envelope(*lines, logStream="eni-new-all") for lines in (UNLISTED * 2, [SECOND_PEER]))
-
-    delta, _ = counted(first, second, inventory=VPC_1, waiting=WaitingRecords(max_records=3))
-
-    assert {"unattributed": 1, "counted": 4} == labelled(delta, counts.EVENTS)
-
-
-def test_a_record_waits_again_until_its_own_interface_is_known() -> None:
-    """News of another interface in the log stream places its own records only."""
-    delta, counter = Delta(), counter_for(VPC_1)
-    log_stream = LogStream("1", "flow-logs", "shared")
-    other = [line("10.0.3.9", peer, "eni-other") for peer in ("10.0.2.10", "8.8.8.8")]
-
-    counter.count_events(log_stream, map(LogEvent, [*UNLISTED, other[0]]), ORIGIN, NOW, delta)
-    counter.count_events(log_stream, map(LogEvent, other[1:]), ORIGIN, NOW, delta)
-    assert {"counted": 2} == labelled(delta, counts.EVENTS)
-
-    counter.count_events(log_stream, [LogEvent(SECOND_PEER)], ORIGIN, NOW, delta)
-    assert {"counted": 5} == labelled(delta, counts.EVENTS)
-
-
-def test_the_delay_of_a_waiting_record_is_observed_once() -> None:
-    """When it counts."""
-    delta, counter = Delta(), counter_for()
-    counter.count_events(LOG_STREAM, map(LogEvent, UNLISTED), ORIGIN, NOW, delta)
-    assert {} == delta.histograms
-
-    counter.finish(NOW + 30, delta)
-
-    assert Histogram([0, 0, 2, *[0] * 9], 140.0) == delta.histograms[counts.EVENT_DELAY]
-    counter.finish(NOW + 60, delta)
-    assert {"unattributed": 2} == labelled(delta, counts.EVENTS)
-
-
-def test_a_waiting_record_that_turns_out_malformed_names_its_payload() -> None:
-    """Its packet address is needed, and found not to be valid, only when its direction is known."""
-    delta, counter = Delta(), counter_for(VPC_1, f"{DEFAULT_FORMAT} ${{pkt-srcaddr}} ${{pkt-dstaddr}}")
-    bad = f"{UNLISTED[0]} - nowhere"
-    origins = [PayloadOrigin("shard", Position(number)) for number in "123"]
-
-    for origin, text in zip(origins, (bad, bad + " ", f"{SECOND_PEER} - -"), strict=True):
-        counter.count_events(LOG_STREAM, [LogEvent(text)], origin, NOW, delta)
-
-    assert [("1", bad, "bad_address"), ("2", bad + " ", "bad_address")] == [
-        (letter.sequence_number, letter.body, letter.reason) for letter in delta.dead_letters
-    ]
-    assert {"malformed": 2, "counted": 1} == labelled(delta, counts.EVENTS)
-
-
-def test_forgotten_records_don_t_count_and_make_room() -> None:
-    """A delta that is not used takes its waiting records with it."""
-    waiting = WaitingRecords(max_records=2)
-    delta, counter = Delta(), counter_for(waiting=waiting)
-    counter.count_events(LOG_STREAM, map(LogEvent, UNLISTED), ORIGIN, NOW, Delta())
-
-    counter.forget()
-    counter.count_events(LOG_STREAM, map(LogEvent, UNLISTED), ORIGIN, NOW, delta)
-    assert {} == labelled(delta, counts.EVENTS)
-    counter.finish(NOW, delta)
-
-    assert {"unattributed": 2} == labelled(delta, counts.EVENTS)
-
-
 def test_a_denial_has_the_place_of_its_record() -> None:
     """Once for each reject, and not for accepted flows."""
     _, denials = counted(envelope(DENIED, GOOD))
@@ -368,105 +244,10 @@ def test_without_log_deny_nobody_hears_of_a_denial() -> None:
     assert {"counted": 1} == labelled(delta, counts.EVENTS)
 
 
-# Good lines of interfaces that the inventory lists, so that nothing is learned from them.
-GOOD_LINES = (
-    GOOD,
-    DENIED,
-    line("10.0.1.10", "10.0.3.10", protocol=17, packets=3, bytes=300),
-    line("2001:db8:1:c::10", "2001:db8:1:a::10", "eni-a", packets=2, bytes=90),
-    line("10.0.2.10", "198.51.100.9", "eni-b", action="REJECT", dstport=445),
-    line("10.0.1.10", "10.0.9.9", "eni-x"),
-)
 TRANSIT = (
     "6 TransitGateway 123456789010 tgw-1 tgw-attach-1 123456789010 - vpc-1 - subnet-a - eni-a - use1-az1 - - 10.0.1.10"
     " 10.9.9.9 4000 443 6 10 1000 1700000000 1700000060 OK IPv4 0 0 0 0 vpc-2 - - egress - -"
 )
-_SPECIAL_LINES = st.sampled_from(
-    [
-        NODATA,
-        SKIPDATA,
-        TRANSIT,
-        line("9.9.9.9", "8.8.8.8", "eni-0"),
-        line("10.0.1.77", "8.8.4.4", "eni-new"),
-        line("-", "-"),
-        line("10.0.1.10", "no address"),
-        json.dumps({"interfaceId": "eni-a", "srcAddr": "10.0.1.10", "dstAddr": "8.8.8.8"}),
-        "{",
-        "",
-    ]
-)
-_HOSTILE_LINES = st.one_of(
-    st.text(max_size=60),
-    st.lists(st.sampled_from([*GOOD.split(), "-", "x", "999999999999999999"]), min_size=14, max_size=14).map(" ".join),
-    st.none(),
-    st.integers(),
-)
-_MESSAGES = st.one_of(st.sampled_from(GOOD_LINES), _SPECIAL_LINES, _HOSTILE_LINES)
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(_MESSAGES, max_size=12), max_size=5))
-def test_the_books_balance_and_good_lines_count_as_if_they_were_alone(envelopes: list[list[object]]) -> None:
-    """Good, special and hostile lines in any mixture: every line has an outcome, and no line changes another.
-
-    So the counts are those of the good lines, plus those of all other lines.
-    """
-    delta, _ = counted(*[envelope(*messages) for messages in envelopes])
-    good, _ = counted(*[envelope(*[text for text in messages if text in GOOD_LINES]) for messages in envelopes])
-    others, _ = counted(*[envelope(*[text for text in messages if text not in GOOD_LINES]) for messages in envelopes])
-
-    assert [] == imbalances_of(delta, sum(map(len, envelopes)), len(envelopes))
-    good_lines = sum(text in GOOD_LINES for messages in envelopes for text in messages)
-    assert ({"counted": good_lines} if good_lines else {}) == labelled(good, counts.EVENTS)
-    sums = {
-        key: [a + b for a, b in zip(good.traffic.get(key, [0] * 3), others.traffic.get(key, [0] * 3), strict=True)]
-        for key in good.traffic.keys() | others.traffic.keys()
-    }
-    assert sums == delta.traffic
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(_MESSAGES, max_size=6), min_size=1, max_size=4), st.data())
-def test_a_second_delivery_only_adds_duplicates(envelopes: list[list[object]], data: st.DataObject) -> None:
-    """Whatever the envelope holds: no traffic, and no other outcome."""
-    payloads = [envelope(*messages, logStream=f"eni-a-{n}") for n, messages in enumerate(envelopes)]
-    known = [n for n, messages in enumerate(envelopes) if messages and all(isinstance(text, str) for text in messages)]
-    again = data.draw(st.lists(st.sampled_from(known), max_size=6)) if known else []
-
-    once, _ = counted(*payloads, window=Window())
-    delta, _ = counted(*payloads, *[payloads[n] for n in again], window=Window())
-
-    assert [] == imbalances_of(delta, sum(map(len, envelopes)) + sum(len(envelopes[n]) for n in again))
-    assert once.traffic == delta.traffic
-    assert sum(len(envelopes[n]) for n in again) == labelled(delta, counts.EVENTS).get("duplicate", 0)
-
-
-@settings(deadline=None)
-@given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(gzip.compress)))
-def test_any_bytes_are_one_payload(payload: bytes) -> None:
-    """They never raise, and have exactly one outcome."""
-    delta, _ = counted(payload)
-
-    assert [] == imbalances_of(delta, payloads_in=1)
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["messageType", "logEvents", "message", "logStream"]), inner, max_size=4)
-    ),
-    max_leaves=10,
-)
-
-
-@settings(deadline=None)
-@given(_JSON)
-def test_any_json_is_one_payload(value: object) -> None:
-    """It never raises, and has exactly one outcome."""
-    delta, _ = counted(gzip.compress(json.dumps(value).encode()))
-
-    assert [] == imbalances_of(delta, payloads_in=1)
 
 
 def test_every_subnet_of_the_inventory_can_be_counted() -> None:

@@ -98,6 +98,14 @@ def counted(
     return delta, denials
 
 
+def counter_for(
+    inventory: Inventory = INVENTORY, *formats: str, waiting: WaitingRecords | None = None
+) -> PayloadCounter:
+    """Return a counter without denials and window; `formats` are values of --flow-log-format."""
+    attributor = Attributor(Index(inventory))
+    return PayloadCounter(Formats(formats), attributor, frozenset(), 1_000_000, waiting=waiting)
+
+
 def labelled(delta: Delta, count: str) -> dict[str, int]:
     """Return a count of the delta by label."""
     return {label: number for (name, label), number in delta.counts.items() if name == count}
