@@ -1,8 +1,8 @@
 """CPU time per flow record, as ratios within one run: `make bench`.
 
-Compares the product's path with its floor, gunzip alone, and with the same
-work done by the standard library. Absolute figures are the machine's; only
-the ratios can be compared with those of another day.
+Compares the product with its lower bound, gunzip alone, and with the same
+work done by the standard library. Absolute figures depend on the machine;
+only the ratios can be compared with another run.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from isal import igzip
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
-from kcl_flowlog.counting.flow_record import Format
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
-from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.payload import PayloadCounter
+from kcl_flowlog.counting.positions import PayloadOrigin, Position
+from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 
 EVENTS = 500
 ENVELOPES = 60
 ROUNDS = 7
-SOURCE = PayloadOrigin("shardId-000000000000", Position("1"))
+ORIGIN = PayloadOrigin("shardId-000000000000", Position("1"))
 
 
 def inventory(subnets: int = 200, interfaces: int = 25) -> Inventory:
@@ -47,7 +48,7 @@ def inventory(subnets: int = 200, interfaces: int = 25) -> Inventory:
 
 
 def payloads(seed: int = 1) -> list[bytes]:
-    """Return gzip'd envelopes of one interface each; one record in ten is of an address never seen before."""
+    """Return gzip'd envelopes, each of one interface; a tenth of the records has a peer that was not seen before."""
     rng = random.Random(seed)
     near = [f"10.0.{rng.randrange(200)}.{rng.randrange(10, 250)}" for _ in range(400)]
     far = [_public(rng) for _ in range(400)]
@@ -90,30 +91,30 @@ def product(made: list[bytes]) -> None:
     counter = PayloadCounter(Formats(), Attributor(INDEX), frozenset({"22", "443"}), 2**26, window=Window())
     delta = Delta()
     for payload in made:
-        counter.count(payload, SOURCE, 1700000100.0, delta)
+        counter.count(payload, ORIGIN, 1700000100.0, delta)
     assert sum(cell[0] for cell in delta.traffic.values()) == EVENTS * ENVELOPES
 
 
 def standard_library(made: list[bytes]) -> None:
-    """The same question answered plainly: json, gzip, a network scan stopped at the first match."""
+    """Count the same with json, gzip and a search through all networks."""
     totals: Counter[tuple[str, str, str]] = Counter()
     for payload in made:
         envelope = json.loads(gzip.decompress(payload))
         for event in envelope["logEvents"]:
             fields = event["message"].split()
             record = dict(zip(NAMES, fields, strict=True))
-            own = HOMES[record["interface-id"]]
-            other = record["dstaddr"] if record["srcaddr"] in own[1] else record["srcaddr"]
+            subnet_id, addresses = INTERFACES[record["interface-id"]]
+            other = record["dstaddr"] if record["srcaddr"] in addresses else record["srcaddr"]
             address = ipaddress.ip_address(other)
             peer = next((name for network, name in NETWORKS if address in network), "internet")
-            totals[own[0], peer, record["action"]] += int(record["bytes"])
+            totals[subnet_id, peer, record["action"]] += int(record["bytes"])
 
 
 INVENTORY = inventory()
 INDEX = Index(INVENTORY)
-NAMES = Format().fields
-HOMES = {one.interface_id: (one.subnet_id, one.addresses) for one in INVENTORY.interfaces}
-NETWORKS = [(ipaddress.ip_network(one.cidr), one.subnet_id) for one in INVENTORY.subnets]
+NAMES = LineFormat().fields
+INTERFACES = {each.interface_id: (each.subnet_id, each.addresses) for each in INVENTORY.interfaces}
+NETWORKS = [(ipaddress.ip_network(subnet.cidr), subnet.subnet_id) for subnet in INVENTORY.subnets]
 
 
 def microseconds(work: Callable[[list[bytes]], None], made: list[bytes]) -> float:
@@ -124,7 +125,7 @@ def microseconds(work: Callable[[list[bytes]], None], made: list[bytes]) -> floa
 
 
 def main() -> None:
-    """Measure each path in turn, round by round, so that a busy machine disturbs all alike."""
+    """Measure all paths in each round, so that a busy machine disturbs all alike."""
     made = payloads()
     paths = {"gunzip alone": gunzip_alone, "product": product, "standard library": standard_library}
     times: dict[str, list[float]] = {name: [] for name in paths}

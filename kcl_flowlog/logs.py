@@ -38,9 +38,7 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its newline."""
         event = {
-            "time": datetime.fromtimestamp(record.created, timezone.utc)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z"),
+            "time": utc_timestamp(record.created),
             "level": record.levelname.lower(),
             "component": _COMPONENTS.get(record.name, "launcher"),
             "msg": record.getMessage(),
@@ -51,6 +49,11 @@ class Formatter(logging.Formatter):
         if self._form == "json":
             return json.dumps(event, ensure_ascii=False, default=str)
         return " ".join(f"{key}={_quoted(str(value))}" for key, value in event.items())
+
+
+def utc_timestamp(seconds: float) -> str:
+    """Return Unix seconds as ISO 8601 in UTC, to the millisecond: `2023-11-14T22:13:20.000Z`."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _quoted(value: str) -> str:

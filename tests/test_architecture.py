@@ -29,7 +29,9 @@ def test_imports_keep_the_contracts_of_setup_cfg() -> None:
 
 def test_a_processor_loads_no_large_library() -> None:
     """A started processor has loaded none of the launcher's libraries, not even through another library."""
-    program = "import sys, kcl_flowlog.processor.__main__; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    program = (
+        "import sys, kcl_flowlog.processor.__main__; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    )
 
     loaded = subprocess.run(
         [sys.executable, "-c", program, *TOO_LARGE_FOR_EACH_SHARD], cwd=ROOT, capture_output=True, text=True, check=True

@@ -10,8 +10,8 @@ import pytest
 
 from kcl_flowlog.config import settings
 from kcl_flowlog.counting import outcomes
-from kcl_flowlog.counting.attribution import PEERS
 from kcl_flowlog.counting.flow_record import PROTOCOL_NAMES
+from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS

@@ -24,7 +24,8 @@ from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim, LeftCommit, Settlement
 from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.delta import DeadLetter, Snapshot
+from kcl_flowlog.counting.dead_letter import DeadLetter
+from kcl_flowlog.counting.delta import Snapshot
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import StaleProcessor
 

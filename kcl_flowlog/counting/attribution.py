@@ -1,12 +1,12 @@
 """Where a record is counted: for one subnet, in one direction, with one class of peer.
 
-The rule: a record counts once, for the subnet of the interface that recorded
-it. Traffic inside a VPC is recorded at both its ends; looking up both
-addresses of a record would count it twice. Where nothing tells the subnet,
-the answer is None, never a guess.
+A record counts once, for the subnet of the interface that recorded it.
+Traffic inside a VPC is recorded at both its ends, so looking up both
+addresses of a record would count it twice. If nothing tells the subnet, the
+answer is None, never a guess.
 
-Knows the inventory's index and what it has learned of interfaces that the
-inventory lacks; it does no I/O and holds a bounded memory.
+Knows the inventory's index and what records tell of other interfaces. Does no
+I/O and holds a bounded memory.
 """
 
 from __future__ import annotations
@@ -14,34 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kcl_flowlog.counting.flow_record import NONE, FlowRecord
+from kcl_flowlog.counting.bounded_cache import BoundedCache
+from kcl_flowlog.counting.fields import NO_VALUE
+from kcl_flowlog.counting.flow_record import FlowRecord
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.own_addresses import OwnAddresses
-from kcl_flowlog.counting.subnets import EGRESS, UNKNOWN, Index, Prefixes, Station, Subnet, pack
+from kcl_flowlog.counting.peers import peer_class
+from kcl_flowlog.counting.prefixes import pack
+from kcl_flowlog.counting.unlisted_interfaces import UnlistedInterfaces
 from kcl_flowlog.errors import Malformed
 
-# The classes of peers, for the metrics' label and the documentation.
-PEERS = {
-    "same_subnet": "Another address of the same subnet.",
-    "same_zone": "Another subnet of the inventory, in the same availability zone.",
-    "cross_zone": "A subnet of the inventory in another availability zone.",
-    "private": "A private address outside the inventory: RFC 1918, RFC 6598, unique local or link-local.",
-    "internet": "A public address.",
-    "unknown": "The other end is not known, or is not a host (multicast, broadcast, loopback, reserved).",
-}
-
-# What is neither a subnet's nor public. IANA's special-purpose address registries name the blocks.
-_SPECIAL = Prefixes(
-    [
-        *((block, "private") for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
-        *((block, "private") for block in ("169.254.0.0/16", "fc00::/7", "fe80::/10")),
-        *((block, UNKNOWN) for block in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")),
-        *((block, UNKNOWN) for block in ("::/127", "ff00::/8")),
-    ]
-)
-
-_MOST_REMEMBERED = 65_536
-"""Most addresses, and most interfaces that are not listed, held at a time: some tens of megabytes at worst."""
+_CACHE_SIZE = 65_536
+"""Most addresses, peers and interface ids in memory at a time: some tens of megabytes at worst."""
 
 
 class Place(NamedTuple):
@@ -53,176 +38,107 @@ class Place(NamedTuple):
 
 
 class Attributor:
-    """Finds the place of each record, by the index of the inventory.
+    """Finds the place of each record in the inventory's index.
 
-    `unknown_interfaces` gathers the ids that the inventory lacks, each once,
-    for an early refresh; whoever asks for one clears the set.
+    `unknown_interfaces` collects the ids that the inventory lacks, each once,
+    for an early refresh; the caller clears it after asking for a refresh.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, cache_size: int = _CACHE_SIZE) -> None:
         self.index = index
-        self._packed: dict[str, bytes | None] = {NONE: None}
-        self._peers: dict[tuple[str, bytes], str] = {}
-        self._own = OwnAddresses()
-        # What was found of interfaces that are not listed, until something new is learned of them.
-        self._strangers: dict[tuple[str, str, LogStream], Station | None] = {}
-        self._told: set[str] = set()
         self.unknown_interfaces: set[str] = set()
+        self._unlisted = UnlistedInterfaces(index)
+        self._packed = BoundedCache(_pack_or_refuse, cache_size)
+        # By subnet, VPC and packed address.
+        self._peers = BoundedCache(self._peer_class, cache_size)
+        # Interfaces that were in `unknown_interfaces`; no refresh may bring them.
+        self._reported = BoundedCache(self._report, cache_size)
 
     def use(self, index: Index) -> None:
-        """Go on with a newer inventory; what was learned of interfaces stays."""
+        """Use a newer inventory; what was learned of interfaces stays."""
         self.index = index
+        self._unlisted.use(index)
         self._peers.clear()
-        self._strangers.clear()
 
-    def learn(self, records: Iterable[FlowRecord], stream: LogStream) -> bool:
-        """Learn the own addresses of interfaces that the inventory lacks; say whether anything was new."""
-        learned = False
+    def learn(self, records: Iterable[FlowRecord], log_stream: LogStream) -> bool:
+        """Learn the addresses of interfaces that the inventory lacks; tell whether anything was new."""
+        is_new = False
         for record in records:
-            interface_id = _interface_of(record, stream)
-            if interface_id == NONE or interface_id in self.index.stations:
+            interface_id = _interface_of(record, log_stream)
+            if interface_id == NO_VALUE or interface_id in self.index.interfaces:
                 continue
-            self._note_unknown(interface_id)
+            if self.index.lists_interfaces:
+                _ = self._reported[interface_id]  # reports it, but only once
             try:
-                source, destination = self._pack(record.srcaddr), self._pack(record.dstaddr)
+                source, destination = self._packed[record.srcaddr], self._packed[record.dstaddr]
             except Malformed:
-                continue  # `locate` will say so
-            if self._own.learn(interface_id, source, destination):
-                self._strangers.clear()
-                learned = True
-        return learned
+                continue  # `locate` raises it
+            is_new |= self._unlisted.learn(interface_id, source, destination)
+        return is_new
 
-    def is_undecided(self, record: FlowRecord, stream: LogStream) -> bool:
-        """Say whether further records of its interface may yet tell where this one belongs."""
-        interface_id = _interface_of(record, stream)
-        return interface_id not in self.index.stations and bool(self._own.undecided(interface_id))
+    def is_undecided(self, record: FlowRecord, log_stream: LogStream) -> bool:
+        """Tell whether further records of its interface may yet show where this record belongs."""
+        interface_id = _interface_of(record, log_stream)
+        return interface_id not in self.index.interfaces and self._unlisted.is_undecided(interface_id)
 
-    def locate(self, record: FlowRecord, stream: LogStream) -> Place | None:
-        """Return the place of a record of a log stream, or None where its subnet stays unknown.
+    def locate(self, record: FlowRecord, log_stream: LogStream) -> Place | None:
+        """Return the place of a record, or None if its subnet is not known.
 
-        Raises `Malformed` for an address that is none.
+        Raises `Malformed` if an address is not valid.
         """
-        source = self._pack(record.srcaddr)
-        destination = self._pack(record.dstaddr)
-        station = self._station(record, stream, source, destination)
-        if station is None:
+        source = self._packed[record.srcaddr]
+        destination = self._packed[record.dstaddr]
+        interface = self._find_interface(record, log_stream, source, destination)
+        if interface is None:
             return None
-        direction = record.direction
+        direction = record.flow_direction
         if direction == UNKNOWN:
-            direction = station.direction(source, destination)
+            direction = interface.direction(source, destination)
         if direction == UNKNOWN:
-            return Place(station.subnet_id, direction, UNKNOWN)
-        # Behind a NAT gateway or a load balancer the packet's own end is the one that matters.
+            return Place(interface.subnet_id, direction, UNKNOWN)
+        # Behind a NAT gateway or a load balancer the address of the packet tells the peer.
         if direction == EGRESS:
-            far = destination if record.pkt_dstaddr == NONE else self._pack(record.pkt_dstaddr)
+            peer = destination if record.pkt_dstaddr == NO_VALUE else self._packed[record.pkt_dstaddr]
         else:
-            far = source if record.pkt_srcaddr == NONE else self._pack(record.pkt_srcaddr)
-        return Place(station.subnet_id, direction, self._peer(station, far))
-
-    def _note_unknown(self, interface_id: str) -> None:
-        if interface_id in self._told or not self.index.lists_interfaces:
-            return
-        if len(self._told) >= _MOST_REMEMBERED:
-            self._told.clear()
-        self._told.add(interface_id)
-        self.unknown_interfaces.add(interface_id)
-
-    def _station(
-        self, record: FlowRecord, stream: LogStream, source: bytes | None, destination: bytes | None
-    ) -> Station | None:
-        interface_id = _interface_of(record, stream)
-        station = self.index.stations.get(interface_id)
-        if station is not None and record.subnet_id in (NONE, station.subnet_id):
-            return station
-        if record.subnet_id != NONE:
-            return self._station_in(record, interface_id, station, source, destination)
-        # Without an interface nothing tells which of the two ends has recorded it.
-        return None if interface_id == NONE else self._stranger(interface_id, record.vpc_id, stream)
-
-    def _station_in(
-        self,
-        record: FlowRecord,
-        interface_id: str,
-        listed: Station | None,
-        source: bytes | None,
-        destination: bytes | None,
-    ) -> Station:
-        """Return the station of a record that names its subnet, but whose interface is not listed there."""
-        subnet = self.index.subnets.get(record.subnet_id)
-        vpc_id = subnet.vpc_id if subnet is not None else record.vpc_id
-        if listed is not None:
-            return Station(record.subnet_id, vpc_id, listed.addresses)
-        own = self._own.decided(interface_id)
-        ends = {end for end in (source, destination) if end is not None}
-        if subnet is not None and own.isdisjoint(ends):
-            at_home = [end for end in ends if self.index.subnet_of(end, vpc_id) is subnet]
-            own = frozenset(at_home) if len(at_home) == 1 else own
-        return Station(record.subnet_id, vpc_id, own)
-
-    def _stranger(self, interface_id: str, vpc_id: str, stream: LogStream) -> Station | None:
-        """Return the station of an interface that is not listed, by what was learned of it."""
-        key = (interface_id, vpc_id, stream)
-        try:
-            return self._strangers[key]
-        except KeyError:
-            if len(self._strangers) >= _MOST_REMEMBERED:
-                self._strangers.clear()
-            station = self._strangers[key] = self._find_stranger(interface_id, vpc_id, stream)
-            return station
-
-    def _find_stranger(self, interface_id: str, vpc_id: str, stream: LogStream) -> Station | None:
-        own = self._own.decided(interface_id)
-        pairs = self._own.undecided(interface_id)
-        homes = [found[0] for address in own if len(found := self.index.homes_of(address, vpc_id, stream)) == 1]
-        if not homes and (vpc_id != NONE or self.index.tells_scope_of(stream)):
-            # Of two ends, the only one that may lie in the VPC, or in what the log group records, is the interface's.
-            for pair in pairs:
-                possible = [found for end in pair if (found := self.index.homes_of(end, vpc_id, stream))]
-                homes += possible[0] if list(map(len, possible)) == [1] else []
-        if not homes:
-            return None
-        home = homes[0]
-        for pair in pairs:
-            at_home = [end for end in pair if home in self.index.homes_of(end, home.vpc_id, stream)]
-            own = own.union(at_home) if len(at_home) == 1 else own
-        return Station(home.subnet_id, home.vpc_id, own)
-
-    def _peer(self, station: Station, other: bytes | None) -> str:
-        if other is None:
-            return UNKNOWN
-        key = (station.subnet_id, other)
-        peer = self._peers.get(key)
+            peer = source if record.pkt_srcaddr == NO_VALUE else self._packed[record.pkt_srcaddr]
         if peer is None:
-            if len(self._peers) >= _MOST_REMEMBERED:
-                self._peers.clear()
-            peer = self._peers[key] = self._peer_class(station, other)
-        return peer
+            return Place(interface.subnet_id, direction, UNKNOWN)
+        return Place(interface.subnet_id, direction, self._peers[interface.subnet_id, interface.vpc_id, peer])
 
-    def _peer_class(self, station: Station, other: bytes) -> str:
-        there = self.index.subnet_of(other, station.vpc_id)
-        if there is None:
-            return _SPECIAL.find(other) or "internet"
-        if there.subnet_id == station.subnet_id:
-            return "same_subnet"
-        here: Subnet | None = self.index.subnets.get(station.subnet_id)
-        if here is None:
-            return "private"
-        return "same_zone" if there.availability_zone_id == here.availability_zone_id else "cross_zone"
+    def _find_interface(
+        self, record: FlowRecord, log_stream: LogStream, source: bytes | None, destination: bytes | None
+    ) -> KnownInterface | None:
+        """Return the interface that has recorded a record, None if its subnet is not known."""
+        interface_id = _interface_of(record, log_stream)
+        listed = self.index.interfaces.get(interface_id)
+        if listed is not None and record.subnet_id in (NO_VALUE, listed.subnet_id):
+            return listed
+        if record.subnet_id != NO_VALUE:
+            subnet = self.index.subnets.get(record.subnet_id)
+            vpc_id = record.vpc_id if subnet is None else subnet.vpc_id
+            if listed is not None:
+                return KnownInterface(record.subnet_id, vpc_id, listed.addresses)
+            ends = {end for end in (source, destination) if end is not None}
+            return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
+        # Without an interface nothing tells which of the two ends has recorded it.
+        return None if interface_id == NO_VALUE else self._unlisted.find(interface_id, record.vpc_id, log_stream)
 
-    def _pack(self, address: str) -> bytes | None:
-        """Return the packed address, None for `-`; raise `Malformed` for what is none."""
-        try:
-            return self._packed[address]
-        except KeyError:
-            packed = pack(address)
-            if packed is None:
-                raise Malformed("bad_address") from None
-            if len(self._packed) >= _MOST_REMEMBERED:
-                self._packed = {NONE: None}
-            self._packed[address] = packed
-            return packed
+    def _peer_class(self, key: tuple[str, str, bytes]) -> str:
+        return peer_class(self.index, *key)
+
+    def _report(self, interface_id: str) -> bool:
+        self.unknown_interfaces.add(interface_id)
+        return True
 
 
-def _interface_of(record: FlowRecord, stream: LogStream) -> str:
-    """Return the interface of the record, or else the one that its log stream is named by."""
-    return stream.interface_id if record.interface_id == NONE else record.interface_id
+def _interface_of(record: FlowRecord, log_stream: LogStream) -> str:
+    """Return the interface of a record, or else the interface that its log stream is named after."""
+    return log_stream.interface_id if record.interface_id == NO_VALUE else record.interface_id
+
+
+def _pack_or_refuse(address: str) -> bytes | None:
+    """Return a packed address, None for `-`. Raises `Malformed` if it is not valid."""
+    packed = pack(address)
+    if packed is None and address != NO_VALUE:
+        raise Malformed("bad_address")
+    return packed

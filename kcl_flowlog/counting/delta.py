@@ -1,8 +1,8 @@
-"""What was counted since the last commit, as a value.
+"""The counts since the last commit.
 
-A `Delta` gathers counts in memory and turns into a `Snapshot`, plain data
-that the ledger writes down and later adds to its totals. Knows no shard, no
-clock and no metric page; adding never fails.
+A `Delta` collects counts in memory. Its `Snapshot` is plain data that the
+ledger writes down and later adds to its totals. Knows nothing of shards,
+clocks and metrics; adding never fails, and the dead letters are bounded.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.dead_letter import DeadLetter
 
-_MOST_DEAD_LETTERS = 1000
-_MOST_DEAD_LETTER_BYTES = 4 * 1024 * 1024
+_MAX_DEAD_LETTERS = 1000
+_MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024
 
 
 class Traffic(NamedTuple):
@@ -38,28 +39,8 @@ class RejectedPort(NamedTuple):
     port: str
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
-    """A payload or line that could not be used, and where it came from.
-
-    `body` holds the first bytes of a payload in base64, or the start of a line,
-    or of a log event that has none, as text, by `kind` (`payload`, `line` or
-    `event`).
-    """
-
-    shard_id: str
-    sequence_number: str
-    sub_sequence_number: int
-    reason: str
-    kind: str
-    body: str
-    owner: str = ""
-    log_group: str = ""
-    log_stream: str = ""
-    truncated: bool = False
-
-
 class Histogram(msgspec.Struct):
-    """Observations per bucket (not cumulative; one more than the bounds) and their sum in seconds."""
+    """Observations in each bucket (not cumulative; one more than the bounds), and their sum in seconds."""
 
     buckets: list[int]
     sum: float = 0.0
@@ -86,7 +67,7 @@ class Delta:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.histograms: dict[str, Histogram] = {}
         self.dead_letters: list[DeadLetter] = []
-        # Of the envelopes counted here, so that they are known when they come again.
+        # Of the envelopes that were counted, so that a second delivery is recognised.
         self.fingerprints: list[bytes] = []
         self._dead_letter_bytes = 0
 
@@ -95,11 +76,11 @@ class Delta:
 
     @property
     def size(self) -> int:
-        """How many entries a commit of this delta writes."""
+        """The number of rows that a commit of this delta writes."""
         return len(self.traffic) + len(self.rejected_ports) + len(self.dead_letters) + len(self.fingerprints)
 
     def add_flow(self, series: Traffic, packets: int, octets: int) -> None:
-        """Count one flow record of `packets` and `octets` bytes."""
+        """Count a flow record of `packets` and `octets` bytes."""
         cell = self.traffic.get(series)
         if cell is None:
             self.traffic[series] = [1, packets, octets]
@@ -109,11 +90,11 @@ class Delta:
             cell[2] += octets
 
     def add(self, count: str, label: str = "", number: int = 1) -> None:
-        """Add to one of the counts named at the top of this module."""
+        """Add to a count of `counts.py`."""
         self.counts[count, label] += number
 
     def observe(self, histogram: str, seconds: float, times: int = 1) -> None:
-        """Add one value, `times` over, to a histogram of `BOUNDS`."""
+        """Add a value, `times` times, to a histogram of `counts.BOUNDS`."""
         bounds = counts.BOUNDS[histogram]
         cells = self.histograms.get(histogram)
         if cells is None:
@@ -121,10 +102,10 @@ class Delta:
         cells.buckets[bisect_left(bounds, seconds)] += times
         cells.sum += seconds * times
 
-    def bury(self, letter: DeadLetter, for_sure: bool = False) -> None:
-        """Keep a dead letter, or only count it where this commit already has its fill of them, unless `for_sure`."""
-        full = len(self.dead_letters) >= _MOST_DEAD_LETTERS or self._dead_letter_bytes >= _MOST_DEAD_LETTER_BYTES
-        if full and not for_sure:
+    def add_dead_letter(self, letter: DeadLetter, even_if_full: bool = False) -> None:
+        """Keep a dead letter; if the delta is full of them, only count it, unless `even_if_full`."""
+        is_full = len(self.dead_letters) >= _MAX_DEAD_LETTERS or self._dead_letter_bytes >= _MAX_DEAD_LETTER_BYTES
+        if is_full and not even_if_full:
             self.add(counts.DEAD_LETTERS_DROPPED)
         else:
             self.add(counts.DEAD_LETTERS)

@@ -1,9 +1,9 @@
-"""Envelopes that CloudWatch Logs has delivered again, recognised.
+"""A second delivery of an envelope, recognised.
 
-It delivers at least once. An envelope is known by a fingerprint of its log
-stream and of its log events, ids and messages; a `Window` holds those of the
-latest envelopes of one shard. What it can't see: the copy on another shard,
-one with other events beside it, one older than the window, and one without
+CloudWatch Logs delivers at least once. A fingerprint identifies an envelope
+by its log stream and the ids and messages of its events; a `Window` holds the
+fingerprints of the latest envelopes of a shard. It can't recognise a copy on
+another shard, together with other events, older than the window, or without
 event ids.
 """
 
@@ -17,36 +17,40 @@ from typing import Final
 from kcl_flowlog.counting.log_stream import LogStream
 
 WINDOW: Final = 32_768
-"""How many envelopes of a shard are remembered."""
+"""The number of envelopes of a shard that are remembered."""
 
 FINGERPRINT_BYTES: Final = 8
-_SEPARATOR = "\0"
 
 
-def fingerprint(stream: LogStream, ids: Iterable[str], messages: Iterable[str]) -> bytes:
+def fingerprint(log_stream: LogStream, ids: Iterable[str], messages: Iterable[str]) -> bytes:
     """Return the fingerprint of an envelope: `FINGERPRINT_BYTES` bytes, the same in every process."""
-    digest = blake2b(_SEPARATOR.join((*stream, *ids)).encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_BYTES)
-    # The ids alone would do, were every sender to make them as CloudWatch Logs does.
-    digest.update(_SEPARATOR.join(messages).encode("utf-8", "surrogatepass"))
+    digest = blake2b(_encode(*log_stream, *ids), digest_size=FINGERPRINT_BYTES)
+    # The ids alone would do if every sender made them as CloudWatch Logs does.
+    digest.update(_encode(*messages))
     return digest.digest()
+
+
+def _encode(*texts: str) -> bytes:
+    # JSON may contain half of a surrogate pair.
+    return "\0".join(texts).encode("utf-8", "surrogatepass")
 
 
 class Window:
     """The fingerprints of the latest envelopes of a shard."""
 
-    def __init__(self, fingerprints: Iterable[bytes] = (), most: int = WINDOW) -> None:
-        self._most = most
+    def __init__(self, fingerprints: Iterable[bytes] = (), size: int = WINDOW) -> None:
+        self._size = size
         self._order: deque[bytes] = deque()
         self._known: set[bytes] = set()
-        for one in fingerprints:
-            self.add(one)
+        for digest in fingerprints:
+            self.add(digest)
 
-    def add(self, one: bytes) -> bool:
-        """Take a fingerprint in; say whether it is new."""
-        if one in self._known:
+    def add(self, digest: bytes) -> bool:
+        """Add a fingerprint; tell whether it is new."""
+        if digest in self._known:
             return False
-        if len(self._order) >= self._most:
+        if len(self._order) >= self._size:
             self._known.discard(self._order.popleft())
-        self._order.append(one)
-        self._known.add(one)
+        self._order.append(digest)
+        self._known.add(digest)
         return True

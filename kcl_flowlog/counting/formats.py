@@ -1,15 +1,15 @@
-"""Which format a line is read by.
+"""Which format a line is read with.
 
 A line does not name its fields, and a log group may hold the lines of several
-flow logs. So the formats that a log stream may have are found first, and then
-each line is read by the one that it fits: the number of fields decides, then
-what each field looks like. A line that fits several which do not say the same
-raises `Malformed`; nothing is guessed. In order of precedence:
+flow logs. So the possible formats of a log stream are found first. Each line
+is then read with the format that it fits: by the number of fields, then by
+what each field looks like. If it fits several formats that read it
+differently, it raises `Malformed`; nothing is guessed. In order of precedence:
 
-1. `--flow-log-format` for the log group, else those for all log groups;
-2. the formats of the log group's flow logs, as EC2 describes them: of those
-   that cover the log stream's interface, where that is known;
-3. the default format of version 2.
+1. `--flow-log-format` for the log group, else for all log groups;
+2. the formats of the log group's flow logs in EC2, and of these, those that
+   cover the log stream's interface, if it is known;
+3. AWS's default format, version 2.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from kcl_flowlog.counting import parsevpc, transit_gateway
-from kcl_flowlog.counting.flow_record import FlowRecord, Format
+from kcl_flowlog.counting.bounded_cache import BoundedCache
+from kcl_flowlog.counting.flow_record import FlowRecord
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.subnets import Index
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
 
-_MOST_REMEMBERED = 16_384
-"""Most log streams whose formats are remembered at a time: some megabytes."""
+_MAX_READERS = 16_384
+"""Most log streams whose formats are in memory at a time: some megabytes."""
 
-_DEFAULT = Format()
+_DEFAULT = LineFormat()
 
 
 class _Candidate(NamedTuple):
-    """A format that a line may have; `read` raises `Unsupported` for one of a transit gateway."""
+    """A format that a line may have; `read` raises `Unsupported` for the format of a transit gateway."""
 
     fits: Callable[[list[str]], bool]
     read: Callable[[list[str]], FlowRecord]
@@ -39,24 +42,25 @@ class _Candidate(NamedTuple):
 class LineReader:
     """Reads the lines of one log stream."""
 
-    def __init__(self, formats: Iterable[Format]) -> None:
-        self._by_count: dict[int, list[_Candidate]] = {}
-        for one in formats:
-            read = _refuse if transit_gateway.is_format(one.fields) else one.read
-            self._by_count.setdefault(len(one.fields), []).append(_Candidate(one.fits, read))
+    def __init__(self, formats: Iterable[LineFormat]) -> None:
+        self._by_field_count: dict[int, list[_Candidate]] = {}
+        for line_format in formats:
+            read = _refuse if transit_gateway.is_format(line_format.fields) else line_format.read
+            same_count = self._by_field_count.setdefault(len(line_format.fields), [])
+            same_count.append(_Candidate(line_format.fits, read))
 
     def read(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed` or `Unsupported`."""
         if parsevpc.is_transformed(line):
             return parsevpc.parse(line)
         words = line.split()
-        candidates = self._by_count.get(len(words), ())
+        candidates = self._by_field_count.get(len(words), ())
         try:
             if len(candidates) == 1:
                 return candidates[0].read(words)
             if candidates:
                 return _read_fitting(candidates, words)
-            # Lines of a flow log that was deleted before anyone could ask for its format.
+            # The line of a flow log that was deleted before EC2 could tell its format.
             if _DEFAULT.fits(words):
                 return _DEFAULT.read(words)
             raise Malformed("field_count")
@@ -71,73 +75,69 @@ def _refuse(_: list[str]) -> FlowRecord:
 
 
 def _read_fitting(candidates: Sequence[_Candidate], words: list[str]) -> FlowRecord:
-    """Read a line by the candidate that it fits, or by any of several that say the same."""
-    found: set[FlowRecord | None] = set()
+    """Read a line with the candidate that it fits, or with any of several that read it alike."""
+    readings: set[FlowRecord | None] = set()
     for candidate in candidates:
         if candidate.fits(words):
             try:
-                found.add(candidate.read(words))
+                readings.add(candidate.read(words))
             except Unsupported:
-                found.add(None)
+                readings.add(None)
             except Malformed:
                 continue
-    if len(found) != 1:
-        raise Malformed("format_undecided" if found else "format_unfit")
-    record = found.pop()
+    if len(readings) != 1:
+        raise Malformed("format_undecided" if readings else "format_unfit")
+    record = readings.pop()
     if record is None:
         raise Unsupported
     return record
 
 
 class Formats:
-    """The formats that are given, and those that the inventory knows, for each log stream."""
+    """The possible formats of each log stream: those of `--flow-log-format`, and those of the inventory."""
 
-    def __init__(self, given: Sequence[str] = ()) -> None:
-        self._given: dict[str, list[Format]] = {}
-        for text in given:
-            log_group, one = parse_option(text)
-            self._given.setdefault(log_group, []).append(one)
-        self._compiled: dict[str, Format | None] = {}
-        self._readers: dict[LogStream, LineReader] = {}
-        self._index: Index | None = None
+    def __init__(self, options: Sequence[str] = (), max_readers: int = _MAX_READERS) -> None:
+        # By log group; "" is for all log groups.
+        self._configured: dict[str, list[LineFormat]] = {}
+        for text in options:
+            log_group, line_format = parse_option(text)
+            self._configured.setdefault(log_group, []).append(line_format)
+        self._compiled: dict[str, LineFormat | None] = {}
+        self._readers: BoundedCache[LogStream, LineReader] = BoundedCache(self._make_reader, max_readers)
+        self._index = Index(Inventory())
 
-    def reader(self, stream: LogStream, index: Index) -> LineReader:
-        """Return the reader of a log stream's lines, by the inventory of now."""
+    def reader(self, log_stream: LogStream, index: Index) -> LineReader:
+        """Return the reader of a log stream's lines, by the current inventory."""
         if index is not self._index:
             self._index = index
             self._readers.clear()
-        reader = self._readers.get(stream)
-        if reader is None:
-            if len(self._readers) >= _MOST_REMEMBERED:
-                self._readers.clear()
-            reader = self._readers[stream] = LineReader(self._formats(stream, index))
-        return reader
+        return self._readers[log_stream]
 
-    def _formats(self, stream: LogStream, index: Index) -> list[Format]:
-        given = self._given.get(stream.log_group) or self._given.get("")
-        if given:
-            return given
-        # A dictionary, as flow logs of many VPCs mostly have the same format.
-        texts = dict.fromkeys(flow_log.log_format for flow_log in index.flow_logs_of(stream))
-        found = [one for text in texts if (one := self._compile(text)) is not None]
-        return found or [_DEFAULT]
+    def _make_reader(self, log_stream: LogStream) -> LineReader:
+        configured = self._configured.get(log_stream.log_group) or self._configured.get("")
+        return LineReader(configured or self._find_formats(log_stream) or [_DEFAULT])
 
-    def _compile(self, text: str) -> Format | None:
-        """Return the format that EC2 gave, or None for what is none."""
+    def _find_formats(self, log_stream: LogStream) -> list[LineFormat]:
+        """Return the formats that EC2 gives; flow logs of many VPCs mostly share a format."""
+        texts = dict.fromkeys(flow_log.log_format for flow_log in self._index.flow_logs_of(log_stream))
+        return [line_format for text in texts if (line_format := self._compile(text)) is not None]
+
+    def _compile(self, text: str) -> LineFormat | None:
+        """Return the format that EC2 gave, or None if it is not valid."""
         if text not in self._compiled:
             try:
-                self._compiled[text] = Format(text)
+                self._compiled[text] = LineFormat(text)
             except ConfigError:
                 self._compiled[text] = None
         return self._compiled[text]
 
 
-def parse_option(text: str) -> tuple[str, Format]:
-    """Return the log group ("" for all) and the format of one `--flow-log-format`. Raises `ConfigError`."""
-    head, equals, rest = text.partition("=")
-    # No field has `=` in it, and the name of a log group has neither `=` nor `$`.
-    if equals and "$" not in head:
-        if not head.strip():
-            raise ConfigError("--flow-log-format: there is no log group before `=`.")
-        return head.strip(), Format(rest)
-    return "", Format(text)
+def parse_option(text: str) -> tuple[str, LineFormat]:
+    """Return the log group ("" for all) and the format of a `--flow-log-format`. Raises `ConfigError`."""
+    log_group, equals, line_format = text.partition("=")
+    # No field contains `=`, and the name of a log group contains neither `=` nor `$`.
+    if not equals or "$" in log_group:
+        return "", LineFormat(text)
+    if not log_group.strip():
+        raise ConfigError("--flow-log-format: there is no log group before `=`.")
+    return log_group.strip(), LineFormat(line_format)

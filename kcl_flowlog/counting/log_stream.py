@@ -1,7 +1,7 @@
-"""Log streams of CloudWatch Logs, and what the name of one tells.
+"""Log streams of CloudWatch Logs, and the interface that a log stream is named after.
 
-A flow log writes each interface's records to a log stream of its own, named
-by the interface: `eni-0123456789abcdef0-all`.
+A flow log writes the records of each interface to a separate log stream, such
+as `eni-0123456789abcdef0-all`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from kcl_flowlog.counting.flow_record import NONE
+from kcl_flowlog.counting.fields import NO_VALUE
 
 _INTERFACE = re.compile(r"eni-\w+")
 
 
 class LogStream(NamedTuple):
-    """A log stream and the log group it is in; `owner` is the account of the log group, empty where not known."""
+    """A log stream in a log group; `owner` is the account of the log group, empty if not known."""
 
     owner: str
     log_group: str
@@ -23,10 +23,10 @@ class LogStream(NamedTuple):
 
     @property
     def interface_id(self) -> str:
-        """The interface that it is named by, or `-`."""
+        """The interface that it is named after, or `-`."""
         match = _INTERFACE.match(self.name)
-        return match[0] if match is not None else NONE
+        return match[0] if match is not None else NO_VALUE
 
 
-NOWHERE = LogStream("", "", "")
-"""The log stream of lines that come from none."""
+NO_LOG_STREAM = LogStream("", "", "")
+"""For lines that come without a log stream."""

@@ -1,8 +1,8 @@
-"""Flow log events that a transformer of CloudWatch Logs has turned into JSON.
+"""Flow log events that a CloudWatch Logs transformer has turned into JSON.
 
 `{"version":2,"srcAddr":"192.0.2.0","packets":20,"logStatus":"OK",…}`: the
-fields of the line under names of another spelling, numbers as numbers. What
-is JSON of another kind raises `Malformed`.
+fields of a line under differently spelled names, numbers as numbers. Any
+other JSON raises `Malformed`.
 
 Source: "parseVPC", CloudWatch Logs User Guide.
 """
@@ -11,44 +11,46 @@ from __future__ import annotations
 
 import msgspec
 
-from kcl_flowlog.counting.flow_record import FIELDS, NONE, FlowRecord, record_of
+from kcl_flowlog.counting.fields import FIELDS, NO_VALUE
+from kcl_flowlog.counting.flow_record import FlowRecord, record_from_fields
 from kcl_flowlog.errors import Malformed
 
-# srcAddr, pktSrcAddr, flowDirection …: the names without their hyphens, in some mixture of capitals.
+# srcAddr, pktSrcAddr, flowDirection …: the names without hyphens, in upper and lower case.
 _NAMES = {name.replace("-", ""): name for name in FIELDS}
-# At least one of these is in every flow log; JSON without them is something else's.
-_TELLING = frozenset(("interface-id", "srcaddr", "dstaddr", "log-status"))
-# Larger ones are no field's, and may be too long to be spelt.
-_MOST = 10**18
+# Every flow log has at least one of these; JSON without them is something else.
+_TYPICAL = frozenset(("interface-id", "srcaddr", "dstaddr", "log-status"))
+# No field holds a larger number, and Python refuses to write very long numbers.
+_MAX_NUMBER = 10**18
+
+_decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def is_transformed(message: str) -> bool:
-    """Say whether a message is JSON rather than a line."""
+    """Tell whether a message is JSON rather than a line."""
     return message.startswith("{")
 
 
 def parse(message: str) -> FlowRecord:
     """Return the record of a JSON message. Raises `Malformed`."""
     try:
-        value = msgspec.json.decode(message)
+        values = _decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Malformed("message_not_json") from None
     fields = {}
-    if isinstance(value, dict):
-        for key, word in value.items():
-            name = _NAMES.get(key.replace("_", "").replace("-", "").lower())
-            if name is not None:
-                fields[name] = _word(word)
-    if _TELLING.isdisjoint(fields):
+    for key, value in values.items():
+        name = _NAMES.get(key.replace("_", "").replace("-", "").lower())
+        if name is not None:
+            fields[name] = _word(value)
+    if _TYPICAL.isdisjoint(fields):
         raise Malformed("message_not_flow_log")
-    return record_of(fields)
+    return record_from_fields(fields)
 
 
 def _word(value: object) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        return NONE
-    if type(value) is int and abs(value) < _MOST:
+        return NO_VALUE
+    if type(value) is int and abs(value) < _MAX_NUMBER:
         return str(value)
     raise Malformed("bad_number")

@@ -1,61 +1,40 @@
-"""One payload in, counts out: the path that every record takes.
+"""One payload in, counts out: the path of every record.
 
-Opens the payload, reads its lines, finds their place, and adds each event to
-exactly one outcome of the delta, so that the books balance: events in =
-counted + nodata + skipdata + malformed + unsupported + unattributed +
-duplicate. No bad data raises out of here, and no bad line costs the lines
-beside it. Anything that does raise is a fault of ours, and must end the
-process.
+Opens the payload, reads its lines, finds the place of each record, and adds
+each event to exactly one outcome of the delta, so that the books balance:
+events = counted + nodata + skipdata + malformed + unsupported + unattributed
++ duplicate. Bad data never raises, and a bad line never costs another line.
+An exception is a fault of this program and must end the process.
 
-Does no I/O; time arrives as a number.
+Does no I/O; the time is an argument.
 """
 
 from __future__ import annotations
 
-import base64
-from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from kcl_flowlog.counting import counts, outcomes
+from kcl_flowlog.counting import counts, dead_letter, outcomes
 from kcl_flowlog.counting.attribution import Attributor, Place
-from kcl_flowlog.counting.delta import DeadLetter, Delta, RejectedPort, Traffic
+from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.duplicates import Window, fingerprint
-from kcl_flowlog.counting.envelope import (
-    BASE64,
-    CONTROL_MESSAGE,
-    GZIP,
-    LARGEST_RECORD,
-    PLAIN,
-    Envelope,
-    LogEvent,
-    Opened,
-    open_payload,
-)
+from kcl_flowlog.counting.envelope import CONTROL_MESSAGE, Envelope, LogEvent, OpenedPayload, open_payload
 from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
-from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.counting.subnets import UNKNOWN
+from kcl_flowlog.counting.known_interface import UNKNOWN
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.positions import PayloadOrigin
+from kcl_flowlog.counting.tally import Tally
+from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN
+from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
 from kcl_flowlog.errors import Malformed, Unsupported
 
 OTHER_PORT = "other"
 REJECT = "reject"
 
-# A dead letter keeps this much of what was bad; a payload's start tells what it is, a whole line can be replayed.
-_LETTER_BYTES = 4096
-_LONGEST_NAME = 512
-# Records that wait until more is known of their interface: some megabytes.
-_MOST_WAITING = 10_000
-
-
-class PayloadOrigin(NamedTuple):
-    """Where a payload comes from, for its dead letters."""
-
-    shard_id: str
-    position: Position
+_OUTCOME_OF_FORM = {GZIP: outcomes.DATA, PLAIN: outcomes.PLAIN, BASE64: outcomes.BASE64}
 
 
 class Denial(NamedTuple):
@@ -66,10 +45,12 @@ class Denial(NamedTuple):
 
 
 class PayloadCounter:
-    """Counts payloads into deltas, by the formats and the attributor it is given.
+    """Counts payloads into deltas.
 
-    `window` holds what was counted before, to recognise what is delivered
-    again; None counts everything.
+    `watched_ports` are counted by number when rejected, the others together.
+    `payload_limit` is the largest text of a payload in bytes. `window` holds
+    the latest envelopes, to recognise a second delivery; without it, each
+    delivery counts.
     """
 
     def __init__(
@@ -80,6 +61,7 @@ class PayloadCounter:
         payload_limit: int,
         on_denial: Callable[[Denial], None] | None = None,
         window: Window | None = None,
+        waiting: WaitingRecords | None = None,
     ) -> None:
         self._formats = formats
         self._attributor = attributor
@@ -87,120 +69,105 @@ class PayloadCounter:
         self._payload_limit = payload_limit
         self._on_denial = on_denial
         self._window = window
-        # Records of interfaces that are not known well enough yet, by their log stream.
-        self._waiting: dict[LogStream, list[_Waiting]] = {}
-        self._number_waiting = 0
+        self._waiting = WaitingRecords() if waiting is None else waiting
 
-    def count(self, payload: bytes, source: PayloadOrigin, now: float, delta: Delta) -> None:
+    def count(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> None:
         """Count one payload, processed at `now` (Unix seconds), into `delta`."""
         try:
             opened = open_payload(payload, self._payload_limit)
         except Malformed as bad:
             delta.add(counts.PAYLOADS, outcomes.MALFORMED)
-            _bury_payload(payload, bad.reason, source, delta)
+            _add_malformed(payload, bad.reason, origin, delta)
             return
-        kinds = {self._count_envelope(envelope, source, now, delta) for envelope in opened.envelopes}
-        delta.add(counts.PAYLOADS, _payload_outcome(opened, kinds))
-        for rest in opened.rests:
-            _bury_payload(rest.data, rest.reason, source, delta)
+        found = {self._count_envelope(envelope, origin, now, delta) for envelope in opened.envelopes}
+        delta.add(counts.PAYLOADS, _payload_outcome(opened, found))
+        for part in opened.unreadable:
+            _add_malformed(part.data, part.reason, origin, delta)
 
-    def quarantine(self, payload: bytes, source: PayloadOrigin, delta: Delta) -> None:
-        """Pass over a payload that kills whoever counts it; all of it is kept, to be looked at."""
+    def quarantine(self, payload: bytes, origin: PayloadOrigin, delta: Delta) -> None:
+        """Skip a payload that kills the processors that count it, and keep all of it as a dead letter."""
         delta.add(counts.PAYLOADS, outcomes.MALFORMED)
-        _bury_payload(payload, "payload_poison", source, delta, whole=True)
+        _add_malformed(payload, "payload_poison", origin, delta, is_whole=True)
 
     def count_events(
-        self, stream: LogStream, events: Iterable[LogEvent | bytes], source: PayloadOrigin, now: float, delta: Delta
+        self, log_stream: LogStream, events: Iterable[LogEvent | bytes], origin: PayloadOrigin, now: float, delta: Delta
     ) -> None:
-        """Count the events of one log stream; one that has no text message is its raw JSON."""
-        tally = _Tally(delta, stream, source)
+        """Count the events of a log stream; an event without a text message is its raw JSON."""
+        tally = Tally(delta, log_stream, origin)
         records = self._read_events(events, tally)
-        # All records of an interface together tell its own address, so this comes before any of them is placed.
-        if self._attributor.learn((record for _, record in records), stream) and self._waiting:
-            self._place_waiting(stream, now, delta)
+        # All records of an interface together tell its address, so this comes before any of them is placed.
+        if self._attributor.learn((record for _, record in records), log_stream):
+            self._place_waiting(log_stream, now, delta)
         self._place_records(records, tally)
         tally.close(now)
 
     def finish(self, now: float, delta: Delta) -> None:
-        """Count what still waits for its interface to be known better. To be called before `delta` is used."""
-        for stream in list(self._waiting):
-            self._place_waiting(stream, now, delta, is_last=True)
+        """Count the records that still wait for their interface. Call it before `delta` is used."""
+        for log_stream in self._waiting.log_streams:
+            self._place_waiting(log_stream, now, delta, is_last=True)
 
     def forget(self) -> None:
-        """Forget what waits: the delta that it belongs to is not used."""
+        """Forget the waiting records: their delta is not used."""
         self._waiting.clear()
-        self._number_waiting = 0
 
-    def _place_waiting(self, stream: LogStream, now: float, delta: Delta, is_last: bool = False) -> None:
-        waiting = self._waiting.pop(stream, [])
-        self._number_waiting -= len(waiting)
-        for source, several in groupby(waiting, attrgetter("source")):
-            tally = _Tally(delta, stream, source)
-            self._place_records([(one.line, one.record) for one in several], tally, is_last)
-            tally.close(now)
-
-    def _waits(self, line: str, record: FlowRecord, tally: _Tally) -> bool:
-        """Let a record wait, if it makes sense and there is room."""
-        if self._number_waiting >= _MOST_WAITING or not self._attributor.is_undecided(record, tally.stream):
-            return False
-        self._waiting.setdefault(tally.stream, []).append(_Waiting(tally.source, line, record))
-        self._number_waiting += 1
-        return True
-
-    def _count_envelope(self, envelope: Envelope, source: PayloadOrigin, now: float, delta: Delta) -> str:
+    def _count_envelope(self, envelope: Envelope, origin: PayloadOrigin, now: float, delta: Delta) -> str:
         """Count an envelope; return `DATA`, `CONTROL` or `DUPLICATE`."""
         if envelope.message_type == CONTROL_MESSAGE:
             return outcomes.CONTROL
-        if self._is_known(envelope, delta):
+        if self._is_duplicate(envelope, delta):
             delta.add(counts.EVENTS, outcomes.DUPLICATE, len(envelope.events))
             return outcomes.DUPLICATE
-        self.count_events(envelope.stream, envelope.events, source, now, delta)
+        self.count_events(envelope.log_stream, envelope.events, origin, now, delta)
         return outcomes.DATA
 
-    def _is_known(self, envelope: Envelope, delta: Delta) -> bool:
+    def _is_duplicate(self, envelope: Envelope, delta: Delta) -> bool:
+        """Tell whether an envelope was counted before; add the fingerprint of a new envelope to the delta."""
         if self._window is None:
             return False
         events = [event for event in envelope.events if isinstance(event, LogEvent) and event.id]
         if not events or len(events) != len(envelope.events):
             return False
-        one = fingerprint(envelope.stream, [event.id for event in events], [event.message for event in events])
-        if not self._window.add(one):
+        ids, messages = [event.id for event in events], [event.message for event in events]
+        digest = fingerprint(envelope.log_stream, ids, messages)
+        if not self._window.add(digest):
             return True
-        delta.fingerprints.append(one)
+        delta.fingerprints.append(digest)
         return False
 
-    def _read_events(self, events: Iterable[LogEvent | bytes], tally: _Tally) -> list[tuple[str, FlowRecord]]:
-        """Return the flow records among the events, each with its line; the tally takes the rest."""
-        read = self._formats.reader(tally.stream, self._attributor.index).read
+    def _read_events(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[tuple[str, FlowRecord]]:
+        """Return the flow records among the events, each with its line; the tally counts the other events."""
+        read = self._formats.reader(tally.log_stream, self._attributor.index).read
         records = []
         for event in events:
             if not isinstance(event, LogEvent):
-                tally.bury(bytes(event).decode(errors="replace"), "not_text", "event")
+                tally.add_malformed(bytes(event).decode(errors="replace"), "not_text", dead_letter.EVENT)
                 continue
             line = event.message
             try:
                 record = read(line)
             except Malformed as bad:
-                tally.bury(line, bad.reason)
+                tally.add_malformed(line, bad.reason)
                 continue
             except Unsupported:
                 tally.events[outcomes.UNSUPPORTED] += 1
                 continue
-            if record.status == OK:
+            if record.log_status == OK:
                 records.append((line, record))
             else:
-                tally.events[outcomes.NODATA if record.status == NODATA else outcomes.SKIPDATA] += 1
+                tally.events[outcomes.NODATA if record.log_status == NODATA else outcomes.SKIPDATA] += 1
         return records
 
-    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], tally: _Tally, is_last: bool = False) -> None:
+    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], tally: Tally, is_last: bool = False) -> None:
+        """Count records for their places; unless `is_last`, a record may wait for its interface to be known."""
         for line, record in records:
             try:
-                place = self._attributor.locate(record, tally.stream)
+                place = self._attributor.locate(record, tally.log_stream)
             except Malformed as bad:
-                tally.bury(line, bad.reason)
+                tally.add_malformed(line, bad.reason)
                 continue
-            is_known = place is not None and place.direction != UNKNOWN
-            if not is_known and not is_last and self._waits(line, record, tally):
+            is_placed = place is not None and place.direction != UNKNOWN
+            if not is_placed and not is_last and self._may_wait(record, tally.log_stream):
+                self._waiting.add(tally.log_stream, WaitingRecord(tally.origin, line, record))
                 continue
             tally.ends[record.end] += 1
             if place is None:
@@ -211,6 +178,16 @@ class PayloadCounter:
             if self._on_denial is not None and record.action == REJECT:
                 self._on_denial(Denial(record, place))
 
+    def _may_wait(self, record: FlowRecord, log_stream: LogStream) -> bool:
+        return not self._waiting.is_full and self._attributor.is_undecided(record, log_stream)
+
+    def _place_waiting(self, log_stream: LogStream, now: float, delta: Delta, is_last: bool = False) -> None:
+        """Try to place the waiting records of a log stream; a record that still has no place waits again."""
+        for origin, group in groupby(self._waiting.take(log_stream), attrgetter("origin")):
+            tally = Tally(delta, log_stream, origin)
+            self._place_records([(waiting.line, waiting.record) for waiting in group], tally, is_last)
+            tally.close(now)
+
     def _count_flow(self, record: FlowRecord, place: Place, delta: Delta) -> None:
         series = Traffic(place.subnet_id, place.direction, record.action, record.protocol, place.peer)
         delta.add_flow(series, record.packets, record.bytes)
@@ -219,67 +196,16 @@ class PayloadCounter:
             delta.rejected_ports[RejectedPort(place.subnet_id, place.direction, record.protocol, port)] += 1
 
 
-class _Waiting(NamedTuple):
-    source: PayloadOrigin
-    line: str
-    record: FlowRecord
-
-
-class _Tally:
-    """What the events of one envelope come to, besides their traffic; `close` adds it to the delta."""
-
-    def __init__(self, delta: Delta, stream: LogStream, source: PayloadOrigin) -> None:
-        self.delta = delta
-        self.stream = stream
-        self.events: Counter[str] = Counter()
-        self.ends: Counter[int] = Counter()
-        self.source = source
-
-    def bury(self, text: str, reason: str, kind: str = "line") -> None:
-        self.events[outcomes.MALFORMED] += 1
-        self.delta.add(counts.MALFORMED, reason)
-        self.delta.bury(_dead(kind, text[:_LETTER_BYTES], len(text) > _LETTER_BYTES, reason, self.source, self.stream))
-
-    def close(self, now: float) -> None:
-        for outcome, number in self.events.items():
-            self.delta.add(counts.EVENTS, outcome, number)
-        for end, times in self.ends.items():
-            if end:
-                self.delta.observe(counts.EVENT_DELAY, max(0.0, now - end), times)
-
-
-_FORMS = {GZIP: outcomes.DATA, PLAIN: outcomes.PLAIN, BASE64: outcomes.BASE64}
-
-
-def _payload_outcome(opened: Opened, kinds: set[str]) -> str:
-    """Return the one outcome of a payload whose envelopes were of these kinds."""
-    if opened.rests:
+def _payload_outcome(opened: OpenedPayload, found: set[str]) -> str:
+    """Return the outcome of a payload in which envelopes of these outcomes were found."""
+    if opened.unreadable:
         return outcomes.PARTIAL
-    if outcomes.DATA in kinds:
-        return _FORMS[opened.form]
-    return outcomes.DUPLICATE if outcomes.DUPLICATE in kinds else outcomes.CONTROL
+    if outcomes.DATA in found:
+        return _OUTCOME_OF_FORM[opened.form]
+    return outcomes.DUPLICATE if outcomes.DUPLICATE in found else outcomes.CONTROL
 
 
-def _bury_payload(payload: bytes, reason: str, source: PayloadOrigin, delta: Delta, whole: bool = False) -> None:
-    """Count a bad payload and keep its first bytes; or `whole`, and whatever else this commit keeps."""
-    most = LARGEST_RECORD if whole else _LETTER_BYTES
+def _add_malformed(data: bytes, reason: str, origin: PayloadOrigin, delta: Delta, is_whole: bool = False) -> None:
+    """Count a bad payload, and keep its start; or all of it, however many dead letters the delta has."""
     delta.add(counts.MALFORMED, reason)
-    body = base64.b64encode(payload[:most]).decode("ascii")
-    delta.bury(_dead("payload", body, len(payload) > most, reason, source, NOWHERE), for_sure=whole)
-
-
-def _dead(kind: str, body: str, truncated: bool, reason: str, source: PayloadOrigin, stream: LogStream) -> DeadLetter:
-    sequence, sub_sequence = source.position
-    owner, log_group, log_stream = (name[:_LONGEST_NAME] for name in stream)
-    return DeadLetter(
-        source.shard_id,
-        sequence,
-        sub_sequence,
-        reason,
-        kind,
-        body,
-        owner=owner,
-        log_group=log_group,
-        log_stream=log_stream,
-        truncated=truncated,
-    )
+    delta.add_dead_letter(dead_letter.from_payload(data, reason, origin, is_whole), even_if_full=is_whole)

@@ -1,7 +1,7 @@
-"""Transit Gateway flow logs: recognised, so that they are not taken for bad lines.
+"""Transit Gateway flow logs: recognised, so that they don't count as malformed.
 
-They have no action and no recording interface, so there is nothing to count
-for a subnet. Nothing of a line is read but what it takes to know one.
+They have neither an action nor a recording interface, so there is nothing to
+count for a subnet, and their lines are not read.
 
 Source: "Transit Gateway Flow Log records", Amazon VPC Transit Gateways guide.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# The values of the field resource-type, which the default format has and AWS recommends to keep.
+# The values of the field resource-type; the default format has it, and AWS recommends keeping it.
 _RESOURCE_TYPES = frozenset(("TransitGateway", "TransitGatewayAttachment"))
 _PREFIXES = ("tgw-", "tgw-attach-")
 _FIELDS = frozenset(
@@ -38,15 +38,15 @@ _FIELDS = frozenset(
 
 
 def is_resource(resource_id: str) -> bool:
-    """Say whether a flow log's resource is a transit gateway or an attachment."""
+    """Tell whether the resource of a flow log is a transit gateway or an attachment."""
     return resource_id.startswith(_PREFIXES)
 
 
 def is_format(fields: Sequence[str]) -> bool:
-    """Say whether a format with these fields is a transit gateway's."""
+    """Tell whether a format with these fields is for a transit gateway."""
     return not _FIELDS.isdisjoint(fields)
 
 
 def is_line(words: Sequence[str]) -> bool:
-    """Say whether a line of no known format is a transit gateway's: it names its resource."""
+    """Tell whether a line of an unknown format comes from a transit gateway: it names its resource."""
     return any(word in _RESOURCE_TYPES or word.startswith(_PREFIXES) for word in words)

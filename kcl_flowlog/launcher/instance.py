@@ -20,8 +20,9 @@ from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
-from kcl_flowlog.counting.flow_record import Format, nearest_field
+from kcl_flowlog.counting.fields import nearest_field
 from kcl_flowlog.counting.formats import parse_option
+from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
@@ -199,7 +200,7 @@ def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Su
     )
 
 
-def _warn_of_unknown_fields(formats: Iterable[Format]) -> None:
+def _warn_of_unknown_fields(formats: Iterable[LineFormat]) -> None:
     for format_ in formats:
         for name in format_.unknown_fields:
             log.warning(

@@ -6,12 +6,11 @@ record does not have is left out.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import msgspec
 
-from kcl_flowlog.counting.flow_record import NONE
+from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.logs import utc_timestamp
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -42,7 +41,7 @@ def denial_line(denial: Denial, now: float) -> msgspec.Raw:
     return msgspec.Raw(
         _encode(
             _Line(
-                time=_timestamp(now),
+                time=utc_timestamp(now),
                 event="reject",
                 subnet_id=place.subnet_id if place else "",
                 interface_id=_text(record.interface_id),
@@ -55,8 +54,8 @@ def denial_line(denial: Denial, now: float) -> msgspec.Raw:
                 dstport=_port(record.dstport),
                 packets=record.packets,
                 bytes=record.bytes,
-                start=_timestamp(record.start) if record.start else "",
-                end=_timestamp(record.end) if record.end else "",
+                start=utc_timestamp(record.start) if record.start else "",
+                end=utc_timestamp(record.end) if record.end else "",
                 reject_reason=_text(record.reject_reason),
             )
         )
@@ -64,12 +63,8 @@ def denial_line(denial: Denial, now: float) -> msgspec.Raw:
 
 
 def _text(field: str) -> str:
-    return "" if field == NONE else field
+    return "" if field == NO_VALUE else field
 
 
 def _port(field: str) -> int:
     return int(field) if field.isascii() and field.isdigit() and len(field) <= 5 else -1
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

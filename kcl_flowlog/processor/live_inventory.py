@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kcl_flowlog.counting import subnets
-from kcl_flowlog.counting.subnets import Index
+from kcl_flowlog.counting.inventory_index import Index
 
 
 class LiveInventory:

@@ -26,9 +26,10 @@ from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.counting.subnets import Index, Inventory
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.checkpointer import KclCheckpointer
 from kcl_flowlog.processor.committer import Checkpointer, Committer

@@ -17,8 +17,8 @@ from kcl_flowlog.commits.messages import Messenger, UnknownInterfaces
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
-from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
-from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.payload import PayloadCounter
+from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.denial_queue import DenialQueue
 from kcl_flowlog.processor.in_hand import RecordInHand

@@ -16,7 +16,8 @@ from kcl_flowlog import logs
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.attribution import Attributor
-from kcl_flowlog.counting.subnets import Index, Inventory
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.accounts import SourceReader, source_readers
 from kcl_flowlog.inventory.aws import Aws

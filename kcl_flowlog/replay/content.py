@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from kcl_flowlog.counting.envelope import GZIP_MAGIC, LARGEST_RECORD
+from kcl_flowlog.counting.unpacking import GZIP_MAGIC, LARGEST_RECORD
 
 _HEAD_BYTES = 64 * 1024
 _MAX_LINE_BYTES = 1024 * 1024

@@ -10,8 +10,8 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import PayloadCounter, PayloadOrigin
-from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.payload import PayloadCounter
+from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.replay.items import Events, Item, Payload
 
 # Dead letters of a replay are counted but not kept, so their origin does not matter.

@@ -9,9 +9,9 @@ from itertools import groupby, islice
 
 import msgspec
 
-from kcl_flowlog.counting.delta import DeadLetter
+from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.envelope import LogEvent, decode_event
-from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.outcomes import MALFORMED_REASONS
 from kcl_flowlog.replay.content import Content, lines
 from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable
@@ -51,7 +51,7 @@ def _item(line: bytes) -> Item:
     letter = _decode(line)
     if letter is None:
         # For example the last line before the disk was full. It counts as a malformed line.
-        return Events(NOWHERE, [LogEvent(line.decode(errors="replace"))])
+        return Events(NO_LOG_STREAM, [LogEvent(line.decode(errors="replace"))])
     if letter.truncated:
         return Unreadable(letter.kind, letter.reason)
     return _READERS[letter.kind](letter)

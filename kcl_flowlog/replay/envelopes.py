@@ -9,7 +9,8 @@ from itertools import islice
 
 import msgspec
 
-from kcl_flowlog.counting.envelope import LARGEST_RECORD, MOST_ENVELOPES, ends_of_objects
+from kcl_flowlog.counting.envelope import MAX_ENVELOPES, ends_of_objects
+from kcl_flowlog.counting.unpacking import LARGEST_RECORD
 from kcl_flowlog.replay.content import Content, put_back
 from kcl_flowlog.replay.items import Item, Payload
 
@@ -42,7 +43,7 @@ def _is_envelope_per_line(head: bytes) -> bool:
 
 
 def _is_one_payload(text: bytes) -> bool:
-    return len(list(islice(ends_of_objects(text), MOST_ENVELOPES + 1))) <= MOST_ENVELOPES
+    return len(list(islice(ends_of_objects(text), MAX_ENVELOPES + 1))) <= MAX_ENVELOPES
 
 
 def _is_json(text: bytes) -> bool:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from kcl_flowlog.counting.envelope import LogEvent
-from kcl_flowlog.counting.flow_record import FIELDS
-from kcl_flowlog.counting.log_stream import NOWHERE
+from kcl_flowlog.counting.fields import FIELDS
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.replay.content import Content, lines
 from kcl_flowlog.replay.items import Events, Item
 
@@ -25,14 +25,14 @@ def read_flow_log_lines(content: Content) -> Iterator[Item]:
         line = _TIMESTAMP.sub("", raw.decode(errors="replace"), count=1)
         header = _format_of_header(line)
         if events and (header or len(events) >= _MAX_EVENTS):
-            yield Events(NOWHERE, events, log_format)
+            yield Events(NO_LOG_STREAM, events, log_format)
             events = []
         if header:
             log_format = header
         else:
             events.append(LogEvent(line))
     if events:
-        yield Events(NOWHERE, events, log_format)
+        yield Events(NO_LOG_STREAM, events, log_format)
 
 
 def _format_of_header(line: str) -> str:

@@ -16,8 +16,9 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 
-from kcl_flowlog.counting.envelope import GZIP_MAGIC, LogEvent
-from kcl_flowlog.counting.log_stream import NOWHERE
+from kcl_flowlog.counting.envelope import LogEvent
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
+from kcl_flowlog.counting.unpacking import GZIP_MAGIC
 from kcl_flowlog.replay import parquet
 from kcl_flowlog.replay.content import Content, Readable, lines, open_content
 from kcl_flowlog.replay.dead_letters import holds_dead_letters, read_dead_letters
@@ -36,7 +37,7 @@ def read_items(file: Readable, name: str) -> Iterator[Item]:
         content = open_content(file)
         if content.head.startswith(parquet.MAGIC):
             for log_format, rows in parquet.read_lines(content.text, name):
-                yield Events(NOWHERE, [LogEvent(row) for row in rows], log_format)
+                yield Events(NO_LOG_STREAM, [LogEvent(row) for row in rows], log_format)
         elif content.head:
             yield from _reader(content.head)(content)
     except _DAMAGED:

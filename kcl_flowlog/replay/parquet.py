@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from kcl_flowlog.counting.flow_record import NONE
+from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.errors import ConfigError
 
 MAGIC = b"PAR1"
@@ -43,4 +43,4 @@ def read_lines(file: io.BufferedReader, name: str) -> Iterator[tuple[str, list[s
 
 def _word(value: Any) -> str:
     # A line is split at spaces, and the value of a tag may contain spaces.
-    return NONE if value is None else "_".join(str(value).split()) or NONE
+    return NO_VALUE if value is None else "_".join(str(value).split()) or NO_VALUE

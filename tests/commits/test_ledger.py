@@ -14,7 +14,8 @@ from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.delta import DeadLetter, Delta, Histogram, RejectedPort
+from kcl_flowlog.counting.dead_letter import DeadLetter
+from kcl_flowlog.counting.delta import Delta, Histogram, RejectedPort
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import StaleProcessor
 from tests.support.ledgers import SERIES, SHARD, FakeClock, claim, commit, make_delta, sums

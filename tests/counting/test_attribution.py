@@ -1,34 +1,35 @@
-"""Where records are counted: one subnet, one direction, one class of peer."""
+"""Where records are counted: for one subnet, in one direction, with one class of peer."""
 
 from __future__ import annotations
-
-import ipaddress
 
 import pytest
 
 from kcl_flowlog.counting.attribution import Attributor, Place
-from kcl_flowlog.counting.flow_record import FlowRecord, Format
-from kcl_flowlog.counting.log_stream import NOWHERE, LogStream
-from kcl_flowlog.counting.own_addresses import MOST_REMEMBERED, OwnAddresses
-from kcl_flowlog.counting.subnets import Index, Inventory, Prefixes, Source, Subnet, dump, load, pack
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.subnets import Inventory, Subnet
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import INVENTORY, line
 
-PLAIN = Format()
-RICH = Format("${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}")
+PLAIN = LineFormat()
+RICH = LineFormat(
+    "${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}"
+)
 NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, ())
-# A VPC alone, so that its addresses are nobody else's.
+# A single VPC, so that no other VPC has its addresses.
 ALONE = Inventory(1.0, INVENTORY.subnets[:3], ())
 
 
 def place(
-    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: Format = PLAIN
+    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: LineFormat = PLAIN
 ) -> Place | None:
+    """Return the place of a line, the only line of its interface."""
     attributor = Attributor(Index(inventory))
     record = line_format.parse(text)
-    stream = LogStream("", "", log_stream)
-    attributor.learn([record], stream)
-    return attributor.locate(record, stream)
+    recorded_in = LogStream("", "", log_stream)
+    attributor.learn([record], recorded_in)
+    return attributor.locate(record, recorded_in)
 
 
 # The claim, the line, and subnet, direction and peer.
@@ -51,211 +52,150 @@ CASES = {
         line("203.0.113.1", "10.0.1.11"),
         ("subnet-a", "ingress", "internet"),
     ),
-    "IPv6, spelled otherwise than in the inventory": (
+    "IPv6, spelled differently in the inventory": (
         line("2001:db8:1:a:0:0:0:10", "2001:DB8:1:C::10"),
         ("subnet-a", "egress", "cross_zone"),
     ),
-    "a peered VPC's subnet, which no other VPC could be": (
+    "a subnet of a peered VPC, if no third VPC has the address": (
         line("10.0.1.10", "10.0.9.4", "eni-a"),
         ("subnet-a", "egress", "cross_zone"),
     ),
-    "a private address of nobody's": (line("10.0.1.10", "192.168.7.7"), ("subnet-a", "egress", "private")),
+    "a private address outside the inventory": (line("10.0.1.10", "192.168.7.7"), ("subnet-a", "egress", "private")),
     "carrier-grade NAT": (line("10.0.1.10", "100.64.0.1"), ("subnet-a", "egress", "private")),
     "link-local": (line("10.0.1.10", "169.254.10.10"), ("subnet-a", "egress", "private")),
     "unique local IPv6": (line("2001:db8:1:a::10", "fd00::1"), ("subnet-a", "egress", "private")),
     "the internet": (line("10.0.1.10", "8.8.8.8"), ("subnet-a", "egress", "internet")),
     "the internet by IPv6": (line("2600::1", "2001:db8:1:a::10"), ("subnet-a", "ingress", "internet")),
-    "multicast is no host": (line("10.0.1.10", "224.0.0.251"), ("subnet-a", "egress", "unknown")),
+    "multicast is not a host": (line("10.0.1.10", "224.0.0.251"), ("subnet-a", "egress", "unknown")),
     "neither end is the interface's": (line("10.0.7.7", "10.0.8.8"), ("subnet-a", "unknown", "unknown")),
-    "both ends are": (line("10.0.1.10", "10.0.1.11"), ("subnet-a", "unknown", "unknown")),
+    "both ends are the interface's": (line("10.0.1.10", "10.0.1.11"), ("subnet-a", "unknown", "unknown")),
     "one end is missing": (line("-", "10.0.1.10"), ("subnet-a", "ingress", "unknown")),
 }
 
 
 @pytest.mark.parametrize("claim", CASES)
 def test_a_record_of_a_known_interface(claim: str) -> None:
-    """The recording interface's subnet, the direction by its own addresses, the other end's class."""
+    """The subnet is its interface's, the addresses tell the direction, and the other end has a class."""
     text, expected = CASES[claim]
 
     assert expected == place(text)
 
 
 def test_a_record_without_an_interface_takes_that_of_its_log_stream() -> None:
-    """Where the format lacks interface-id, the log stream is named by it."""
-    assert place(line("10.0.2.10", "10.0.1.10", "-"), log_stream="eni-b-all") == ("subnet-b", "egress", "same_zone")
+    """A format may lack interface-id, but the log stream is named after the interface."""
+    assert ("subnet-b", "egress", "same_zone") == place(line("10.0.2.10", "10.0.1.10", "-"), log_stream="eni-b-all")
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("vpc-9 subnet-far ingress", ("subnet-far", "ingress", "private")),
-        ("vpc-1 subnet-b egress", ("subnet-b", "egress", "same_subnet")),
-        ("vpc-1 subnet-b -", ("subnet-b", "unknown", "unknown")),
-    ],
-    ids=["a subnet of another account", "fields win over addresses", "no direction, and no own address either"],
+# Twice the same public block, so that only the VPC tells whether an address is in the inventory.
+PUBLIC = Inventory(
+    1.0,
+    (
+        Subnet("subnet-p", "vpc-1", "az1", "20.0.0.0/24"),
+        Subnet("subnet-q", "vpc-1", "az2", "20.0.1.0/24"),
+        Subnet("subnet-r", "vpc-2", "az1", "20.0.1.0/24"),
+    ),
 )
-def test_fields_of_the_record_come_first(words: str, expected: tuple[str, str, str]) -> None:
-    """subnet-id and flow-direction are AWS's own word."""
-    text = f"eni-unknown 10.0.2.7 10.0.2.8 ACCEPT OK {words}"
+IN_B, FAR = "vpc-1 subnet-b", "vpc-9 subnet-far"
 
-    assert expected == place(text, line_format=RICH, inventory=NO_INTERFACES)
-
-
-def test_an_unknown_interface_is_known_by_what_its_records_have_in_common() -> None:
-    """Two records with two neighbours leave one address that can be its own."""
-    attributor = Attributor(Index(ALONE))
-    records = [PLAIN.parse(line("10.0.1.9", other, "eni-new")) for other in ("10.0.2.1", "10.0.3.1")]
-
-    attributor.learn(records, NOWHERE)
-
-    assert [("subnet-a", "egress", "same_zone"), ("subnet-a", "egress", "cross_zone")] == [
-        attributor.locate(record, NOWHERE) for record in records
-    ]
-    assert {"eni-new"} == attributor.unknown_interfaces
-
-
-def test_one_record_is_enough_where_only_one_end_is_at_home() -> None:
-    """Of an address in a known subnet and one outside, the first is the interface's."""
-    assert place(line("8.8.8.8", "10.0.1.9", "eni-new"), ALONE) == ("subnet-a", "ingress", "internet")
-
-
-@pytest.mark.parametrize(
-    ("text", "inventory"),
-    [
-        (line("10.0.1.9", "10.0.2.9", "eni-new"), ALONE),
-        (line("10.0.1.9", "8.8.8.8", "eni-new"), NO_INTERFACES),
-        (line("198.51.100.1", "198.51.100.2", "eni-new"), ALONE),
-        (line("-", "-", "-"), INVENTORY),
-    ],
-    ids=["both ends at home", "two VPCs use the address", "no end at home", "nothing at all"],
-)
-def test_what_nothing_tells_is_unattributed(text: str, inventory: Inventory) -> None:
-    """A guess would be a wrong figure."""
-    assert place(text, inventory) is None
+# The claim, source, destination, and the rest of the line: interface, VPC, subnet and direction; and the place.
+NAMED = {
+    "the subnet of another account": ("10.0.2.7", "10.0.2.8", "eni-0", f"{FAR} ingress", ("ingress", "private")),
+    "the direction wins over the addresses": (
+        *("10.0.2.7", "10.0.2.8", "eni-0", f"{IN_B} egress"),
+        ("egress", "same_subnet"),
+    ),
+    "a listed interface that has moved: by its addresses": (
+        *("10.0.1.10", "10.0.3.7", "eni-a", f"{IN_B} -"),
+        ("egress", "cross_zone"),
+    ),
+    "a listed interface that has moved: the peer as seen from the VPC of the named subnet": (
+        *("10.0.1.77", "10.0.1.10", "eni-a", "vpc-9 subnet-b -"),
+        ("ingress", "same_zone"),
+    ),
+    "the only end in the named subnet is the interface's": (
+        *("10.0.2.7", "10.0.1.8", "eni-0", f"{IN_B} -"),
+        ("egress", "same_zone"),
+    ),
+    "in either direction": ("8.8.8.8", "10.0.2.7", "eni-0", f"{IN_B} -", ("ingress", "internet")),
+    "even if the other end is missing": ("-", "10.0.2.7", "eni-0", f"{IN_B} -", ("ingress", "unknown")),
+    "both ends in the named subnet": ("10.0.2.7", "10.0.2.8", "eni-0", f"{IN_B} -", ("unknown", "unknown")),
+    "no end in the named subnet": ("10.0.1.7", "10.0.3.8", "eni-0", f"{IN_B} -", ("unknown", "unknown")),
+    "a named subnet that the inventory lacks: no end is known to be in it": (
+        *("10.0.2.7", "8.8.8.8", "eni-0", f"{FAR} -"),
+        ("unknown", "unknown"),
+    ),
+}
 
 
-@pytest.mark.parametrize("pair", [("10.0.1.77", "10.0.2.10"), ("10.0.2.10", "10.0.1.77")])
-def test_an_end_that_several_vpcs_have_may_be_the_own_one(pair: tuple[str, str]) -> None:
-    """That only the other end is in one subnet for certain does not make it the interface's."""
-    assert place(line(*pair, "eni-0")) is None
+@pytest.mark.parametrize("claim", NAMED)
+def test_a_record_that_names_its_subnet(claim: str) -> None:
+    """subnet-id and flow-direction come first; without a direction the addresses tell it."""
+    source, destination, interface_id, rest, (direction, peer) = NAMED[claim]
+
+    found = place(f"{interface_id} {source} {destination} ACCEPT OK {rest}", line_format=RICH)
+
+    assert (rest.split()[1], direction, peer) == found
+
+
+def test_a_learned_address_wins_over_the_end_in_the_named_subnet() -> None:
+    """An interface that was learned to have an address keeps it, whatever subnet its record names."""
+    attributor = Attributor(Index(INVENTORY))
+    learned = [PLAIN.parse(line("10.0.1.9", other, "eni-0")) for other in ("10.0.3.1", "8.8.8.8")]
+    record = RICH.parse("eni-0 10.0.1.9 10.0.2.7 ACCEPT OK vpc-1 subnet-b -")
+
+    attributor.learn([*learned, record], NO_LOG_STREAM)
+
+    assert ("subnet-b", "egress", "same_subnet") == attributor.locate(record, NO_LOG_STREAM)
+
+
+@pytest.mark.parametrize(("vpc_id", "peer"), [("vpc-1", "private"), ("vpc-9", "internet")])
+def test_the_vpc_of_the_record_counts_if_the_inventory_lacks_its_subnet(vpc_id: str, peer: str) -> None:
+    """Of two VPCs with the same block the own VPC is meant; from a third nothing tells which."""
+    text = f"eni-0 10.9.9.9 20.0.1.7 ACCEPT OK {vpc_id} subnet-far egress"
+
+    assert ("subnet-far", "egress", peer) == place(text, PUBLIC, line_format=RICH)
+
+
+def test_the_peer_of_one_subnet_depends_on_the_vpc() -> None:
+    """The same unknown subnet in records of two VPCs, one after the other."""
+    attributor = Attributor(Index(PUBLIC))
+    texts = [f"eni-0 10.9.9.9 20.0.1.7 ACCEPT OK {vpc_id} subnet-far egress" for vpc_id in ("vpc-9", "vpc-1")]
+
+    found = [attributor.locate(RICH.parse(text), NO_LOG_STREAM) for text in texts]
+
+    assert ["internet", "private"] == [each.peer for each in found if each is not None]
 
 
 def test_a_newer_inventory_counts_from_the_next_record() -> None:
-    """What was looked up before does not stay."""
+    """Earlier lookups don't stay."""
     attributor = Attributor(Index(INVENTORY))
     record = PLAIN.parse(line("10.0.1.10", "10.0.5.5"))
-    assert attributor.locate(record, NOWHERE) == ("subnet-a", "egress", "private")
+    assert ("subnet-a", "egress", "private") == attributor.locate(record, NO_LOG_STREAM)
 
-    attributor.use(
-        Index(
-            Inventory(
-                2.0, (*INVENTORY.subnets, Subnet("subnet-n", "vpc-1", "az1", "10.0.5.0/24")), INVENTORY.interfaces
-            )
-        )
-    )
+    newer = (*INVENTORY.subnets, Subnet("subnet-n", "vpc-1", "az1", "10.0.5.0/24"))
+    attributor.use(Index(Inventory(2.0, newer, INVENTORY.interfaces)))
 
-    assert attributor.locate(record, NOWHERE) == ("subnet-a", "egress", "same_zone")
+    assert ("subnet-a", "egress", "same_zone") == attributor.locate(record, NO_LOG_STREAM)
 
 
-@pytest.mark.parametrize("bad", ["10.0.1", "10.0.1.256", "1.2.3.4.5", "::g", "localhost", "10.0.1.1\x00"])
-def test_what_is_no_address_is_malformed(bad: str) -> None:
-    """An address that none can be is told, not looked up."""
-    with pytest.raises(Malformed, match="bad_address"):
-        place(line("10.0.1.10", bad))
+@pytest.mark.parametrize("bad", ["10.0.1", "10.0.1.256", "::g", "localhost", "10.0.1.1\x00"])
+def test_an_address_that_is_not_valid_is_malformed(bad: str) -> None:
+    """At either end, of the flow or of the packet."""
+    for source, destination in (("10.0.1.10", bad), (bad, "10.0.1.10")):
+        with pytest.raises(Malformed, match="bad_address"):
+            place(line(source, destination))
 
 
-def test_memory_for_strangers_is_bounded() -> None:
+def test_memory_is_bounded() -> None:
     """A scan from everywhere does not grow the processor without end."""
-    attributor = Attributor(Index(INVENTORY))
-    for number in range(70_000):
-        record = FlowRecord(
-            *["OK", "eni-a", "-", "-", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"],
-            *["10.0.1.10", "1", "2", "tcp", 1, 1, 0, 0, "accept", "unknown", "-", "-", "-"],
-        )
-        attributor.locate(record, NOWHERE)
+    attributor = Attributor(Index(INVENTORY), cache_size=10)
 
-    assert len(attributor._packed) <= 65_537
-    assert len(attributor._peers) <= 65_536
+    for number in range(50):
+        peer = f"198.51.100.{number}"
+        unlisted = PLAIN.parse(line("10.0.1.9", peer, f"eni-{number}"))
+        attributor.learn([unlisted], NO_LOG_STREAM)
+        attributor.locate(unlisted, NO_LOG_STREAM)
+        attributor.locate(PLAIN.parse(line("10.0.1.10", peer)), NO_LOG_STREAM)
 
-
-def test_the_longest_prefix_wins() -> None:
-    """Of two networks that hold an address, the narrower is meant, in whichever order they came."""
-    networks = Prefixes([("10.0.0.0/8", "wide"), ("10.1.0.0/16", "narrow"), ("2001:db8::/32", "six")])
-
-    found = [networks.find(pack(address) or b"") for address in ("10.1.2.3", "10.2.2.3", "2001:db8::1")]
-
-    assert ["narrow", "wide", "six"] == found
-    assert networks.find(pack("11.0.0.1") or b"") is None
-
-
-def test_an_inventory_survives_its_file() -> None:
-    """What is saved is what is loaded."""
-    assert load(dump(INVENTORY)) == INVENTORY
-
-
-def learned(*records: tuple[str, str]) -> tuple[set[str], int]:
-    """Return the addresses that are certain after some records, and how many pairs are still in doubt."""
-    own = OwnAddresses()
-    for source, target in records:
-        own.learn("eni-1", pack(source), pack(target))
-    decided = {ipaddress.ip_address(address).compressed for address in own.decided("eni-1")}
-    return decided, len(own.undecided("eni-1"))
-
-
-@pytest.mark.parametrize(
-    ("records", "decided", "doubts"),
-    [
-        ([("10.0.0.1", "10.0.0.2")], set(), 1),
-        ([("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")], set(), 1),
-        ([("10.0.0.1", "10.0.0.2"), ("10.0.0.3", "10.0.0.1")], {"10.0.0.1"}, 0),
-        ([("10.0.0.1", "10.0.0.1")], {"10.0.0.1"}, 0),
-        ([("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "8.8.8.8"), ("10.9.9.9", "8.8.8.8")], {"10.0.0.1"}, 0),
-        ([("10.9.9.9", "8.8.8.8"), ("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3")], {"10.0.0.1"}, 0),
-        ([("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2"), ("fd00::3", "fd00::1")], {"fd00::1"}, 1),
-        ([("10.0.0.1", "fd00::2")], set(), 0),
-        ([("-", "10.0.0.2"), ("10.0.0.2", "-")], set(), 0),
-        ([("-", "-")], set(), 0),
-    ],
-    ids=[
-        "one peer tells nothing",
-        "nor does its answer",
-        "a second peer tells",
-        "a loop is certain",
-        "a stray record changes nothing that is certain",
-        "nor does a stray one that came first",
-        "IPv4 and IPv6 apart",
-        "two families in one record are none",
-        "one end alone is the interface's",
-        "no end at all",
-    ],
-)
-def test_what_records_tell_of_an_interface(records: list[tuple[str, str]], decided: set[str], doubts: int) -> None:
-    """The address common to all records of an interface is its own."""
-    assert (decided, doubts) == learned(*records)
-
-
-def test_memory_for_unlisted_interfaces_is_bounded() -> None:
-    """Interfaces that come and go do not grow the processor without end; the oldest is forgotten first."""
-    own = OwnAddresses()
-    for number in range(MOST_REMEMBERED + 5):
-        own.learn(f"eni-{number}", b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x01")
-
-    assert len(own._candidates) == MOST_REMEMBERED
-    assert own.decided("eni-0") == frozenset()
-
-
-def test_an_interface_asks_for_one_early_refresh() -> None:
-    """One that no refresh can bring must not ask again with every record; where none is listed, none asks."""
-    attributor = Attributor(Index(INVENTORY))
-    record = PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-new"))
-
-    attributor.learn([record], NOWHERE)
-    asked = set(attributor.unknown_interfaces)
-    attributor.unknown_interfaces.clear()
-    attributor.use(Index(INVENTORY))
-    attributor.learn([record], NOWHERE)
-
-    assert ({"eni-new"}, set()) == (asked, attributor.unknown_interfaces)
-    forbidden = Attributor(Index(Inventory(1.0, sources=(Source("here", interfaces_listed=False),))))
-    forbidden.learn([record], NOWHERE)
-    assert forbidden.unknown_interfaces == set()
+    caches = (attributor._packed, attributor._peers, attributor._reported)
+    assert [True] * 3 == [0 < len(cache) <= 10 for cache in caches]

@@ -1,17 +1,18 @@
-"""The forms in which envelopes arrive: as CloudWatch Logs sends them, and as others pass them on."""
+"""The forms of payloads: as CloudWatch Logs sends them, and as others forward them."""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.envelope import Envelope, LogEvent, open_payload
+from kcl_flowlog.counting.envelope import Envelope, LogEvent, ends_of_objects, open_payload
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import GOOD, NODATA, counted, envelope, labelled
 
@@ -21,7 +22,7 @@ CONTROL = envelope("CWL CONTROL MESSAGE", messageType="CONTROL_MESSAGE")
 TEXT = gzip.decompress(ONE)
 DAMAGED = TWO[:40]
 
-# The claim, the payload, its outcome, its events by outcome, and the reason why something of it is malformed.
+# The claim, the payload, its outcome, its events by outcome, and the reason why a part of it is malformed.
 FORMS = {
     "gzip'd, as CloudWatch Logs sends it": (ONE, "data", {"counted": 1}, None),
     "plain JSON": (TEXT, "plain", {"counted": 1}, None),
@@ -42,19 +43,19 @@ FORMS = {
         {"counted": 2, "nodata": 1},
         None,
     ),
-    "envelopes on a line each": (TEXT + b"\n" + TEXT + b"\n", "plain", {"counted": 2}, None),
+    "an envelope on each line": (TEXT + b"\n" + TEXT + b"\n", "plain", {"counted": 2}, None),
     "brackets and quotes within a message": (
         gzip.decompress(envelope('}{ "\\"] ', GOOD)) + TEXT,
         "plain",
         {"counted": 2, "malformed": 1},
         "field_count",
     ),
-    "a control message beside data": (ONE + CONTROL, "data", {"counted": 1}, None),
+    "a control message after data": (ONE + CONTROL, "data", {"counted": 1}, None),
     "control messages alone": (CONTROL + CONTROL, "control", {}, None),
-    "a damaged member after a good one": (ONE + DAMAGED, "partial", {"counted": 1}, "payload_damaged"),
+    "a damaged member after a good member": (ONE + DAMAGED, "partial", {"counted": 1}, "payload_damaged"),
     "garbage after a good member": (ONE + b"garbage", "partial", {"counted": 1}, "payload_encoding"),
     "garbage after a good envelope": (TEXT + b"garbage", "partial", {"counted": 1}, "payload_encoding"),
-    "half an envelope after a good one": (TEXT + TEXT[:60], "partial", {"counted": 1}, "payload_not_json"),
+    "half an envelope after a good envelope": (TEXT + TEXT[:60], "partial", {"counted": 1}, "payload_not_json"),
     "JSON of another kind between good envelopes": (
         TEXT + b'{"hello": "world"}' + TEXT,
         "partial",
@@ -69,7 +70,7 @@ FORMS = {
     ),
     "JSON of another kind alone": (b'{"hello": "world"}' * 2, "malformed", {}, "payload_not_envelope"),
     "base64 that is cut short": (base64.b64encode(ONE)[:-3], "malformed", {}, "payload_encoding"),
-    "base64 of what is damaged": (base64.b64encode(DAMAGED), "malformed", {}, "payload_damaged"),
+    "base64 of damaged gzip data": (base64.b64encode(DAMAGED), "malformed", {}, "payload_damaged"),
     "a line without an envelope": (GOOD.encode(), "malformed", {}, "payload_encoding"),
     "plain JSON past the limit": (
         envelope_of_spaces := b"{" + b" " * 1_100_000 + b"}",
@@ -78,7 +79,17 @@ FORMS = {
         "payload_too_large",
     ),
     "base64 of JSON past the limit": (base64.b64encode(envelope_of_spaces), "malformed", {}, "payload_too_large"),
-    "more envelopes than anyone sends": (
+    "spaces after a good envelope": (TEXT + b" \t\r\n ", "plain", {"counted": 1}, None),
+    "spaces and garbage after a good envelope": (TEXT + b" \r\n x ", "partial", {"counted": 1}, "payload_encoding"),
+    "spaces and half an envelope after a good envelope": (
+        TEXT + b" \n" + TEXT[:60],
+        "partial",
+        {"counted": 1},
+        "payload_not_json",
+    ),
+    "another kind of space after a good envelope": (TEXT + b"\x0b", "partial", {"counted": 1}, "payload_encoding"),
+    "a closing bracket between good envelopes": (TEXT + b"}" + TEXT, "partial", {"counted": 1}, "payload_encoding"),
+    "more envelopes than any sender joins": (
         b'{"messageType":"DATA_MESSAGE"}' * 1025,
         "partial",
         {},
@@ -88,8 +99,8 @@ FORMS = {
 
 
 @pytest.mark.parametrize("claim", FORMS)
-def test_form(claim: str) -> None:
-    """It is read, or has a reason; what can be read of it counts, and the rest is a dead letter."""
+def test_each_part_of_a_payload_counts_or_has_a_reason(claim: str) -> None:
+    """Each part that can be read counts; any other part has a reason and is a dead letter."""
     payload, outcome, events, reason = FORMS[claim]
 
     delta, _ = counted(payload)
@@ -102,7 +113,7 @@ def test_form(claim: str) -> None:
 
 @pytest.mark.parametrize("claim", [claim for claim in FORMS if FORMS[claim][1] == "partial"])
 def test_the_dead_letter_of_a_partial_payload_holds_only_the_rest(claim: str) -> None:
-    """Read again, it gives the same reason, and counts nothing a second time."""
+    """Counted again, it has the same reason, and no event counts twice."""
     payload, _, _, reason = FORMS[claim]
     delta, _ = counted(payload)
     (letter,) = delta.dead_letters
@@ -110,12 +121,12 @@ def test_the_dead_letter_of_a_partial_payload_holds_only_the_rest(claim: str) ->
     again, _ = counted(base64.b64decode(letter.body))
 
     assert {} == labelled(again, counts.EVENTS)
-    if reason != "payload_too_large":  # the rest alone is not
+    if reason != "payload_too_large":  # the rest alone is small enough
         assert {reason: 1} == labelled(again, counts.MALFORMED)
 
 
 def test_keys_in_any_order_and_unknown_ones() -> None:
-    """AWS adds keys, and shows them in two orders itself."""
+    """AWS adds keys, and its documentation has two orders."""
     text = json.dumps(
         {
             "policyLevel": "ACCOUNT_LEVEL_POLICY",
@@ -133,37 +144,37 @@ def test_keys_in_any_order_and_unknown_ones() -> None:
     opened = open_payload(gzip.compress(text.encode()), 10_000)
 
     assert [([LogEvent(GOOD, "7")], ("123456789010", "flow-logs", "eni-a-all"))] == [
-        (found.events, found.stream) for found in opened.envelopes
+        (envelope.events, envelope.log_stream) for envelope in opened.envelopes
     ]
 
 
 def test_extracted_fields_do_not_replace_the_message() -> None:
-    """A filter pattern names them as its author likes; the message is AWS's own."""
-    odd = {"message": GOOD, "id": "1", "extractedFields": {"action": "REJECT", "bytes": "7"}}
+    """The author of a filter pattern chooses their names; the message is AWS's."""
+    extracted = {"message": GOOD, "id": "1", "extractedFields": {"action": "REJECT", "bytes": "7"}}
 
-    delta, _ = counted(envelope(logEvents=[odd]))
+    delta, _ = counted(envelope(logEvents=[extracted]))
 
     assert [("accept", [1, 10, 1000])] == [(key.action, cell) for key, cell in delta.traffic.items()]
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([ONE, TWO, CONTROL]), min_size=1, max_size=5), st.sampled_from(["", "}", "x", "{"]))
-def test_what_stands_together_counts_as_what_stands_apart(payloads: list[bytes], tail: str) -> None:
-    """Forwarders may put any number of envelopes into one payload, and even break off."""
-    together = b"".join(gzip.decompress(payload) for payload in payloads) + tail.encode()
+def test_joined_envelopes_count_as_separate_envelopes(payloads: list[bytes], tail: str) -> None:
+    """Forwarders may join any number of envelopes, and even cut the last short."""
+    joined = b"".join(gzip.decompress(payload) for payload in payloads) + tail.encode()
 
-    apart, _ = counted(*payloads)
-    delta, _ = counted(gzip.compress(together))
+    separate, _ = counted(*payloads)
+    delta, _ = counted(gzip.compress(joined))
 
-    assert apart.traffic == delta.traffic
-    assert labelled(apart, counts.EVENTS) == labelled(delta, counts.EVENTS)
+    assert separate.traffic == delta.traffic
+    assert labelled(separate, counts.EVENTS) == labelled(delta, counts.EVENTS)
     assert len(delta.dead_letters) == bool(tail)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 2))
 def test_any_bytes_open_or_are_malformed(data: bytes, layers: int) -> None:
-    """Under any layers of gzip and base64, bytes are envelopes or have a reason."""
+    """Under any number of layers of gzip and base64, bytes are envelopes or have a reason."""
     for _ in range(layers):
         data = base64.b64encode(gzip.compress(data))
     try:
@@ -171,3 +182,66 @@ def test_any_bytes_open_or_are_malformed(data: bytes, layers: int) -> None:
     except Malformed as bad:
         found = [bad.reason] if bad.reason.startswith("payload_") else []
     assert found
+
+
+@pytest.mark.parametrize(
+    "wrap", [bytes, gzip.compress, base64.b64encode, lambda text: base64.b64encode(gzip.compress(text))]
+)
+def test_the_limit_is_for_the_text_of_a_payload(wrap: Callable[[bytes], bytes]) -> None:
+    """A text of exactly that size is read, in every form."""
+    text = b'{"messageType":"CONTROL_MESSAGE"}'
+
+    assert 1 == len(open_payload(wrap(text), len(text)).envelopes)
+    with pytest.raises(Malformed, match="payload_too_large"):
+        open_payload(wrap(text), len(text) - 1)
+
+
+def test_the_limit_is_for_all_members_together() -> None:
+    """So that many small members can't take more memory than a large member."""
+    text = b'{"messageType":"CONTROL_MESSAGE"}'
+    members = gzip.compress(text) * 3
+
+    assert 3 == len(open_payload(members, 3 * len(text)).envelopes)
+    with pytest.raises(Malformed, match="payload_too_large"):
+        open_payload(members, 3 * len(text) - 1)
+
+
+@pytest.mark.parametrize(("members", "is_readable"), [(64, True), (65, False)])
+def test_the_number_of_members_is_bounded(members: int, is_readable: bool) -> None:
+    """Each further member copies the rest of the payload."""
+    payload = CONTROL + gzip.compress(b"") * (members - 1)
+
+    if is_readable:
+        assert 1 == len(open_payload(payload, 10_000).envelopes)
+    else:
+        with pytest.raises(Malformed, match="payload_too_large"):
+            open_payload(payload, 10_000)
+
+
+def test_the_number_of_envelopes_is_bounded() -> None:
+    """Parts that can't be read count as well; the rest is a single part."""
+    good, bad = b'{"messageType":"CONTROL_MESSAGE"}', b'{"messageType":"TRUTH"}'
+
+    opened = open_payload((good + bad) * 512 + good + bad, 100_000)
+
+    assert 512 == len(opened.envelopes)
+    assert [("payload_message_type", bad)] * 512 + [("payload_too_large", good + bad)] == opened.unreadable
+    assert [] == open_payload(good * 1024, 100_000).unreadable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"{} {}", [2, 5]),
+        (b'{"a": [{}, {}]}{}', [15, 17]),
+        (b'{"}": "{"}x{}', [10, 13]),
+        (b'{"\\"}": 1}{}', [10, 12]),
+        (b'{"unfinished }', []),
+        (b"{}]{}", [2]),
+        (b"[{}]{}", [4, 6]),
+        (b"", []),
+    ],
+)
+def test_the_ends_of_objects(text: bytes, expected: list[int]) -> None:
+    """By brackets outside of strings, up to the first bracket that closes nothing."""
+    assert expected == list(ends_of_objects(text))

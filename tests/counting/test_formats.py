@@ -1,18 +1,19 @@
-"""Which format a line is read by: what is given, what EC2 says, and what the line looks like."""
+"""Which format a line is read with: by --flow-log-format, by EC2, and by what the line looks like."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog.counting import parsevpc
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS, NONE, FlowRecord, Format
+from kcl_flowlog.counting import transit_gateway
+from kcl_flowlog.counting.fields import FIELDS, NO_VALUE
+from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.formats import Formats, LineReader, parse_option
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
+from kcl_flowlog.counting.subnets import FlowLog, Inventory
 from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
 from tests.support.builders import INVENTORY
 
@@ -30,58 +31,63 @@ TRANSIT = (
 )
 TRANSIT_LINE = f"6 TransitGateway {OWNER} tgw-1 tgw-attach-1 10.0.1.1 10.9.9.9 44 OK"
 DEFAULT_LINE = f"2 {OWNER} eni-a 10.0.1.10 8.8.8.8 4000 443 6 10 1000 1700000000 1700000060 ACCEPT OK"
-STREAM = LogStream(OWNER, "group", "eni-a-all")
+LOG_STREAM = LogStream(OWNER, "group", "eni-a-all")
 
 
 def flow_log(log_format: str, resource: str = "vpc-1", group: str = "group", account: str = OWNER) -> FlowLog:
     return FlowLog(f"fl-{log_format}-{resource}", resource, group, log_format, account_id=account)
 
 
-def reader(*flow_logs: FlowLog, given: tuple[str, ...] = (), stream: LogStream = STREAM) -> LineReader:
+def reader(*flow_logs: FlowLog, options: tuple[str, ...] = ()) -> LineReader:
     index = Index(Inventory(1.0, INVENTORY.subnets, INVENTORY.interfaces, flow_logs))
-    return Formats(given).reader(stream, index)
+    return Formats(options).reader(LOG_STREAM, index)
 
 
-def bytes_of(made: LineReader, line: str) -> int | str:
-    """Return the bytes of a line, or the reason why there are none."""
+def bytes_of(line_reader: LineReader, line: str) -> int | str:
+    """Return the bytes of a line, or the reason why it can't be read."""
     try:
-        return made.read(line).bytes
+        return line_reader.read(line).bytes
     except Malformed as bad:
         return bad.reason
     except Unsupported:
         return "unsupported"
 
 
-# The claim, the flow logs of the inventory, the formats given, the line, and its bytes or reason.
+# The claim, the flow logs of the inventory, the values of --flow-log-format, the line, and its bytes or reason.
 CASES = {
     "nothing is known: the default": ([], (), DEFAULT_LINE, 1000),
-    "nothing is known, and it is not the default": ([], (), SHORT_LINE, "field_count"),
+    "nothing is known, and the line is not of the default format": ([], (), SHORT_LINE, "field_count"),
     "EC2's format of the log group": ([flow_log(SHORT)], (), SHORT_LINE, 700),
     "EC2's format of another log group": ([flow_log(SHORT, group="else")], (), SHORT_LINE, "field_count"),
-    "of two flow logs of one log group, by the number of fields": (
+    "two flow logs of a log group: by the number of fields": (
         [flow_log(SHORT), flow_log(DEFAULT_FORMAT)],
         (),
         DEFAULT_LINE,
         1000,
     ),
-    "of two with as many fields, by what they look like": ([flow_log(SHORT), flow_log(OTHER)], (), SHORT_LINE, 700),
-    "and the other": ([flow_log(SHORT), flow_log(OTHER)], (), OTHER_LINE, 0),
+    "two formats with as many fields: by what they look like": (
+        [flow_log(SHORT), flow_log(OTHER)],
+        (),
+        SHORT_LINE,
+        700,
+    ),
+    "two formats with as many fields: the other format": ([flow_log(SHORT), flow_log(OTHER)], (), OTHER_LINE, 0),
     "a line that fits neither": ([flow_log(SHORT), flow_log(OTHER)], (), "a b c d", "format_unfit"),
     "a line that fits both": ([flow_log(SHORT), flow_log(SWAPPED)], (), SHORT_LINE, "format_undecided"),
-    "a line that fits both, and says the same by both": (
+    "a line that both formats read alike": (
         [flow_log(SHORT), flow_log(SWAPPED)],
         (),
         "10.0.1.10 10.0.1.10 5 ACCEPT",
         5,
     ),
-    "the same format of two flow logs is one": ([flow_log(SHORT), flow_log(SHORT, "vpc-2")], (), SHORT_LINE, 700),
-    "only the flow log over the stream's own interface": (
+    "two flow logs with the same format": ([flow_log(SHORT), flow_log(SHORT, "vpc-2")], (), SHORT_LINE, 700),
+    "only the flow log that covers the log stream's interface": (
         [flow_log(SHORT, "vpc-1"), flow_log(SWAPPED, "vpc-2")],
         (),
         SHORT_LINE,
         700,
     ),
-    "only the flow log over its subnet": (
+    "only the flow log that covers its subnet": (
         [flow_log(SHORT, "subnet-a"), flow_log(SWAPPED, "eni-b")],
         (),
         SHORT_LINE,
@@ -93,41 +99,58 @@ CASES = {
         SHORT_LINE,
         700,
     ),
-    "of an unknown account, those of the same name": ([flow_log(SHORT, account="999999999999")], (), SHORT_LINE, 700),
-    "a line of a flow log that is long deleted": ([flow_log(SHORT)], (), DEFAULT_LINE, 1000),
-    "what only has as many fields as the default": ([flow_log(SHORT)], (), "a " * 14, "field_count"),
-    "what is given goes before EC2": ([flow_log(SWAPPED)], (SHORT,), SHORT_LINE, 700),
-    "what is given for the log group goes before what is given for all": (
+    "no flow log of the account: those of a log group of the same name": (
+        [flow_log(SHORT, account="999999999999")],
+        (),
+        SHORT_LINE,
+        700,
+    ),
+    "a line of a deleted flow log": ([flow_log(SHORT)], (), DEFAULT_LINE, 1000),
+    "a line that only has as many fields as the default": ([flow_log(SHORT)], (), "a " * 14, "field_count"),
+    "--flow-log-format wins over EC2": ([flow_log(SWAPPED)], (SHORT,), SHORT_LINE, 700),
+    "--flow-log-format for the log group wins over that for all": (
         [],
         (DEFAULT_FORMAT, f"group={SHORT}"),
         SHORT_LINE,
         700,
     ),
-    "what is given for another log group does not count": ([], (f"else={SHORT}",), SHORT_LINE, "field_count"),
-    "several are given": ([], (SHORT, OTHER), OTHER_LINE, 0),
-    "a format of EC2's that is none": ([flow_log("nonsense")], (), DEFAULT_LINE, 1000),
+    "--flow-log-format for another log group does not count": ([], (f"else={SHORT}",), SHORT_LINE, "field_count"),
+    "several --flow-log-format": ([], (SHORT, OTHER), OTHER_LINE, 0),
+    "a format in EC2 that is not valid": ([flow_log("nonsense")], (), DEFAULT_LINE, 1000),
     "a transit gateway's flow log": ([flow_log(TRANSIT, "tgw-1")], (), TRANSIT_LINE, "unsupported"),
-    "a transit gateway's line that nobody announced": ([], (), TRANSIT_LINE, "unsupported"),
+    "a transit gateway's line without a flow log in EC2": ([], (), TRANSIT_LINE, "unsupported"),
     "a transit gateway's line beside a VPC's of as many fields": (
         [flow_log(" ".join(["${version}", "${type}", *(f"${{{name}}}" for name in list(FIELDS)[1:8])]))],
         (),
         TRANSIT_LINE,
         "unsupported",
     ),
-    "a field of the future": ([flow_log("${srcaddr} ${moon-phase} ${bytes}")], (), "10.0.0.1 waxing 9", 9),
+    "a line that fits two formats, but is malformed in the first": (
+        [flow_log("${protocol} ${bytes}"), flow_log("${srcport} ${bytes}")],
+        (),
+        "999 5",
+        5,
+    ),
+    "a line that fits only the format of a transit gateway": (
+        [flow_log("${tgw-id} ${bytes}"), flow_log("${srcport} ${bytes}")],
+        (),
+        "tgw-1 5",
+        "unsupported",
+    ),
+    "a field of an unknown name": ([flow_log("${srcaddr} ${moon-phase} ${bytes}")], (), "10.0.0.1 waxing 9", 9),
 }
 
 
 @pytest.mark.parametrize("claim", CASES)
 def test_the_format_of_a_line(claim: str) -> None:
-    """Given, discovered or default; by number of fields, then by their looks; never by guessing."""
-    flow_logs, given, line, expected = CASES[claim]
+    """By --flow-log-format, EC2 or default; by the number of fields, then by their values; never by guessing."""
+    flow_logs, options, line, expected = CASES[claim]
 
-    assert expected == bytes_of(reader(*flow_logs, given=given), line)
+    assert expected == bytes_of(reader(*flow_logs, options=options), line)
 
 
 def test_the_default_of_transit_gateways_is_recognised() -> None:
-    """36 fields, of which the second says what recorded them."""
+    """It has 36 fields; the second tells what recorded them."""
     line = (
         "6 TransitGatewayAttachment 123456789012 tgw-1 tgw-attach-1 1 2 vpc-1 vpc-2 subnet-1 subnet-2 eni-1 eni-2 az1"
         " az2 tgw-attach-2 10.0.1.1 10.2.1.1 1 2 6 3 4 1700000000 1700000060 OK IPv4 0 0 0 0 19 eu-west-1 ingress - -"
@@ -138,22 +161,33 @@ def test_the_default_of_transit_gateways_is_recognised() -> None:
 
 
 def test_a_newer_inventory_brings_newer_formats() -> None:
-    """A flow log that is made while the processor runs is read from the next refresh on."""
+    """A new flow log is read from the next refresh of the inventory on."""
     formats = Formats()
     before = Index(Inventory(1.0))
     after = Index(Inventory(2.0, flow_logs=(flow_log(SHORT),)))
 
-    assert "field_count" == bytes_of(formats.reader(STREAM, before), SHORT_LINE)
-    assert 700 == bytes_of(formats.reader(STREAM, after), SHORT_LINE)
+    assert "field_count" == bytes_of(formats.reader(LOG_STREAM, before), SHORT_LINE)
+    assert 700 == bytes_of(formats.reader(LOG_STREAM, after), SHORT_LINE)
+
+
+def test_the_reader_of_a_log_stream_is_made_once() -> None:
+    """Until the inventory is newer; the other log streams have other readers."""
+    formats, index = Formats(), Index(Inventory(1.0))
+    first = formats.reader(LOG_STREAM, index)
+
+    assert first is formats.reader(LOG_STREAM, index)
+    assert first is not formats.reader(LogStream(OWNER, "group", "eni-b-all"), index)
+    assert first is not formats.reader(LOG_STREAM, Index(Inventory(1.0)))
 
 
 def test_memory_for_log_streams_is_bounded() -> None:
-    """A sender that makes up log streams does not grow the processor without end."""
-    formats, index = Formats(), Index(Inventory(1.0))
-    for number in range(20_000):
+    """A sender that invents log streams does not grow the processor without end."""
+    formats, index = Formats(max_readers=10), Index(Inventory(1.0))
+
+    for number in range(30):
         formats.reader(LogStream("1", "group", f"eni-{number}"), index)
 
-    assert len(formats._readers) <= 16_384
+    assert len(formats._readers) <= 10
 
 
 @pytest.mark.parametrize(
@@ -161,11 +195,15 @@ def test_memory_for_log_streams_is_bounded() -> None:
     [
         ("=${bytes}", "--flow-log-format: there is no log group before `=`."),
         ("group=", "--flow-log-format is empty; give it as AWS shows it: '${version} ${interface-id} …'."),
+        ("  =${bytes}", "--flow-log-format: there is no log group before `=`."),
         ("group=bytes", "--flow-log-format: 'bytes' is not of the form ${field-name}."),
+        ("bytes", "--flow-log-format: 'bytes' is not of the form ${field-name}."),
+        ("a=b=${bytes}", "--flow-log-format: 'b=${bytes}' is not of the form ${field-name}."),
+        ("${bytes}=7", "--flow-log-format: '${bytes}=7' is not of the form ${field-name}."),
     ],
 )
-def test_a_bad_option_is_told_in_a_sentence(text: str, sentence: str) -> None:
-    """The mistake of a user is the user's to mend."""
+def test_an_option_that_is_not_valid_is_an_error(text: str, sentence: str) -> None:
+    """One sentence tells the user what to change."""
     with pytest.raises(ConfigError) as bad:
         parse_option(text)
 
@@ -174,9 +212,10 @@ def test_a_bad_option_is_told_in_a_sentence(text: str, sentence: str) -> None:
 
 def test_a_log_group_and_its_format() -> None:
     """Names of log groups have slashes and dots, but neither `=` nor `$`."""
-    group, one = parse_option("/vpc/flow-logs.a#1=${bytes} ${start}")
+    log_group, line_format = parse_option(" /vpc/flow-logs.a#1 =${bytes} ${start}")
 
-    assert ("/vpc/flow-logs.a#1", ("bytes", "start")) == (group, one.fields)
+    assert ("/vpc/flow-logs.a#1", ("bytes", "start")) == (log_group, line_format.fields)
+    assert ("", ("bytes",)) == (parse_option("${bytes}")[0], parse_option("${bytes}")[1].fields)
 
 
 @given(st.text(max_size=80))
@@ -199,70 +238,29 @@ _VALUES = {
 
 
 @st.composite
-def real_lines(draw: st.DrawFn) -> tuple[Format, list[str]]:
-    """A format of some fields in some order, and a line of it; any value may be missing."""
+def real_lines(draw: st.DrawFn) -> tuple[LineFormat, list[str]]:
+    """Draw a format of some fields in any order, and the words of a line; any value may be missing."""
     names = draw(st.lists(st.sampled_from(list(FIELDS)), min_size=1, max_size=20, unique=True))
     words = [
-        draw(st.just(NONE) | _VALUES[FIELDS[name].kind] if FIELDS[name].kind in _VALUES else st.just(NONE))
+        draw(st.just(NO_VALUE) | _VALUES[FIELDS[name].kind] if FIELDS[name].kind in _VALUES else st.just(NO_VALUE))
         for name in names
     ]
-    return Format(" ".join(f"${{{name}}}" for name in names)), words
+    return LineFormat(" ".join(f"${{{name}}}" for name in names)), words
 
 
 @given(real_lines())
-def test_a_real_line_fits_its_format_and_is_read(made: tuple[Format, list[str]]) -> None:
-    """What looks decide is never against a line of AWS's own."""
-    one, words = made
+def test_a_real_line_fits_its_format_and_is_read(made: tuple[LineFormat, list[str]]) -> None:
+    """The check of how a value looks never rejects a real value."""
+    line_format, words = made
 
-    assert one.fits(words)
-    assert isinstance(one.read(words), FlowRecord)
-
-
-def as_json(line: str, names: list[str]) -> str:
-    """Return a line as parseVPC writes it: other names, and numbers as numbers."""
-    spelt = {"srcaddr": "srcAddr", "dstaddr": "dstAddr", "srcport": "srcPort", "dstport": "dstPort"}
-    fields = {}
-    for name, word in zip(names, line.split(), strict=True):
-        head, *tail = spelt.get(name, name).split("-")
-        fields[head + "".join(part.capitalize() for part in tail)] = int(word) if word.isdigit() else word
-    return json.dumps(fields)
-
-
-def test_a_transformed_event_says_what_its_line_said() -> None:
-    """CloudWatch's parseVPC turns a line into JSON; nothing of it is lost."""
-    assert Format().parse(DEFAULT_LINE) == parsevpc.parse(as_json(DEFAULT_LINE, list(Format().fields)))
-
-
-def test_a_transformed_event_of_later_fields() -> None:
-    """Fields of every version are known by their names without hyphens."""
-    text = SHORT + " ${flow-direction} ${subnet-id} ${pkt-srcaddr} ${pkt-dstaddr}"
-    line = SHORT_LINE + " egress subnet-a 10.0.1.10 9.9.9.9"
-
-    assert Format(text).parse(line) == parsevpc.parse(as_json(line, list(Format(text).fields)))
+    assert line_format.fits(words)
+    assert isinstance(line_format.read(words), FlowRecord)
 
 
 @pytest.mark.parametrize(
-    ("message", "reason"),
-    [
-        ("{", "message_not_json"),
-        ("{}", "message_not_flow_log"),
-        ('{"eventVersion": "1.08", "eventName": "RunInstances"}', "message_not_flow_log"),
-        ('{"class_uid": 4001, "src_endpoint": {"ip": "10.0.0.1"}}', "message_not_flow_log"),
-        ('{"srcAddr": "10.0.0.1", "bytes": 1.5}', "bad_number"),
-        ('{"srcAddr": "10.0.0.1", "bytes": true}', "bad_number"),
-        ('{"srcAddr": ["10.0.0.1"]}', "bad_number"),
-        ('{"srcAddr": "10.0.0.1", "bytes": ' + "9" * 5000 + "}", "message_not_json"),
-        ('{"srcAddr": "10.0.0.1", "action": "ALLOW"}', "bad_action"),
-        ("{" * 100_000, "message_not_json"),
-    ],
+    ("resource_id", "expected"),
+    [("tgw-0123", True), ("tgw-attach-0123", True), ("vpc-0123", False), ("eni-tgw-0", False), ("", False)],
 )
-def test_json_of_another_kind(message: str, reason: str) -> None:
-    """It has a reason of its own."""
-    assert reason == bytes_of(reader(), message)
-
-
-def test_nulls_are_as_good_as_dashes() -> None:
-    """A field that AWS did not have is null, missing or `-`."""
-    record = parsevpc.parse('{"srcAddr": null, "dstAddr": "-", "bytes": null, "logStatus": null}')
-
-    assert ("NODATA", 0) == (record.status, record.bytes)
+def test_the_resource_of_a_flow_log_may_be_a_transit_gateway(resource_id: str, expected: bool) -> None:
+    """By the prefix of its id."""
+    assert expected is transit_gateway.is_resource(resource_id)

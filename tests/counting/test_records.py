@@ -1,6 +1,6 @@
-"""What a log event comes to: a table of every version of the format, and of every oddity that AWS is known for.
+"""The outcomes of log events: a table of every version of the format, and of every known peculiarity of AWS.
 
-Each row's id is its claim. The inventory is that of `builders`: two VPCs with the same blocks.
+The id of a row is its claim. The inventory is that of `builders`: two VPCs with the same blocks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS
+from kcl_flowlog.counting.fields import FIELDS
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from tests.support.builders import INVENTORY, counted, envelope, labelled
 
@@ -101,9 +102,9 @@ DELEGATED = Inventory(
 )
 
 
-def full(version: int, **odd: str) -> str:
-    """Return a line of all fields up to a version, some of them odd."""
-    values = {**VALUES, "version": str(version), **{name.replace("_", "-"): word for name, word in odd.items()}}
+def full(version: int, **unusual: str) -> str:
+    """Return a line of all fields up to a version; `unusual` replaces values."""
+    values = {**VALUES, "version": str(version), **{name.replace("_", "-"): word for name, word in unusual.items()}}
     return " ".join(values[name] for name, field in FIELDS.items() if field.version <= version)
 
 
@@ -116,13 +117,13 @@ def default(source: str, target: str, interface: str = "eni-a", action: str = "A
 
 
 class Row(NamedTuple):
-    """The last of `lines`, and what it comes to: its outcome, or subnet, direction and peer of what is counted."""
+    """Lines of a log stream, and the outcome of the last; or its subnet, direction and peer, if it is counted."""
 
     lines: tuple[str, ...]
     expected: str | tuple[str, str, str]
     formats: tuple[str, ...] = ()
-    stream: str = "eni-a-all"
-    group: str = "flow-logs"
+    log_stream: str = "eni-a-all"
+    log_group: str = "flow-logs"
     inventory: Inventory = INVENTORY
 
 
@@ -144,14 +145,14 @@ VERSIONS = {
     )
 }
 
-ODDITIES = {
+PECULIARITIES = {
     "all fields in the reverse order": row(
         " ".join(reversed(full(11).split())), OUT, formats=(" ".join(reversed(all_fields(11).split())),)
     ),
     "a few fields only": row(
         "10.0.1.10 203.0.113.5 4249 ACCEPT", OUT, formats=("${srcaddr} ${dstaddr} ${bytes} ${action}",)
     ),
-    "a field of a version to come": row(
+    "a field of an unknown name": row(
         "eni-a 10.0.1.10 full 203.0.113.5", OUT, formats=("${interface-id} ${srcaddr} ${moon-phase} ${dstaddr}",)
     ),
     "runs of spaces": row("   " + default("10.0.1.10", "203.0.113.5").replace(" ", "  "), OUT),
@@ -189,7 +190,7 @@ ODDITIES = {
     "a log event of something else": row("START RequestId: 8f5d Version: $LATEST", "malformed"),
     "JSON of something else": row('{"eventName": "RunInstances"}', "malformed"),
     "an empty message": row("", "malformed"),
-    # Where
+    # Addresses and subnets
     "a secondary address": row(default("203.0.113.5", "10.0.1.11"), IN),
     "an address of a delegated prefix": row(default("10.0.1.70", "203.0.113.5", "eni-p"), OUT, inventory=DELEGATED),
     "an IPv6 address of a delegated prefix": row(
@@ -200,8 +201,8 @@ ODDITIES = {
         ("subnet-6", "egress", "same_zone"),
         inventory=SIX_ONLY,
     ),
-    "the interface by the log stream, where the format has none": row(
-        "10.0.1.10 203.0.113.5", OUT, formats=("${srcaddr} ${dstaddr}",), stream="eni-a-reject"
+    "the interface by the log stream, as the format lacks it": row(
+        "10.0.1.10 203.0.113.5", OUT, formats=("${srcaddr} ${dstaddr}",), log_stream="eni-a-reject"
     ),
     "two VPCs with equal blocks: the interface decides": row(
         default("10.0.1.10", "10.0.1.77", "eni-x"), ("subnet-x", "egress", "same_subnet")
@@ -217,18 +218,18 @@ ODDITIES = {
         ("subnet-777", "egress", "internet"),
         formats=(all_fields(5),),
     ),
-    "subnet-id goes before the inventory, as an interface's is for life": row(
+    "subnet-id wins over the inventory": row(
         full(3, subnet_id="subnet-b"), ("subnet-b", "egress", "internet"), formats=(all_fields(3),)
     ),
-    "a subnet id that is none": row(full(3, subnet_id="10.0.1.0/24"), "malformed", formats=(all_fields(3),)),
-    # Without help
-    "a deleted interface, by the address that its records share": row(
+    "a subnet id that is not valid": row(full(3, subnet_id="10.0.1.0/24"), "malformed", formats=(all_fields(3),)),
+    # Interfaces that the inventory lacks
+    "a deleted interface, by the address common to its records": row(
         default("10.0.1.9", "10.0.2.1", "eni-gone"),
         ("subnet-a", "egress", "same_zone"),
         default("10.0.3.1", "10.0.1.9", "eni-gone"),
         inventory=DELETED,
     ),
-    "a deleted interface with one record, of which one end is at home": row(
+    "a deleted interface with one record, of which one end is in the VPC": row(
         default("203.0.113.5", "10.0.1.9", "eni-gone"), IN, inventory=DELETED
     ),
     "a deleted interface with one record inside the VPC": row(
@@ -245,15 +246,15 @@ ODDITIES = {
         inventory=DELETED,
     ),
     "without permission, in overlapping VPCs: the log group's flow log tells the VPC": row(
-        default("10.0.1.10", "203.0.113.5", "eni-new"), OUT, inventory=UNLISTED, group="one"
+        default("10.0.1.10", "203.0.113.5", "eni-new"), OUT, inventory=UNLISTED, log_group="one"
     ),
     "without permission, in overlapping VPCs: or its subnet": row(
         default("10.0.1.10", "203.0.113.5", "eni-new"),
         ("subnet-x", "egress", "internet"),
         inventory=UNLISTED,
-        group="two",
+        log_group="two",
     ),
-    "without permission, in overlapping VPCs: IPv6 is nobody else's": row(
+    "without permission, in overlapping VPCs: no other VPC has its IPv6": row(
         default("10.0.1.10", "203.0.113.5", "eni-new"),
         OUT,
         default("2001:db8:1:a::9", "2600::1", "eni-new"),
@@ -270,18 +271,18 @@ ODDITIES = {
     "without permission, in overlapping VPCs: nothing tells": row(
         default("10.0.1.10", "203.0.113.5", "eni-new"), "unattributed", inventory=Inventory(1.0, INVENTORY.subnets)
     ),
-    "an interface of a log group that no flow log of ours writes to": row(
-        default("192.0.2.5", "10.0.2.10", "eni-theirs"), "unattributed", inventory=UNLISTED, group="theirs"
+    "an interface of a log group that has no known flow log": row(
+        default("192.0.2.5", "10.0.2.10", "eni-theirs"), "unattributed", inventory=UNLISTED, log_group="theirs"
     ),
-    # In the middle
+    # NAT gateways and load balancers
     "a regional NAT gateway has no interface, and the instance's own record counts": row(
-        default("10.0.1.10", "203.0.113.5", "-"), "unattributed", stream="nat-0123-all"
+        default("10.0.1.10", "203.0.113.5", "-"), "unattributed", log_stream="nat-0123-all"
     ),
     "a regional NAT gateway whose record names a subnet": row(
         "- 10.0.1.10 203.0.113.5 vpc-1 subnet-a egress nat-0123",
         OUT,
         formats=("${interface-id} ${srcaddr} ${dstaddr} ${vpc-id} ${subnet-id} ${flow-direction} ${resource-id}",),
-        stream="nat-0123-all",
+        log_stream="nat-0123-all",
     ),
     "a NAT gateway, from the instance: the packet is on its way to the internet, but comes from the zone": row(
         default("10.0.2.9", "10.0.1.10") + " 10.0.2.9 203.0.113.5",
@@ -302,17 +303,17 @@ ODDITIES = {
     "an interface that forwards: the far end is the packet's, not the next hop": row(
         default("10.0.1.10", "10.0.2.9") + " 10.0.1.10 203.0.113.9", OUT, formats=(PACKET,)
     ),
-    "a packet address that is none": row(
+    "a packet address that is not valid": row(
         default("10.0.1.10", "203.0.113.5") + " 10.0.1.10 nowhere", "malformed", formats=(PACKET,)
     ),
 }
 
 
-@pytest.mark.parametrize("claim", [*VERSIONS, *ODDITIES])
-def test_what_a_record_comes_to(claim: str) -> None:
-    """The last line of the row has the outcome, or the subnet, direction and peer, that its claim says."""
-    lines, expected, formats, stream, group, inventory = {**VERSIONS, **ODDITIES}[claim]
-    fields = {"logStream": stream, "logGroup": group}
+@pytest.mark.parametrize("claim", [*VERSIONS, *PECULIARITIES])
+def test_the_outcome_of_a_record(claim: str) -> None:
+    """The last line of a row has the outcome, or the subnet, direction and peer, of its claim."""
+    lines, expected, formats, log_stream, log_group, inventory = {**VERSIONS, **PECULIARITIES}[claim]
+    fields = {"logStream": log_stream, "logGroup": log_group}
 
     delta, _ = counted(envelope(*lines, **fields), inventory=inventory, formats=formats)
 

@@ -13,7 +13,8 @@ import re
 import subprocess
 import sys
 
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT, FIELDS
+from kcl_flowlog.counting.fields import FIELDS
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from tests.support.builders import GOOD, NODATA, SKIPDATA, envelope, line
 from tests.support.paths import ROOT
 

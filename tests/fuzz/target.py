@@ -15,28 +15,25 @@ from collections.abc import Callable
 import atheris
 
 with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=False):
-    from kcl_flowlog.counting.attribution import PEERS, Attributor
+    from kcl_flowlog.counting.attribution import Attributor
     from kcl_flowlog.counting.delta import Delta
     from kcl_flowlog.counting.duplicates import Window
     from kcl_flowlog.counting.envelope import LogEvent
-    from kcl_flowlog.counting.flow_record import (
-        ACTIONS,
-        DEFAULT_FORMAT,
-        DIRECTIONS,
-        FIELDS,
-        OTHER_PROTOCOL,
-        PROTOCOL_NAMES,
-    )
+    from kcl_flowlog.counting.fields import FIELDS
+    from kcl_flowlog.counting.flow_record import ACTIONS, DIRECTIONS, OTHER_PROTOCOL, PROTOCOL_NAMES
     from kcl_flowlog.counting.formats import Formats
+    from kcl_flowlog.counting.inventory_index import Index
+    from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
     from kcl_flowlog.counting.log_stream import LogStream
     from kcl_flowlog.counting.payload import Denial, PayloadCounter
-    from kcl_flowlog.counting.subnets import FlowLog, Index, Inventory
+    from kcl_flowlog.counting.peers import PEERS
+    from kcl_flowlog.counting.subnets import FlowLog, Inventory
     from kcl_flowlog.errors import ConfigError
     from kcl_flowlog.processor.denials import denial_line
     from kcl_flowlog.replay import inputs
     from kcl_flowlog.replay.counter import ItemCounter
     from tests.support.balance import imbalances_of
-    from tests.support.builders import INVENTORY, NOW, SOURCE
+    from tests.support.builders import INVENTORY, NOW, ORIGIN
 
 LIMIT = 1_000_000
 # The base64 of 4,096 bytes, with some room.
@@ -53,7 +50,7 @@ WORLD = Inventory(
     tuple(FlowLog(f"fl-{n}", "vpc-1", "group", text) for n, text in enumerate(FORMATS)),
 )
 INDEX = Index(WORLD)
-STREAM = LogStream("123456789010", "group", "eni-a-all")
+LOG_STREAM = LogStream("123456789010", "group", "eni-a-all")
 
 
 def write_denial(denial: Denial) -> None:
@@ -93,7 +90,7 @@ def payloads(data: bytes) -> None:
     """Count a payload; its first byte selects the encoding of the rest."""
     delta = Delta()
     made = counter()
-    made.count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", SOURCE, NOW, delta)
+    made.count(WRAPS[data[0] % len(WRAPS)](data[1:]) if data else b"", ORIGIN, NOW, delta)
     made.finish(NOW, delta)
     check(delta, payloads_in=1)
 
@@ -103,7 +100,7 @@ def lines(data: bytes) -> None:
     messages = data.replace(b"\0", b" ").decode(errors="replace").split("\n")
     delta = Delta()
     made = counter()
-    made.count_events(STREAM, [LogEvent(message) for message in messages], SOURCE, NOW, delta)
+    made.count_events(LOG_STREAM, [LogEvent(message) for message in messages], ORIGIN, NOW, delta)
     made.finish(NOW, delta)
     check(delta, events_in=len(messages))
 

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.counting.delta import DeadLetter, Snapshot
+from kcl_flowlog.counting.dead_letter import DeadLetter
+from kcl_flowlog.counting.delta import Snapshot
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.launcher.dead_letters import write_dead_letters
 

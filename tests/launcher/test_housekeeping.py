@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.counting.delta import DeadLetter, Snapshot, Traffic
+from kcl_flowlog.counting.dead_letter import DeadLetter
+from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.housekeeping import Every, Housekeeping

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from kcl_flowlog.counting.envelope import LARGEST_RECORD
+from kcl_flowlog.counting.unpacking import LARGEST_RECORD
 from kcl_flowlog.replay.content import lines, open_content, put_back
 
 MEGABYTE = 1024 * 1024

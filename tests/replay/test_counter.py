@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kcl_flowlog.counting.envelope import LogEvent
-from kcl_flowlog.counting.log_stream import NOWHERE
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.replay.items import Events, Payload, Unreadable
 from kcl_flowlog.replay.report import make_report
 from tests.support.builders import GOOD, envelope
@@ -66,8 +66,8 @@ def test_the_format_of_a_file_applies_to_its_own_lines_only() -> None:
     counter = item_counter(formats=("${interface-id} ${srcaddr} ${dstaddr} ${bytes}",))
     own, configured = "700 eni-a 10.0.1.10 8.8.8.8", "eni-a 10.0.1.10 8.8.8.8 50"
 
-    counter.count(Events(NOWHERE, [LogEvent(own)], "${bytes} ${interface-id} ${srcaddr} ${dstaddr}"))
-    counter.count(Events(NOWHERE, [LogEvent(configured)]))
+    counter.count(Events(NO_LOG_STREAM, [LogEvent(own)], "${bytes} ${interface-id} ${srcaddr} ${dstaddr}"))
+    counter.count(Events(NO_LOG_STREAM, [LogEvent(configured)]))
     counter.finish()
 
     report = make_report(counter.delta)

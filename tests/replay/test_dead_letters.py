@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.subnets import FlowLog
 from kcl_flowlog.replay.dead_letters import holds_dead_letters
 from tests.support.builders import GOOD, INVENTORY, counted, envelope, labelled, line

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from kcl_flowlog.counting.envelope import MOST_ENVELOPES
+from kcl_flowlog.counting.envelope import MAX_ENVELOPES
 from kcl_flowlog.replay.envelopes import split_objects
 from tests.support.builders import GOOD, NODATA, envelope
 from tests.support.replay import imbalances_in, nonzero, replay
@@ -44,16 +44,16 @@ FILES: dict[str, tuple[bytes, dict[str, int], dict[str, int]]] = {
         {"plain": 1, "duplicate": 1},
     ),
     "as many envelopes as a payload may hold": (
-        gzip.compress(b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(MOST_ENVELOPES))),
-        {"counted": MOST_ENVELOPES},
+        gzip.compress(b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(MAX_ENVELOPES))),
+        {"counted": MAX_ENVELOPES},
         {"data": 1},
     ),
     "more envelopes than a payload may hold": (
         gzip.compress(
-            b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(MOST_ENVELOPES + 1))
+            b"".join(gzip.decompress(envelope(GOOD, logStream=f"eni-a-{n}")) for n in range(MAX_ENVELOPES + 1))
         ),
-        {"counted": MOST_ENVELOPES + 1},
-        {"data": MOST_ENVELOPES + 1},
+        {"counted": MAX_ENVELOPES + 1},
+        {"data": MAX_ENVELOPES + 1},
     ),
     "small when compressed, large when not": (
         gzip.compress(b"".join(WIDE % n for n in range(1100))),

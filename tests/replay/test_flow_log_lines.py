@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from kcl_flowlog.counting.flow_record import DEFAULT_FORMAT
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from tests.support.builders import GOOD
 from tests.support.replay import LINES, imbalances_in, nonzero, replay
 

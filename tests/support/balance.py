@@ -1,4 +1,4 @@
-"""The accounting identity of docs/accounting.md, for whatever has counted: a delta, a report or a metrics page."""
+"""The accounting identity of docs/accounting.md, for the counts of a delta, a report or a metrics page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def imbalances(
     events_in: int | None = None,
     payloads_in: int | None = None,
 ) -> list[str]:
-    """Return what does not add up; where it is known what came in, that has to be all there, too."""
+    """Return what does not add up; `events_in` and `payloads_in` are what came in, if known."""
     of_payloads = sum(number for reason, number in malformed.items() if reason.startswith(PAYLOAD_PREFIX))
     of_events = sum(malformed.values()) - of_payloads
     bad_payloads = payloads.get(MALFORMED, 0) + payloads.get(PARTIAL, 0)

@@ -10,11 +10,13 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.payload import Denial, PayloadCounter, PayloadOrigin
-from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.counting.subnets import Index, Interface, Inventory, Subnet
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.payload import Denial, PayloadCounter
+from kcl_flowlog.counting.positions import PayloadOrigin, Position
+from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.counting.waiting import WaitingRecords
 
-SOURCE = PayloadOrigin("shardId-000000000000", Position("1"))
+ORIGIN = PayloadOrigin("shardId-000000000000", Position("1"))
 NOW = 1_700_000_100.0
 
 # Two VPCs with the same blocks, two zones, IPv6, and a secondary address.
@@ -37,7 +39,7 @@ INVENTORY = Inventory(
 
 
 def line(source: str, target: str, interface: str = "eni-a", action: str = "ACCEPT", **fields: Any) -> str:
-    """Return a line in the default format."""
+    """Return a line in the default format; `fields` are named as in the format, but `log-status` is `status`."""
     values = {
         "protocol": 6,
         "packets": 10,
@@ -62,9 +64,9 @@ SKIPDATA = "2 123456789010 eni-a - - - - - - - 1700000000 1700000060 - SKIPDATA"
 
 
 def envelope(*messages: Any, **fields: Any) -> bytes:
-    """Return a gzip'd envelope; a message that is no text becomes an odd event."""
+    """Return a gzip'd envelope with an event for each message, a text or other JSON; `fields` replace keys."""
     events = [{"id": str(number), "timestamp": 0, "message": message} for number, message in enumerate(messages)]
-    made = {
+    content = {
         "messageType": "DATA_MESSAGE",
         "owner": "123456789010",
         "logGroup": "flow-logs",
@@ -73,7 +75,7 @@ def envelope(*messages: Any, **fields: Any) -> bytes:
         "logEvents": events,
         **fields,
     }
-    return gzip.compress(json.dumps(made).encode())
+    return gzip.compress(json.dumps(content).encode())
 
 
 def counted(
@@ -82,19 +84,28 @@ def counted(
     limit: int = 1_000_000,
     formats: tuple[str, ...] = (),
     window: Window | None = None,
+    waiting: WaitingRecords | None = None,
 ) -> tuple[Delta, list[Denial]]:
-    """Return what some payloads add up to, and the denials in them."""
+    """Count payloads at `NOW`; return their delta and their denials."""
     denials: list[Denial] = []
     counter = PayloadCounter(
-        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window
+        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window, waiting
     )
     delta = Delta()
     for payload in payloads:
-        counter.count(payload, SOURCE, NOW, delta)
+        counter.count(payload, ORIGIN, NOW, delta)
     counter.finish(NOW, delta)
     return delta, denials
 
 
+def counter_for(
+    inventory: Inventory = INVENTORY, *formats: str, waiting: WaitingRecords | None = None
+) -> PayloadCounter:
+    """Return a counter without denials and window; `formats` are values of --flow-log-format."""
+    attributor = Attributor(Index(inventory))
+    return PayloadCounter(Formats(formats), attributor, frozenset(), 1_000_000, waiting=waiting)
+
+
 def labelled(delta: Delta, count: str) -> dict[str, int]:
-    """Return one of the delta's counts by label."""
+    """Return a count of the delta by label."""
     return {label: number for (name, label), number in delta.counts.items() if name == count}

@@ -11,8 +11,9 @@ import pyarrow
 from pyarrow import parquet
 
 from kcl_flowlog.counting.attribution import Attributor
-from kcl_flowlog.counting.delta import DeadLetter
-from kcl_flowlog.counting.subnets import Index, Inventory
+from kcl_flowlog.counting.dead_letter import DeadLetter
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.replay.counter import ItemCounter
 from kcl_flowlog.replay.inputs import read_items
 from kcl_flowlog.replay.report import Report, make_report

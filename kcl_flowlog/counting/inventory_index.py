@@ -1,0 +1,115 @@
+"""The inventory, indexed for lookups.
+
+Finds an interface or a subnet by id, the subnet of an address as seen from a
+VPC, the subnets that an interface may be in, and the flow logs of a log
+stream. Each answer is certain, or is all that is possible; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kcl_flowlog.counting import known_interface
+from kcl_flowlog.counting.bounded_cache import BoundedCache
+from kcl_flowlog.counting.fields import NO_VALUE
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.prefixes import Prefixes
+from kcl_flowlog.counting.subnets import FlowLog, Inventory, Subnet
+
+# The sender names the owner of a log group, so there could be any number of them.
+_MAX_SCOPES = 4096
+
+
+class Scope(NamedTuple):
+    """The VPCs and subnets whose traffic a log group records."""
+
+    vpc_ids: frozenset[str]
+    subnet_ids: frozenset[str]
+
+    def includes(self, subnet: Subnet) -> bool:
+        """Tell whether the log group records the traffic of a subnet, or of an interface in it."""
+        return subnet.vpc_id in self.vpc_ids or subnet.subnet_id in self.subnet_ids
+
+
+class Index:
+    """An inventory, indexed for lookups."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.subnets = {subnet.subnet_id: subnet for subnet in inventory.subnets}
+        self.interfaces = {
+            interface.interface_id: known_interface.from_inventory(interface) for interface in inventory.interfaces
+        }
+        self.lists_interfaces = all(source.interfaces_listed for source in inventory.sources)
+        self._vpcs: dict[str, Prefixes[Subnet]] = {}
+        for subnet in inventory.subnets:
+            networks = self._vpcs.setdefault(subnet.vpc_id, Prefixes())
+            for cidr in subnet.cidrs:
+                networks.add(cidr, subnet)
+        self._flow_logs: dict[str, list[FlowLog]] = {}
+        for flow_log in inventory.flow_logs:
+            self._flow_logs.setdefault(flow_log.log_group, []).append(flow_log)
+        self._scopes: BoundedCache[LogStream, Scope] = BoundedCache(self._find_scope, _MAX_SCOPES)
+
+    def find_in_vpc(self, packed: bytes, vpc_id: str) -> Subnet | None:
+        """Return the subnet of an address in a VPC, or None."""
+        networks = self._vpcs.get(vpc_id)
+        return None if networks is None else networks.find(packed)
+
+    def find_subnet(self, packed: bytes, vpc_id: str) -> Subnet | None:
+        """Return the subnet of an address as seen from a VPC.
+
+        The VPC itself comes first. Other VPCs come next, as the address may be
+        in a peered VPC; if several of them use it, the answer is None.
+        """
+        return self.find_in_vpc(packed, vpc_id) or _only(self._find_in_all_vpcs(packed))
+
+    def possible_subnets(self, packed: bytes, vpc_id: str, log_stream: LogStream) -> list[Subnet]:
+        """Return the subnets that an interface with this address may be in.
+
+        They are in its VPC, if that is known, else in what the log group of its
+        log stream records. Several VPCs may use the address.
+        """
+        if vpc_id != NO_VALUE:
+            subnet = self.find_in_vpc(packed, vpc_id)
+            return [] if subnet is None else [subnet]
+        subnets = self._find_in_all_vpcs(packed)
+        scope = self._scope_of(log_stream)
+        return subnets if scope is None else [subnet for subnet in subnets if scope.includes(subnet)]
+
+    def flow_logs_of(self, log_stream: LogStream) -> list[FlowLog]:
+        """Return the flow logs that may have written the lines of a log stream.
+
+        These are the flow logs of its log group; of these, those in the account
+        of the log group, if any; of these, those that cover its interface, if
+        any does.
+        """
+        flow_logs = self._flow_logs.get(log_stream.log_group, [])
+        flow_logs = [flow_log for flow_log in flow_logs if flow_log.account_id in ("", log_stream.owner)] or flow_logs
+        interface = self.interfaces.get(log_stream.interface_id)
+        if interface is None:
+            return flow_logs
+        resources = (log_stream.interface_id, interface.subnet_id, interface.vpc_id)
+        return [flow_log for flow_log in flow_logs if flow_log.resource_id in resources] or flow_logs
+
+    def knows_scope_of(self, log_stream: LogStream) -> bool:
+        """Tell whether EC2 said what the log group records, or listed no flow log at all."""
+        return not self._flow_logs or self._scope_of(log_stream) is not None
+
+    def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:
+        return [subnet for networks in self._vpcs.values() if (subnet := networks.find(packed)) is not None]
+
+    def _scope_of(self, log_stream: LogStream) -> Scope | None:
+        """Return what a log group records, None if EC2 named no flow log of it."""
+        if log_stream.log_group not in self._flow_logs:
+            return None
+        return self._scopes[log_stream._replace(name="")]
+
+    def _find_scope(self, log_group: LogStream) -> Scope:
+        resources = frozenset(flow_log.resource_id for flow_log in self.flow_logs_of(log_group))
+        subnets = frozenset(self.interfaces[name].subnet_id for name in resources if name in self.interfaces)
+        return Scope(resources, resources | subnets)
+
+
+def _only(subnets: list[Subnet]) -> Subnet | None:
+    """Return the only subnet of a list, or None."""
+    return subnets[0] if len(subnets) == 1 else None

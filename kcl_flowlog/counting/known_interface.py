@@ -1,0 +1,48 @@
+"""A network interface whose subnet is known, and the direction of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kcl_flowlog.counting.prefixes import Prefixes, pack
+from kcl_flowlog.counting.subnets import Interface
+
+INGRESS = "ingress"
+EGRESS = "egress"
+UNKNOWN = "unknown"
+
+
+class KnownInterface:
+    """The subnet, VPC, packed addresses and delegated prefixes of an interface."""
+
+    __slots__ = ("_prefixes", "addresses", "subnet_id", "vpc_id")
+
+    def __init__(
+        self, subnet_id: str, vpc_id: str, addresses: Iterable[bytes], prefixes: Prefixes[bool] | None = None
+    ) -> None:
+        self.subnet_id = subnet_id
+        self.vpc_id = vpc_id
+        self.addresses = frozenset(addresses)
+        self._prefixes = prefixes
+
+    def direction(self, source: bytes | None, destination: bytes | None) -> str:
+        """Return the direction of a record by its packed addresses, None if missing.
+
+        `UNKNOWN` if both addresses or neither are the interface's.
+        """
+        is_egress, is_ingress = source in self.addresses, destination in self.addresses
+        if is_egress == is_ingress and self._prefixes is not None:
+            is_egress, is_ingress = self._is_delegated(source), self._is_delegated(destination)
+        if is_egress == is_ingress:
+            return UNKNOWN
+        return EGRESS if is_egress else INGRESS
+
+    def _is_delegated(self, address: bytes | None) -> bool:
+        return self._prefixes is not None and address is not None and self._prefixes.find(address) is not None
+
+
+def from_inventory(interface: Interface) -> KnownInterface:
+    """Return an interface of the inventory; addresses that are not valid are left out."""
+    packed = [address for address in map(pack, interface.addresses) if address is not None]
+    prefixes = Prefixes([(prefix, True) for prefix in interface.prefixes]) if interface.prefixes else None
+    return KnownInterface(interface.subnet_id, interface.vpc_id, packed, prefixes)

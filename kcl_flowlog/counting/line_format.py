@@ -1,0 +1,73 @@
+"""One flow log format, compiled, and how it reads a line.
+
+A line does not name its format; `kcl_flowlog.counting.formats` chooses one.
+A line that does not fit raises `Malformed`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from operator import itemgetter
+
+from kcl_flowlog.counting.fields import FIELDS, KINDS, NO_VALUE
+from kcl_flowlog.counting.flow_record import USED_FIELDS, FlowRecord, record_from_words
+from kcl_flowlog.errors import ConfigError, Malformed
+
+DEFAULT_FORMAT = " ".join(f"${{{name}}}" for name, field in FIELDS.items() if field.version == 2)
+
+
+class LineFormat:
+    """A flow log format: `LineFormat("${version} ${interface-id} …").parse(line)`.
+
+    A field of an unknown name takes its place in the line and is not read.
+    Raises `ConfigError` if the text is not a valid format.
+    """
+
+    def __init__(self, text: str = DEFAULT_FORMAT) -> None:
+        self.text = text
+        self.fields = _field_names(text)
+        self._has_addresses = "srcaddr" in self.fields and "dstaddr" in self.fields
+        # A used field that the format lacks is picked from behind the line's words, where `read` puts a `-`.
+        places = [self.fields.index(name) if name in self.fields else len(self.fields) for name in USED_FIELDS]
+        self._pick = itemgetter(*places)
+        self._kinds = [KINDS[FIELDS[name].kind if name in FIELDS else "text"] for name in self.fields]
+
+    @property
+    def unknown_fields(self) -> list[str]:
+        """The fields that `FIELDS` does not have."""
+        return [name for name in self.fields if name not in FIELDS]
+
+    def parse(self, line: str) -> FlowRecord:
+        """Return the record of a line. Raises `Malformed`."""
+        words = line.split()
+        if len(words) != len(self.fields):
+            raise Malformed("field_count")
+        return self.read(words)
+
+    def read(self, words: list[str]) -> FlowRecord:
+        """Return the record of a line's words, as many as the format has fields. Raises `Malformed`."""
+        return record_from_words(self._pick([*words, NO_VALUE]), self._has_addresses)
+
+    def fits(self, words: list[str]) -> bool:
+        """Tell whether each word looks like a value of its field."""
+        return len(words) == len(self._kinds) and all(map(_is_value, self._kinds, words))
+
+
+def _is_value(matches: Callable[[str], object], word: str) -> bool:
+    return word == NO_VALUE or bool(matches(word))
+
+
+def _field_names(text: str) -> tuple[str, ...]:
+    words = text.split()
+    if not words:
+        raise ConfigError("--flow-log-format is empty; give it as AWS shows it: '${version} ${interface-id} …'.")
+    names: list[str] = []
+    for word in words:
+        match = re.fullmatch(r"\$\{([a-z0-9-]+)\}", word)
+        if match is None:
+            raise ConfigError(f"--flow-log-format: {word!r} is not of the form ${{field-name}}.")
+        if match[1] in names:
+            raise ConfigError(f"--flow-log-format names {match[1]!r} twice.")
+        names.append(match[1])
+    return tuple(names)

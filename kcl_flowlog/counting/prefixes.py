@@ -1,0 +1,51 @@
+"""Networks with values, and the longest of them that holds an address."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def pack(address: str) -> bytes | None:
+    """Return the 4 or 16 bytes of an address, or None if the text is not an address.
+
+    Addresses are compared in this form, as IPv6 has many spellings.
+    """
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except (OSError, ValueError):
+        return None
+
+
+class Prefixes(Generic[T]):
+    """Networks, each with a value, looked up by longest prefix."""
+
+    def __init__(self, networks: Iterable[tuple[str, T]] = ()) -> None:
+        # Packed length → host bits → network → value. Few host bits come first: they are the longest prefixes.
+        self._by_size: dict[int, dict[int, dict[int, T]]] = {4: {}, 16: {}}
+        for cidr, value in networks:
+            self.add(cidr, value)
+
+    def add(self, cidr: str, value: T) -> None:
+        """Give the addresses of `cidr` a value."""
+        network = ipaddress.ip_network(cidr, strict=False)
+        size = network.max_prefixlen // 8
+        shift = network.max_prefixlen - network.prefixlen
+        by_shift = self._by_size[size]
+        if shift not in by_shift:
+            by_shift[shift] = {}
+            self._by_size[size] = dict(sorted(by_shift.items()))
+        self._by_size[size][shift][int(network.network_address) >> shift] = value
+
+    def find(self, packed: bytes) -> T | None:
+        """Return the value of the longest network that holds a packed address, or None."""
+        number = int.from_bytes(packed, "big")
+        for shift, networks in self._by_size[len(packed)].items():
+            value = networks.get(number >> shift)
+            if value is not None:
+                return value
+        return None

@@ -1,0 +1,100 @@
+"""A Kinesis payload, unpacked to text: gzip, base64 or neither around it.
+
+CloudWatch Logs sends a single gzip member. Payloads of other senders are
+unpacked as well: several members, base64, or no compression. Takes no more
+memory than a small multiple of the limit, whatever the payload. Data that
+can't be unpacked is `Malformed` with a `payload_…` reason; the members before
+it are not lost.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import pybase64
+from isal import isal_zlib
+
+from kcl_flowlog.errors import Malformed
+
+_GZIP_WINDOW = 16 + isal_zlib.MAX_WBITS
+GZIP_MAGIC = b"\x1f\x8b"
+LARGEST_RECORD = 10 * 1024 * 1024
+"""Kinesis accepts no larger record, in bytes."""
+JSON_SPACE = b" \t\r\n"
+
+# Each further member copies the rest of the payload, so a crafted payload must not have many.
+_MAX_MEMBERS = 64
+
+GZIP: Final = "gzip"
+PLAIN: Final = "plain"
+BASE64: Final = "base64"
+
+
+class UnreadablePart(NamedTuple):
+    """A part of a payload that can't be read, with the reason that it would have as a whole payload."""
+
+    reason: str
+    data: bytes
+
+
+class Unpacked(NamedTuple):
+    """The text of a payload. `form` is `GZIP`, `PLAIN` or `BASE64`; `unreadable` is what could not be inflated."""
+
+    form: str
+    text: bytes
+    unreadable: list[UnreadablePart]
+
+
+def unpack(payload: bytes, limit: int) -> Unpacked:
+    """Return the text of a payload, at most `limit` bytes. Raises `Malformed` if there is no text."""
+    if payload.startswith(GZIP_MAGIC):
+        return Unpacked(GZIP, *_inflate(payload, limit))
+    if _looks_like_json(payload):
+        return Unpacked(PLAIN, _check_size(payload, limit), [])
+    try:
+        decoded = pybase64.b64decode(payload.strip(JSON_SPACE), validate=True)
+    except ValueError:
+        raise Malformed("payload_encoding") from None
+    if decoded.startswith(GZIP_MAGIC):
+        return Unpacked(BASE64, *_inflate(decoded, limit))
+    if _looks_like_json(decoded):
+        return Unpacked(BASE64, _check_size(decoded, limit), [])
+    raise Malformed("payload_encoding")
+
+
+def _looks_like_json(data: bytes) -> bool:
+    return data.lstrip(JSON_SPACE).startswith(b"{")
+
+
+def _check_size(text: bytes, limit: int) -> bytes:
+    if len(text) > limit:
+        raise Malformed("payload_too_large")
+    return text
+
+
+def _inflate(data: bytes, limit: int) -> tuple[bytes, list[UnreadablePart]]:
+    """Return the text of the gzip members of `data`, and the rest from the first damaged member on.
+
+    Raises `Malformed` if the first member is damaged, or if all together are too large.
+    """
+    texts: list[bytes] = []
+    room = limit
+    for _ in range(_MAX_MEMBERS):
+        inflater = isal_zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            text = inflater.decompress(data, room + 1)
+        except isal_zlib.IsalError:  # type: ignore[misc] # its stub calls the class a value
+            text = None
+        if text is not None and len(text) > room:
+            raise Malformed("payload_too_large")
+        if text is None or not inflater.eof:
+            if not texts:
+                raise Malformed("payload_damaged")
+            reason = "payload_damaged" if data.startswith(GZIP_MAGIC) else "payload_encoding"
+            return b"".join(texts), [UnreadablePart(reason, data)]
+        texts.append(text)
+        room -= len(text)
+        data = inflater.unused_data
+        if not data:
+            return texts[0] if len(texts) == 1 else b"".join(texts), []
+    raise Malformed("payload_too_large")

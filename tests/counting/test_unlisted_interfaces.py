@@ -1,0 +1,198 @@
+"""Interfaces that the inventory lacks: where their records are counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.subnets import Inventory, Source, Subnet
+from tests.support.builders import INVENTORY, line
+
+PLAIN = LineFormat()
+
+NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, ())
+
+# A single VPC, so that no other VPC has its addresses.
+ALONE = Inventory(1.0, INVENTORY.subnets[:3], ())
+
+
+def place(
+    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: LineFormat = PLAIN
+) -> Place | None:
+    """Return the place of a line, the only line of its interface."""
+    attributor = Attributor(Index(inventory))
+    record = line_format.parse(text)
+    recorded_in = LogStream("", "", log_stream)
+    attributor.learn([record], recorded_in)
+    return attributor.locate(record, recorded_in)
+
+
+def test_an_unlisted_interface_is_known_by_what_its_records_have_in_common() -> None:
+    """Two records with two peers leave one address that can be its own."""
+    attributor = Attributor(Index(ALONE))
+    records = [PLAIN.parse(line("10.0.1.9", other, "eni-new")) for other in ("10.0.2.1", "10.0.3.1")]
+
+    attributor.learn(records, NO_LOG_STREAM)
+
+    assert [("subnet-a", "egress", "same_zone"), ("subnet-a", "egress", "cross_zone")] == [
+        attributor.locate(record, NO_LOG_STREAM) for record in records
+    ]
+
+
+def test_the_peer_of_an_unlisted_interface_is_seen_from_its_vpc() -> None:
+    """Two VPCs have the address of the peer, but the interface is in one of them."""
+    attributor = Attributor(Index(NO_INTERFACES))
+    records = [PLAIN.parse(line("10.0.3.9", other, "eni-new")) for other in ("10.0.1.77", "8.8.8.8")]
+
+    attributor.learn(records, NO_LOG_STREAM)
+
+    assert ("subnet-c", "egress", "cross_zone") == attributor.locate(records[0], NO_LOG_STREAM)
+
+
+def test_unlisted_interfaces_are_told_apart() -> None:
+    """Each is found by its own records, and again after the other."""
+    attributor = Attributor(Index(ALONE))
+    first, second = (
+        PLAIN.parse(line(own, "8.8.8.8", name)) for own, name in (("10.0.1.9", "eni-1"), ("10.0.2.9", "eni-2"))
+    )
+
+    attributor.learn([first, second], NO_LOG_STREAM)
+
+    found = [attributor.locate(record, NO_LOG_STREAM) for record in (first, second, first)]
+    assert ["subnet-a", "subnet-b", "subnet-a"] == [each.subnet_id for each in found if each is not None]
+
+
+def test_one_record_is_enough_if_only_one_end_is_in_a_subnet() -> None:
+    """Of an address in a known subnet and an address outside, the first is the interface's."""
+    assert ("subnet-a", "ingress", "internet") == place(line("8.8.8.8", "10.0.1.9", "eni-new"), ALONE)
+
+
+def test_an_undecided_pair_in_the_own_subnet_tells_no_direction() -> None:
+    """IPv6 tells the subnet; of two IPv4 addresses in it either may be the interface's."""
+    attributor = Attributor(Index(INVENTORY))
+    six = [PLAIN.parse(line("2001:db8:1:a::77", other, "eni-new")) for other in ("2600::1", "2600::2")]
+    pair = PLAIN.parse(line("10.0.1.77", "10.0.1.88", "eni-new"))
+    single = PLAIN.parse(line("10.0.1.77", "-", "eni-new"))
+
+    attributor.learn([*six, pair, single], NO_LOG_STREAM)
+
+    assert [("subnet-a", "unknown", "unknown")] * 2 == [
+        attributor.locate(record, NO_LOG_STREAM) for record in (pair, single)
+    ]
+
+
+def test_the_end_in_the_own_subnet_is_the_own_address() -> None:
+    """IPv6 tells the subnet, and only one of two IPv4 addresses is in it."""
+    attributor = Attributor(Index(INVENTORY))
+    six = [PLAIN.parse(line("2001:db8:1:a::77", other, "eni-new")) for other in ("2600::1", "2600::2")]
+    four = PLAIN.parse(line("10.0.2.88", "10.0.1.77", "eni-new"))
+
+    attributor.learn([*six, four], NO_LOG_STREAM)
+
+    assert ("subnet-a", "ingress", "same_zone") == attributor.locate(four, NO_LOG_STREAM)
+
+
+@pytest.mark.parametrize(
+    ("text", "inventory"),
+    [
+        (line("10.0.1.9", "10.0.2.9", "eni-new"), ALONE),
+        (line("10.0.1.9", "8.8.8.8", "eni-new"), NO_INTERFACES),
+        (line("198.51.100.1", "198.51.100.2", "eni-new"), ALONE),
+        (line("-", "-", "-"), INVENTORY),
+        (line("10.0.1.77", "10.0.2.10", "eni-0"), INVENTORY),
+        (line("10.0.2.10", "10.0.1.77", "eni-0"), INVENTORY),
+    ],
+    ids=[
+        "both ends in the VPC",
+        "two VPCs use the address",
+        "no end in the VPC",
+        "no end and no interface",
+        "an end that several VPCs have may be the own address",
+        "in either direction",
+    ],
+)
+def test_a_record_without_evidence_is_unattributed(text: str, inventory: Inventory) -> None:
+    """A guess would be a wrong figure."""
+    assert None is place(text, inventory)
+
+
+def test_a_newer_inventory_counts_for_unlisted_interfaces_too() -> None:
+    """What was learned of their addresses stays, and finds the new subnet."""
+    attributor = Attributor(Index(ALONE))
+    records = [PLAIN.parse(line("10.0.5.9", other, "eni-new")) for other in ("8.8.8.8", "9.9.9.9")]
+    attributor.learn(records, NO_LOG_STREAM)
+    assert None is attributor.locate(records[0], NO_LOG_STREAM)
+
+    attributor.use(Index(Inventory(2.0, (*ALONE.subnets, Subnet("subnet-n", "vpc-1", "az1", "10.0.5.0/24")))))
+
+    assert ("subnet-n", "egress", "internet") == attributor.locate(records[0], NO_LOG_STREAM)
+
+
+def test_learning_tells_whether_anything_is_new() -> None:
+    """Listed interfaces, records without an interface, and bad addresses tell nothing, but don't hide what follows."""
+    attributor = Attributor(Index(ALONE))
+    useless = [
+        PLAIN.parse(line("10.0.1.9", "bad", "eni-new")),
+        PLAIN.parse(line("10.0.1.9", "8.8.8.8", "-")),
+    ]
+    first = PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-new"))
+    second = PLAIN.parse(line("10.0.1.9", "9.9.9.9", "eni-new"))
+
+    learned = [attributor.learn(records, NO_LOG_STREAM) for records in ([], useless, [*useless, first], [first])]
+    assert [False, False, True, False] == learned
+    assert attributor.learn([second, first], NO_LOG_STREAM)
+    assert not attributor.learn([second], NO_LOG_STREAM)
+
+
+def test_listed_interfaces_are_not_learned() -> None:
+    """The inventory knows their addresses; an unlisted interface behind them is learned."""
+    attributor = Attributor(Index(INVENTORY))
+    listed = PLAIN.parse(line("10.0.1.10", "8.8.8.8", "eni-a"))
+    unlisted = PLAIN.parse(line("10.0.3.9", "8.8.8.8", "eni-new"))
+
+    assert not attributor.learn([listed], NO_LOG_STREAM)
+    assert attributor.learn([listed, unlisted], NO_LOG_STREAM)
+    assert {"eni-new"} == attributor.unknown_interfaces
+
+
+def test_only_an_unlisted_interface_with_two_candidates_is_undecided() -> None:
+    """Not before its first record, not after a second peer, and not once it is listed."""
+    attributor = Attributor(Index(NO_INTERFACES))
+    record = PLAIN.parse(line("10.0.1.10", "10.0.2.10", "eni-a"))
+    assert not attributor.is_undecided(record, NO_LOG_STREAM)
+
+    attributor.learn([record], NO_LOG_STREAM)
+    assert attributor.is_undecided(record, NO_LOG_STREAM)
+
+    attributor.use(Index(INVENTORY))
+    assert not attributor.is_undecided(record, NO_LOG_STREAM)
+
+    attributor.use(Index(NO_INTERFACES))
+    attributor.learn([PLAIN.parse(line("10.0.1.10", "10.0.3.10", "eni-a"))], NO_LOG_STREAM)
+    assert not attributor.is_undecided(record, NO_LOG_STREAM)
+
+
+def test_an_interface_asks_for_one_early_refresh() -> None:
+    """An interface that no refresh can bring must not ask again with every record."""
+    attributor = Attributor(Index(INVENTORY))
+    record = PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-new"))
+    attributor.learn([record, record], NO_LOG_STREAM)
+    assert {"eni-new"} == attributor.unknown_interfaces
+
+    attributor.unknown_interfaces.clear()
+    attributor.use(Index(INVENTORY))
+    attributor.learn([record], NO_LOG_STREAM)
+
+    assert set() == attributor.unknown_interfaces
+
+
+def test_no_interface_asks_for_a_refresh_if_none_can_be_listed() -> None:
+    """EC2 does not permit listing interfaces, so a refresh would not bring any."""
+    attributor = Attributor(Index(Inventory(1.0, sources=(Source("here", interfaces_listed=False),))))
+
+    attributor.learn([PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-new"))], NO_LOG_STREAM)
+
+    assert set() == attributor.unknown_interfaces
