@@ -67,7 +67,7 @@ class Source(msgspec.Struct, frozen=True):
     """One account and region that the inventory is read from.
 
     `key` identifies it for good. `taken_at` is the time of the last successful
-    read in Unix seconds, 0 if there was none. `interfaces_listed` and
+    read in Unix seconds, 0 if it never was. `interfaces_listed` and
     `flow_logs_listed` are False if EC2 does not permit listing them.
     """
 

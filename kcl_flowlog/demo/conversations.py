@@ -89,7 +89,7 @@ class Conversations:
         )
 
     def _inside(self, client: Interface, is_wanted: Callable[[Interface], bool], rejected_at: str = "") -> list[Flow]:
-        """Return a conversation with an interface that `is_wanted` accepts, or no flows if there is none."""
+        """Return a conversation with an interface that `is_wanted` accepts, or no flows if no interface is accepted."""
         others = [other for other in self._busy if other != client and is_wanted(other)]
         if not others:
             return []

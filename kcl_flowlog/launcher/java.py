@@ -75,7 +75,10 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _version_of(command: str) -> str | None:
     try:
-        result = subprocess.run([command, "-version"], capture_output=True, timeout=_VERSION_TIMEOUT, check=False)
+        # In another session, so that a Ctrl-C at the terminal does not make it look like a Java that fails.
+        result = subprocess.run(
+            [command, "-version"], capture_output=True, timeout=_VERSION_TIMEOUT, check=False, start_new_session=True
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(r'version "([^"]+)"', result.stderr.decode("utf-8", "replace"))

@@ -64,6 +64,18 @@ def test_an_older_java_is_refused(runtime: Runtime, version: str) -> None:
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_ctrl_c_does_not_reach_java(tmp_path: Path) -> None:
+    """It runs in another session, which its sixth field in /proc tells."""
+    command = tmp_path / "java"
+    command.write_text("#!/bin/sh\nread _ _ _ _ _ session _ < /proc/$$/stat\necho version '\"'21.$session'\"' >&2\n")
+    command.chmod(0o755)
+
+    found = find_java(str(command), NOWHERE)
+
+    assert found.version not in ("21.", f"21.{os.getsid(0)}")
+
+
 def test_what_java_prints_before_its_version_does_not_matter(tmp_path: Path) -> None:
     """It first announces options from the environment, in any encoding."""
     command = tmp_path / "java"
