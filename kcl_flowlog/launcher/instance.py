@@ -109,7 +109,7 @@ class _Builder:
             "metrics": url,
         }
 
-    # Long, because it is the list of all parts, in the order in which they need each other.
+    # It is long because it lists all parts, in the order in which they need each other.
     def build(self, ledger: Ledger, denials: BinaryIO, stop: StopRequests) -> MainLoop:
         """Return the parts, connected and not yet started. Raises `ConfigError`."""
         config, state = self.config, self.state
