@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kcl_flowlog.counting.envelope import LogEvent
-from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.replay.items import Events, Payload, Unreadable
 from kcl_flowlog.replay.report import make_report
-from tests.support.builders import GOOD, envelope
+from tests.support.builders import GOOD, envelope, line
 from tests.support.replay import item_counter, nonzero
 
 PAYLOAD = Payload(envelope(GOOD))
@@ -59,6 +59,18 @@ def test_unreadable_data_counts_by_its_reason(
 
     report = make_report(counter.delta)
     assert (events, payloads, malformed) == (nonzero(report.outcomes), nonzero(report.payloads), report.malformed)
+
+
+def test_finish_counts_the_records_that_wait() -> None:
+    """A record of an unlisted interface waits for others of the same interface."""
+    counter = item_counter()
+    text = line("10.0.1.77", "198.51.100.7", "eni-gone")
+
+    counter.count(Events(LogStream("123456789010", "group", "eni-gone-all"), [LogEvent(text)]))
+    before = sum(make_report(counter.delta).outcomes.values())
+    counter.finish()
+
+    assert (0, 1) == (before, sum(make_report(counter.delta).outcomes.values()))
 
 
 def test_the_format_of_a_file_applies_to_its_own_lines_only() -> None:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from kcl_flowlog.counting.envelope import MAX_ENVELOPES
-from kcl_flowlog.replay.envelopes import split_objects
+from kcl_flowlog.replay.envelopes import holds_envelopes, split_objects
 from tests.support.builders import GOOD, NODATA, envelope
 from tests.support.replay import imbalances_in, nonzero, replay
 
@@ -29,6 +29,16 @@ FILES: dict[str, tuple[bytes, dict[str, int], dict[str, int]]] = {
     "JSON with something behind it": (PLAIN + b" rest", {"counted": 1, "malformed": 1}, {"partial": 1}),
     "two envelopes in a payload": (
         gzip.compress(PLAIN + OTHER),
+        {"counted": 1, "malformed": 1, "nodata": 1},
+        {"data": 1},
+    ),
+    "two indented envelopes in a payload": (
+        gzip.compress(b"\n".join(json.dumps(json.loads(text), indent=2).encode() for text in (PLAIN, OTHER))),
+        {"counted": 1, "malformed": 1, "nodata": 1},
+        {"data": 1},
+    ),
+    "two envelopes with a line for each event in a payload": (
+        gzip.compress(b"".join(text.replace(b'"logEvents": [', b'"logEvents": [\n') for text in (PLAIN, OTHER))),
         {"counted": 1, "malformed": 1, "nodata": 1},
         {"data": 1},
     ),
@@ -72,6 +82,23 @@ def test_envelopes_are_split_into_payloads(name: str) -> None:
 
     assert (events, payloads) == (nonzero(report.outcomes), nonzero(report.payloads))
     assert [] == imbalances_in(report, sum(events.values()))
+
+
+@pytest.mark.parametrize(
+    ("head", "is_recognised"),
+    [
+        (PLAIN, True),
+        (b" \n" + PLAIN, True),
+        (b'{"messageType":"DATA_MESSAGE"', True),
+        (b'{"logEvents":[', True),
+        (b'{"version":2}', False),
+        (b'line with "messageType"', False),
+        (b"", False),
+    ],
+)
+def test_an_envelope_is_recognised_by_its_first_keys(head: bytes, is_recognised: bool) -> None:
+    """Either of the two keys is enough."""
+    assert is_recognised == holds_envelopes(head)
 
 
 def split(text: bytes, max_object_bytes: int = 1000) -> list[bytes]:
