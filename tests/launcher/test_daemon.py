@@ -112,6 +112,16 @@ def test_the_output_of_the_daemon_and_its_processors_is_its_log(start: Start) ->
     assert ["error", "grün �", "last words"] == running.tail
 
 
+def test_the_end_waits_until_the_whole_output_is_read(start: Start) -> None:
+    """The last lines say why a daemon ended, however many were printed just before."""
+    running = start("yes 'INFO Test text' | head -n 5000", "echo last words")
+    assert has_ended(running)
+
+    running.end()
+
+    assert "last words" == running.tail[-1]
+
+
 def test_a_daemon_is_not_ready_at_its_start(start: Start) -> None:
     """Other lines of its log don't change that."""
     running = start("echo 'WARN Test begins␞'", FOREVER)
