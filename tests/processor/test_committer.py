@@ -84,6 +84,7 @@ def test_a_granted_checkpoint_publishes_the_delta(commits: Commits) -> None:
 
     assert (Outcome.DONE, [UPTO]) == finish(commits, None)
 
+    assert (True, []) == before
     assert not commits.committer.has_prepared
     assert [(1, 10, 100)] == sums(commits.ledger)
     assert {"ok": 1} == commits.outcomes
@@ -117,7 +118,7 @@ def test_the_points_of_a_commit_come_in_order(commits: Commits) -> None:
     ],
 )
 def test_a_refusal_is_tried_again(commits: Commits, answers: tuple[str | None, ...], pauses: list[float]) -> None:
-    """At the same position, up to five times, after pauses that double, here with the lowest jitter; only success counts."""
+    """At the same position, up to five times, after pauses that double; only the success is counted."""
     commits.committer.prepare(make_delta(), UPTO)
 
     assert (Outcome.DONE, [UPTO] * len(answers)) == finish(commits, *answers)
