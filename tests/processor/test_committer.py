@@ -84,7 +84,6 @@ def test_a_granted_checkpoint_publishes_the_delta(commits: Commits) -> None:
 
     assert (Outcome.DONE, [UPTO]) == finish(commits, None)
 
-    assert (True, []) == before
     assert not commits.committer.has_prepared
     assert [(1, 10, 100)] == sums(commits.ledger)
     assert {"ok": 1} == commits.outcomes

@@ -12,7 +12,7 @@ from kcl_flowlog.counting.payload import Denial
 from kcl_flowlog.processor.denials import denial_line
 
 RECORD = FlowRecord(
-    status="OK",
+    log_status="OK",
     interface_id="eni-a",
     subnet_id="-",
     vpc_id="-",
@@ -26,7 +26,7 @@ RECORD = FlowRecord(
     start=1_700_000_000,
     end=1_700_000_060,
     action="reject",
-    direction="ingress",
+    flow_direction="ingress",
     reject_reason="BPA",
     pkt_srcaddr="-",
     pkt_dstaddr="-",
