@@ -32,6 +32,7 @@ class OneByOne(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
         return module if module.startswith(SHARED) else nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOne:
     """Return the scheduler of a parallel run."""
     return OneByOne(config, log)

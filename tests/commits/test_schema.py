@@ -103,6 +103,7 @@ def test_a_death_in_a_step_leaves_the_old_version(db: sqlite3.Connection, path: 
     program = f"""
 import os, signal
 from pathlib import Path
+from typing import Any
 from kcl_flowlog.commits import schema
 from kcl_flowlog.commits.database import connect
 connection = connect(Path({str(path)!r}), 60.0)

@@ -49,7 +49,7 @@ class Commits:
 
     def _jitter(self, low: float, high: float) -> float:
         self.jitters.append((low, high))
-        return high
+        return low
 
     def _note(self, point: str, payload: bytes = b"") -> None:
         self.points.append(point)
@@ -110,14 +110,14 @@ def test_the_points_of_a_commit_come_in_order(commits: Commits) -> None:
 @pytest.mark.parametrize(
     ("answers", "pauses"),
     [
-        ((THROTTLED, None), [0.2]),
-        ((THROTTLED, DOUBTFUL, None), [0.2, 0.4]),
-        ((DOUBTFUL, THROTTLED, THROTTLED, None), [0.2, 0.4, 0.8]),
-        ((NEW_TO_US, THROTTLED, DOUBTFUL, THROTTLED, None), [0.2, 0.4, 0.8, 1.6]),
+        ((THROTTLED, None), [0.1]),
+        ((THROTTLED, DOUBTFUL, None), [0.1, 0.2]),
+        ((DOUBTFUL, THROTTLED, THROTTLED, None), [0.1, 0.2, 0.4]),
+        ((NEW_TO_US, THROTTLED, DOUBTFUL, THROTTLED, None), [0.1, 0.2, 0.4, 0.8]),
     ],
 )
 def test_a_refusal_is_tried_again(commits: Commits, answers: tuple[str | None, ...], pauses: list[float]) -> None:
-    """At the same position, up to five times, after pauses that double; refusals before the success don't count."""
+    """At the same position, up to five times, after pauses that double; only the success is counted."""
     commits.committer.prepare(make_delta(), UPTO)
 
     assert (Outcome.DONE, [UPTO] * len(answers)) == finish(commits, *answers)
@@ -216,13 +216,13 @@ def test_abandoning_nothing_asks_nothing_of_the_ledger(commits: Commits) -> None
 
 
 def test_the_shards_end_is_tried_for_as_long_as_it_takes(commits: Commits) -> None:
-    """After pauses that double up to ten seconds, as the KCL asks for it only once."""
+    """After pauses that double up to ten seconds, halved here by jitter, as the KCL asks for it only once."""
     checkpointer = FakeCheckpointer(*[THROTTLED, DOUBTFUL, NEW_TO_US, THROTTLED] * 2, None)
 
     assert Outcome.DONE is commits.committer.end_shard(checkpointer)
 
     assert [None] * 9 == checkpointer.requests
-    assert [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0] == pytest.approx(commits.pauses)
+    assert [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0] == pytest.approx(commits.pauses)
 
 
 def test_the_shards_end_is_not_tried_without_a_lease(commits: Commits) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.messages import Log
 from kcl_flowlog.commits.refusals import CheckpointRefused
 from kcl_flowlog.counting import counts
 from kcl_flowlog.processor import faults
 from tests.support.conversation import DENIED, GOOD, payload
+from tests.support.ledgers import SHARD
 from tests.support.processors import FIRST, SECOND, THROTTLED, Driver
 
 
@@ -74,7 +76,7 @@ def test_a_throttled_commit_is_tried_again_before_the_next(held: Driver) -> None
     held.deliver(FIRST)
     assert [("101", 0)] * 5 == held.checkpoints
     assert 0 == held.flows
-    assert ("warning", "Checkpoints throttled; trying again later") in held.messenger.log_texts
+    assert Log("warning", "Checkpoints throttled; trying again later", {"shard_id": SHARD}) in held.messenger.sent
 
     held.wait_for_the_next_commit()
     held.deliver(SECOND)

@@ -57,3 +57,21 @@ def test_a_damaged_file_is_begun_anew(path: Path, content: bytes) -> None:
     assert in_hand.suspect is None
     in_hand.begin(A)
     assert A == RecordInHand(path).suspect
+
+
+def test_the_note_is_small_and_private(path: Path) -> None:
+    """Of the user who runs the instance, and the same size for every position."""
+    in_hand = RecordInHand(path)
+    in_hand.begin(A)
+
+    assert (256, 0o600) == (path.stat().st_size, path.stat().st_mode & 0o777)
+
+
+def test_a_note_that_is_gone_can_be_forgotten(path: Path) -> None:
+    """The launcher removes the notes of processors that it kills."""
+    in_hand = RecordInHand(path)
+    path.unlink()
+
+    in_hand.forget()
+
+    assert not path.exists()

@@ -33,7 +33,7 @@ def test_a_lease_lost_at_a_checkpoint_counts_nothing_more(held: Driver) -> None:
     held.checkpointer.refusals = [*LOST]
     held.deliver(FIRST)
     assert [SHARD] == held.left
-    assert ("warning", "Lease lost before a checkpoint") in held.messenger.log_texts
+    assert Log("warning", "Lease lost before a checkpoint", {"shard_id": SHARD}) in held.messenger.sent
 
     held.wait_for_the_next_commit()
     held.deliver(SECOND)
@@ -43,7 +43,7 @@ def test_a_lease_lost_at_a_checkpoint_counts_nothing_more(held: Driver) -> None:
     assert [("101", 0)] == held.checkpoints
     assert 0 == held.flows
     assert not held.note.exists()
-    assert ("info", "Lease lost") == held.messenger.log_texts[-1]
+    assert Log("info", "Lease lost", {"shard_id": SHARD}) == held.messenger.sent[-1]
 
 
 def test_a_lost_lease_is_endured_for_a_minute_whatever_the_wall_clock_says(driver: Driver) -> None:
@@ -86,10 +86,7 @@ def test_lease_lost_leaves_a_prepared_commit_to_the_lease_table(held: Driver) ->
 
     assert [SHARD] == held.left
     assert 0 == held.flows
-    assert ("info", "Lease lost") == held.messenger.log_texts[-1]
-    assert [{"shard_id": SHARD}] == [
-        message.fields for message in held.messenger.of_kind(Log) if message.text == "Lease lost"
-    ]
+    assert Log("info", "Lease lost", {"shard_id": SHARD}) == held.messenger.sent[-1]
 
 
 def test_lease_lost_removes_the_note_of_the_record_in_hand(held: Driver) -> None:

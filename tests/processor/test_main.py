@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import pytest
@@ -194,6 +196,53 @@ def test_stray_output_never_reaches_the_protocol() -> None:
 
     assert "REQUEST É\n".encode() == ran.stdout
     assert [b"stray print", b"stray write", b"stray child"] == ran.stderr.splitlines()
+
+
+@contextmanager
+def replaced_streams(names: tuple[str, ...] = ("stdin", "stdout", "stderr")) -> Iterator[tuple[BinaryIO, ...]]:
+    """Replace descriptors 0 to 2 by temporary files, and put them and `sys` back at the end."""
+    saved = [os.dup(number) for number in range(3)]
+    objects = [getattr(sys, name) for name in names]
+    with ExitStack() as stack:
+        files = tuple(stack.enter_context(tempfile.TemporaryFile()) for _ in names)
+        files[0].write("request é\r\n".encode())
+        files[0].seek(0)
+        for number, file in enumerate(files):
+            os.dup2(file.fileno(), number)
+        try:
+            yield files
+        finally:
+            for number, name in enumerate(names):
+                if getattr(sys, name) is not objects[number] and name == "stdin":
+                    sys.stdin.close()
+                setattr(sys, name, objects[number])
+                os.dup2(saved[number], number)
+                os.close(saved[number])
+
+
+def test_the_streams_of_the_protocol_are_taken_over(capfd: pytest.CaptureFixture[str]) -> None:
+    """As above, in this process: UTF-8, lines kept as they are, stdin at its end, and no descriptor left open."""
+    with capfd.disabled(), replaced_streams() as (_, stdout, stderr):
+        before = len(os.listdir("/proc/self/fd"))
+        requests, answers = program.take_over_protocol()
+        with requests, answers:
+            request = requests.readline()
+            answers.write("answer é\n")
+            answers.flush()
+            os.write(1, b"stray")
+            is_at_end = sys.stdin.read() == "" and os.path.samestat(os.fstat(0), os.stat(os.devnull))
+            is_redirected = sys.stdout is sys.stderr
+            # Two for the protocol, and one for sys.stdin.
+            opened = len(os.listdir("/proc/self/fd")) - before
+        stdout.seek(0)
+        stderr.seek(0)
+        written = (stdout.read(), stderr.read())
+
+    assert "request é\r\n" == request
+    assert ("answer é\n".encode(), b"stray") == written
+    assert is_at_end
+    assert is_redirected
+    assert 3 == opened
 
 
 def test_main_exits_with_the_code_of_run(monkeypatch: pytest.MonkeyPatch) -> None:

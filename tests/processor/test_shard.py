@@ -77,7 +77,7 @@ BEFORE_INITIALIZE: dict[str, Callable[[Driver], None]] = {
 @pytest.mark.parametrize("message", BEFORE_INITIALIZE)
 def test_no_message_may_come_before_initialize(driver: Driver, message: str) -> None:
     """The daemon is broken then; the processor ends."""
-    with pytest.raises(FlowlogError, match=f"The daemon sent `{message}` before `initialize`"):
+    with pytest.raises(FlowlogError, match=f"^The daemon sent `{message}` before `initialize`.$"):
         BEFORE_INITIALIZE[message](driver)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -92,7 +93,9 @@ def test_denials_are_delivered_with_their_batch(held: Driver) -> None:
     """Long before the commit, so that each is written at least once."""
     held.deliver((101, payload(DENIED)), (102, payload(DENIED, GOOD, log_stream="eni-a-2")))
 
-    assert [2] == [len(message.lines) for message in held.messenger.of_kind(Denials)]
+    (delivered,) = held.messenger.of_kind(Denials)
+    assert ["3389", "3389"] == [str(json.loads(bytes(line))["dstport"]) for line in delivered.lines]
+    assert {"2023-11-14T22:15:00.000Z"} == {json.loads(bytes(line))["time"] for line in delivered.lines}
     assert [] == held.checkpoints
 
 
