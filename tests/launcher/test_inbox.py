@@ -16,43 +16,16 @@ import msgspec
 import pytest
 
 from kcl_flowlog.commits.claims import Permit
-from kcl_flowlog.commits.messages import Denials, Farewell, Heartbeat, Hello, Log, Message, UnknownInterfaces
+from kcl_flowlog.commits.messages import Denials, Farewell, Heartbeat, Hello, Log, UnknownInterfaces
 from kcl_flowlog.launcher.inbox import HeldShard, Inbox
 from tests.support.clocks import FakeClock
+from tests.support.connection import Connection
 from tests.support.log_records import fields
-from tests.support.waiting import PATIENCE, eventually
+from tests.support.waiting import eventually
 
 HELLO = Hello("shardId-0", 10, "token", "5", 0)
 HEARTBEAT = Heartbeat(at=50.0, lag=4.5, last_record_at=48.0, last_checkpoint_at=45.0)
 DENIALS = Denials([msgspec.Raw(b'{"a":1}'), msgspec.Raw(b'{"b":2}')])
-
-
-class Connection:
-    """A processor's end, without the processor."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(PATIENCE)
-        self._socket.connect(str(path))
-        self._answers = self._socket.makefile("rb")
-
-    def tell(self, message: Message) -> None:
-        self.send(msgspec.json.encode(message) + b"\n")
-
-    def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
-
-    def answer(self) -> bytes:
-        """Return the next answer, empty if the connection was closed instead."""
-        return self._answers.readline()
-
-    def ask(self, message: Message) -> bytes:
-        self.tell(message)
-        return self.answer()
-
-    def hang_up(self) -> None:
-        self._answers.close()
-        self._socket.close()
 
 
 class Post:
@@ -252,13 +225,14 @@ class BrokenOutput(io.BytesIO):
 def test_denials_that_cannot_be_written_are_not_acknowledged(tmp_path: Path) -> None:
     """The launcher finds the reason in `denials_error`; other messages are answered as before."""
     post = Post(tmp_path / "messages.sock", cast(BinaryIO, BrokenOutput()))
+    post.permit = Permit(frozenset({"mark"}))
     post.inbox.start()
     connection = Connection(post.path)
 
     connection.tell(DENIALS)
     next_answer = connection.ask(HELLO)
 
-    assert b"ok\n" == next_answer
+    assert b"ok mark\n" == next_answer
     assert isinstance(post.inbox.denials_error, BrokenPipeError)
     assert not post.inbox.is_writing_denials
     connection.hang_up()

@@ -4,154 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import threading
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.config import Config
+from kcl_flowlog.commits.messages import Hello, UnknownInterfaces
+from kcl_flowlog.counting.delta import Snapshot, Traffic
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import ConfigError, FlowlogError
-from kcl_flowlog.launcher import instance, java
+from kcl_flowlog.launcher import instance, java, leftovers
 from kcl_flowlog.launcher.java import Jars, Java
-from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.state_directory import StateDirectory
+from tests.support.connection import Connection
+from tests.support.host import Host
 from tests.support.log_records import fields
 from tests.support.waiting import PATIENCE, eventually
-
-FAKE_JAVA = """#!/bin/sh
-trap 'exit 143' TERM
-echo "INFO Scheduler Initialization complete. Starting worker loop.␞"
-while :; do sleep 0.05; done
-"""
-
-SUBNETS = {"Subnets": [{"SubnetId": "subnet-a", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}]}
-
-
-class FakeEc2:
-    """An EC2 with one subnet."""
-
-    def get_paginator(self, operation: str) -> FakeEc2:
-        self.operation = operation
-        return self
-
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        return [SUBNETS if self.operation == "describe_subnets" else {"NetworkInterfaces": [], "FlowLogs": []}]
-
-
-class FakeDynamoDB:
-    """Notes which leader's locks are released."""
-
-    def __init__(self) -> None:
-        self.released_in: list[str] = []
-
-    def delete_item(self, **request: Any) -> None:
-        self.released_in.append(request["TableName"])
-
-
-class FakeAws:
-    """An account with a stream."""
-
-    region = "eu-west-1"
-
-    def __init__(self, *_: object) -> None:
-        self.dynamodb = FakeDynamoDB()
-        self.checked: list[str] = []
-        self.on_check: Callable[[], None] = lambda: None
-
-    def check_stream(self, stream: str) -> None:
-        self.checked.append(stream)
-        self.on_check()
-        if stream == "missing":
-            raise ConfigError("There is no such stream.")
-
-    def client(self, service: str, **_: Any) -> FakeDynamoDB:
-        assert service == "dynamodb"
-        return self.dynamodb
-
-    def ec2(self, region: str, role: str) -> tuple[str, FakeEc2]:
-        return "123456789010", FakeEc2()
-
-
-class Host:
-    """A machine on which an instance can run; `url` is known once the instance has started."""
-
-    def __init__(self, directory: Path, caplog: pytest.LogCaptureFixture) -> None:
-        self.aws = FakeAws()
-        self.state_dir = directory / "state"
-        self.stop = StopRequests()
-        self._caplog = caplog
-
-    def run(self, stream: str = "flow-logs", **settings: Any) -> None:
-        """Run an instance with these settings until its end."""
-        config = Config(
-            stream=stream,
-            region="eu-west-1",
-            state_dir=self.state_dir,
-            web_listen_address=("127.0.0.1", 0),
-            **{"shutdown_grace": 5.0, "final_scrape_timeout": 0.0, **settings},
-        )
-        instance.run(config, {"PATH": "/usr/bin:/bin"}, io.BytesIO(), self.stop)
-
-    def run_until(self, is_done: Callable[[], bool], **settings: Any) -> None:
-        """Run an instance until this is true, then request a stop."""
-
-        was_done: list[bool] = []
-
-        def watch() -> None:
-            try:
-                was_done.append(eventually(is_done))
-            finally:
-                self.stop.note(15)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        self.run(**settings)
-        watcher.join()
-        assert [True] == was_done
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """The fields of the first log line, none before there is any."""
-        return fields(self._caplog.records[0]) if self._caplog.records else {}
-
-    @property
-    def messages(self) -> list[str]:
-        """The log so far."""
-        return self._caplog.messages
-
-    def page(self, path: str) -> tuple[int, str]:
-        """Return status and body of a page; status 0 while nobody serves it."""
-        if "metrics" not in self.identity:
-            return 0, ""
-        connection = http.client.HTTPConnection(urlsplit(self.identity["metrics"]).netloc, timeout=PATIENCE)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def is_ready(self) -> bool:
-        return self.page("/-/ready")[0] == 200
 
 
 @pytest.fixture
 def host(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Host:
-    script = tmp_path / "java"
-    script.write_text(FAKE_JAVA)
-    script.chmod(0o755)
     made = Host(tmp_path, caplog)
     monkeypatch.setattr(instance, "Aws", lambda *_: made.aws)
-    monkeypatch.setattr(java, "find_java", lambda *_: Java(str(script), "21.0.1"))
+    monkeypatch.setattr(java, "find_java", lambda *_: Java(str(made.java), "21.0.1"))
     monkeypatch.setattr(java, "find_jars", lambda: Jars(tmp_path, "3.1.3", "3.1.3-kcl"))
-    # It would stay for the tests that follow.
-    monkeypatch.setattr(instance, "become_subreaper", lambda: None)
+    # The real call would change this process for all tests that follow.
+    monkeypatch.setattr(instance, "become_subreaper", lambda: made.prepared.append("subreaper"))
     caplog.set_level("INFO")
     return made
 
@@ -241,6 +121,86 @@ def test_an_unknown_field_of_a_format_is_a_warning(host: Host, caplog: pytest.Lo
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert [{"field": "interfce-id", "nearest": "interface-id"}] == [fields(record) for record in warnings]
     assert "version" in host.identity
+
+
+def test_an_instance_is_healthy_before_it_is_ready(host: Host) -> None:
+    """While the daemon initialises, nothing is wrong."""
+    host.set_up_java(is_ready=False)
+    pages: list[tuple[int, int]] = []
+
+    def has_pages() -> bool:
+        pages.append((host.page("/-/healthy")[0], host.page("/-/ready")[0]))
+        return len(host.aws.dynamodb.released_in) == 1 and pages[-1][0] != 0
+
+    host.run_until(has_pages)
+
+    assert (200, 503) == pages[-1]
+
+
+def test_a_daemon_whose_last_processor_died_is_replaced(host: Host) -> None:
+    """It would only wait for the end of its grace."""
+
+    def hang_up() -> bool:
+        if not host.is_ready():
+            return False
+        processor = Connection(host.state_dir / "messages.sock")
+        processor.ask(Hello("shardId-0", 10, "token", "5", 0))
+        processor.hang_up()
+        return eventually(
+            lambda: 'flowlog_daemon_restarts_total{reason="processor_died"} 1.0' in host.page("/metrics")[1]
+        )
+
+    host.run_until(hang_up)
+
+
+def test_an_unknown_interface_makes_the_inventory_be_read_again(host: Host) -> None:
+    """Long before its interval is over."""
+
+    def mention() -> bool:
+        if not host.is_ready():
+            return False
+        processor = Connection(host.state_dir / "messages.sock")
+        processor.tell(UnknownInterfaces(1))
+        processor.hang_up()
+        return eventually(lambda: 'flowlog_inventory_refreshes_total{outcome="ok"} 2.0' in host.page("/metrics")[1])
+
+    host.run_until(mention)
+
+
+def test_a_series_that_an_earlier_run_has_shown_shows_its_value_at_once(host: Host) -> None:
+    """A series that no run has shown shows 0 at first."""
+    host.state_dir.mkdir()
+    with Ledger(host.state_dir / "ledger.sqlite3") as ledger:
+        for number, peer in enumerate(("internet", "private"), start=1):
+            series = Traffic("subnet-a", "egress", "accept", "tcp", peer)
+            claim = ledger.claim("shardId-0", ledger.begin_generation())
+            ledger.prepare(claim, Position(str(number)), Snapshot(traffic=[(series, (7, 7, 7))]))
+            ledger.fold(claim)
+        ledger.note_shown(1)
+    pages: list[str] = []
+
+    def has_page() -> bool:
+        if host.is_ready():
+            pages.append(host.page("/metrics")[1])
+        return bool(pages)
+
+    host.run_until(has_page)
+
+    flows = [line for line in pages[0].splitlines() if line.startswith("flowlog_flows_total{")]
+    assert {"internet": "7.0", "private": "0.0"} == {
+        line.partition('peer="')[2].partition('"')[0]: line.rpartition(" ")[2] for line in flows
+    }
+
+
+def test_what_an_earlier_launcher_left_is_cleaned_up_before_the_start(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the user's mistakes are excluded, and before the ledger is opened."""
+    monkeypatch.setattr(leftovers, "end_processors", lambda state: host.prepared.append(state.path.name))
+
+    host.run_until(host.is_ready)
+
+    assert ["state", "subreaper"] == host.prepared
 
 
 def test_a_damaged_ledger_is_set_aside_before_the_start(host: Host) -> None:

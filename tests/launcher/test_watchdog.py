@@ -132,3 +132,11 @@ def test_a_processor_that_stays_silent_after_such_a_stop_is_killed() -> None:
     watched.step(1)
 
     assert ([], [10, 11]) == (before, [pid for pid, _ in watched.killed])
+
+
+def test_a_launcher_that_has_just_started_has_nothing_to_catch_up_with() -> None:
+    """A short --stuck-after holds from the start."""
+    watched = Watched(stuck_after=5.0)
+    watched.step(6, 10)
+
+    assert [11] == [pid for pid, _ in watched.killed]

@@ -1,0 +1,146 @@
+"""A machine on which a whole instance runs in the process of the test: everything is real but AWS and Java."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from kcl_flowlog.config import Config
+from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.launcher import instance
+from kcl_flowlog.launcher.signals import StopRequests
+from tests.support.log_records import fields
+from tests.support.waiting import PATIENCE, eventually
+
+# Stops on SIGTERM, as the daemon does.
+JAVA = """#!/bin/sh
+trap 'exit 143' TERM
+{says}
+while :; do sleep 0.05; done
+"""
+
+READY = "echo 'INFO Scheduler Initialization complete. Starting worker loop.␞'"
+
+SUBNETS = {"Subnets": [{"SubnetId": "subnet-a", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}]}
+
+
+class FakeEc2:
+    """An EC2 with one subnet."""
+
+    def get_paginator(self, operation: str) -> FakeEc2:
+        self.operation = operation
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [SUBNETS if self.operation == "describe_subnets" else {"NetworkInterfaces": [], "FlowLogs": []}]
+
+
+class FakeDynamoDB:
+    """Notes which leader's locks are released."""
+
+    def __init__(self) -> None:
+        self.released_in: list[str] = []
+
+    def delete_item(self, **request: Any) -> None:
+        self.released_in.append(request["TableName"])
+
+
+class FakeAws:
+    """An account with a stream."""
+
+    region = "eu-west-1"
+
+    def __init__(self, *_: object) -> None:
+        self.dynamodb = FakeDynamoDB()
+        self.checked: list[str] = []
+        self.on_check: Callable[[], None] = lambda: None
+
+    def check_stream(self, stream: str) -> None:
+        self.checked.append(stream)
+        self.on_check()
+        if stream == "missing":
+            raise ConfigError("There is no such stream.")
+
+    def client(self, service: str, **_: Any) -> FakeDynamoDB:
+        assert service == "dynamodb"
+        return self.dynamodb
+
+    def ec2(self, region: str, role: str) -> tuple[str, FakeEc2]:
+        return "123456789010", FakeEc2()
+
+
+class Host:
+    """A machine on which an instance can run; `prepared` lists what was done before its start."""
+
+    def __init__(self, directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+        self.aws = FakeAws()
+        self.java = directory / "java"
+        self.set_up_java()
+        self.prepared: list[str] = []
+        self.state_dir = directory / "state"
+        self.stop = StopRequests()
+        self._caplog = caplog
+
+    def set_up_java(self, is_ready: bool = True) -> None:
+        """Install a Java whose daemon becomes ready, or does not."""
+        self.java.write_text(JAVA.format(says=READY if is_ready else ""))
+        self.java.chmod(0o755)
+
+    def run(self, stream: str = "flow-logs", **settings: Any) -> None:
+        """Run an instance with these settings until its end."""
+        config = Config(
+            stream=stream,
+            region="eu-west-1",
+            state_dir=self.state_dir,
+            web_listen_address=("127.0.0.1", 0),
+            **{"shutdown_grace": 5.0, "final_scrape_timeout": 0.0, **settings},
+        )
+        instance.run(config, {"PATH": "/usr/bin:/bin"}, io.BytesIO(), self.stop)
+
+    def run_until(self, is_done: Callable[[], bool], **settings: Any) -> None:
+        """Run an instance until this is true, then request a stop."""
+        was_done: list[bool] = []
+
+        def watch() -> None:
+            try:
+                was_done.append(eventually(is_done))
+            finally:
+                self.stop.note(15)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        self.run(**settings)
+        watcher.join()
+        assert [True] == was_done
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The fields of the first log line, none before there is any."""
+        return fields(self._caplog.records[0]) if self._caplog.records else {}
+
+    @property
+    def messages(self) -> list[str]:
+        """The log so far."""
+        return self._caplog.messages
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Return status and body of a page; status 0 while nobody serves it."""
+        if "metrics" not in self.identity:
+            return 0, ""
+        connection = http.client.HTTPConnection(urlsplit(self.identity["metrics"]).netloc, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def is_ready(self) -> bool:
+        return self.page("/-/ready")[0] == 200
