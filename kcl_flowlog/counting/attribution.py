@@ -65,6 +65,7 @@ class Attributor:
         is_new = False
         for record in records:
             interface_id = _interface_of(record, log_stream)
+            # Without an interface nothing tells which of the two ends has recorded it.
             if interface_id == NO_VALUE or interface_id in self.index.interfaces:
                 continue
             if self.index.lists_interfaces:
@@ -120,15 +121,13 @@ class Attributor:
                 return KnownInterface(record.subnet_id, vpc_id, listed.addresses)
             ends = {end for end in (source, destination) if end is not None}
             return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
-        # Without an interface nothing tells which of the two ends has recorded it.
-        return None if interface_id == NO_VALUE else self._unlisted.find(interface_id, record.vpc_id, log_stream)
+        return self._unlisted.find(interface_id, record.vpc_id, log_stream)
 
     def _peer_class(self, key: tuple[str, str, bytes]) -> str:
         return peer_class(self.index, *key)
 
-    def _report(self, interface_id: str) -> bool:
+    def _report(self, interface_id: str) -> None:
         self.unknown_interfaces.add(interface_id)
-        return True
 
 
 def _interface_of(record: FlowRecord, log_stream: LogStream) -> str:

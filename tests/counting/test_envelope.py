@@ -87,6 +87,7 @@ FORMS = {
         {"counted": 1},
         "payload_not_json",
     ),
+    "another kind of space before an envelope": (b"\x0b" + TEXT, "malformed", {}, "payload_encoding"),
     "another kind of space after a good envelope": (TEXT + b"\x0b", "partial", {"counted": 1}, "payload_encoding"),
     "a closing bracket between good envelopes": (TEXT + b"}" + TEXT, "partial", {"counted": 1}, "payload_encoding"),
     "more envelopes than any sender joins": (
