@@ -12,6 +12,7 @@ I/O and holds a bounded memory.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
@@ -47,10 +48,10 @@ class Attributor:
     def __init__(self, index: Index, cache_size: int = _CACHE_SIZE) -> None:
         self.index = index
         self.unknown_interfaces: set[str] = set()
+        self._cache_size = cache_size
         self._unlisted = UnlistedInterfaces(index)
         self._packed = BoundedCache(_pack_or_refuse, cache_size)
-        # By subnet, VPC and packed address.
-        self._peers = BoundedCache(self._peer_class, cache_size)
+        self._peers = BoundedCache(partial(peer_class, index), cache_size)
         # Interfaces that were in `unknown_interfaces`; no refresh may bring them.
         self._reported = BoundedCache(self._report, cache_size)
 
@@ -58,13 +59,14 @@ class Attributor:
         """Use a newer inventory; what was learned of interfaces stays."""
         self.index = index
         self._unlisted.use(index)
-        self._peers.clear()
+        self._peers = BoundedCache(partial(peer_class, index), self._cache_size)
 
     def learn(self, records: Iterable[FlowRecord], log_stream: LogStream) -> bool:
         """Learn the addresses of interfaces that the inventory lacks; tell whether anything was new."""
         is_new = False
         for record in records:
             interface_id = _interface_of(record, log_stream)
+            # Without an interface nothing tells which of the two ends has recorded it.
             if interface_id == NO_VALUE or interface_id in self.index.interfaces:
                 continue
             if self.index.lists_interfaces:
@@ -120,15 +122,10 @@ class Attributor:
                 return KnownInterface(record.subnet_id, vpc_id, listed.addresses)
             ends = {end for end in (source, destination) if end is not None}
             return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
-        # Without an interface nothing tells which of the two ends has recorded it.
-        return None if interface_id == NO_VALUE else self._unlisted.find(interface_id, record.vpc_id, log_stream)
+        return self._unlisted.find(interface_id, record.vpc_id, log_stream)
 
-    def _peer_class(self, key: tuple[str, str, bytes]) -> str:
-        return peer_class(self.index, *key)
-
-    def _report(self, interface_id: str) -> bool:
+    def _report(self, interface_id: str) -> None:
         self.unknown_interfaces.add(interface_id)
-        return True
 
 
 def _interface_of(record: FlowRecord, log_stream: LogStream) -> str:

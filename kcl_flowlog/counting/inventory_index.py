@@ -61,7 +61,11 @@ class Index:
         The VPC itself comes first. Other VPCs come next, as the address may be
         in a peered VPC; if several of them use it, the answer is None.
         """
-        return self.find_in_vpc(packed, vpc_id) or _only(self._find_in_all_vpcs(packed))
+        subnet = self.find_in_vpc(packed, vpc_id)
+        if subnet is not None:
+            return subnet
+        subnets = self._find_in_all_vpcs(packed)
+        return subnets[0] if len(subnets) == 1 else None
 
     def possible_subnets(self, packed: bytes, vpc_id: str, log_stream: LogStream) -> list[Subnet]:
         """Return the subnets that an interface with this address may be in.
@@ -108,8 +112,3 @@ class Index:
         resources = frozenset(flow_log.resource_id for flow_log in self.flow_logs_of(log_group))
         subnets = frozenset(self.interfaces[name].subnet_id for name in resources if name in self.interfaces)
         return Scope(resources, resources | subnets)
-
-
-def _only(subnets: list[Subnet]) -> Subnet | None:
-    """Return the only subnet of a list, or None."""
-    return subnets[0] if len(subnets) == 1 else None

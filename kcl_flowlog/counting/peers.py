@@ -27,8 +27,12 @@ _SPECIAL = Prefixes(
 )
 
 
-def peer_class(index: Index, subnet_id: str, vpc_id: str, packed: bytes) -> str:
-    """Return the class of an address as seen from a subnet in a VPC: a key of `PEERS`."""
+def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
+    """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`.
+
+    `key` is the id of the subnet, the id of the VPC, and the address.
+    """
+    subnet_id, vpc_id, packed = key
     peer = index.find_subnet(packed, vpc_id)
     if peer is None:
         return _SPECIAL.find(packed) or "internet"

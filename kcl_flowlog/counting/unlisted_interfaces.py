@@ -54,8 +54,8 @@ class UnlistedInterfaces:
         own = self._own.decided(interface_id)
         subnet = self._index.subnets.get(subnet_id)
         if subnet is not None and own.isdisjoint(ends):
-            inside = {end for end in ends if self._index.find_subnet(end, vpc_id) is subnet}
-            own = frozenset(inside) if len(inside) == 1 else own
+            # If this holds both ends, the direction is as unknown as without any.
+            own = frozenset(end for end in ends if self._index.find_subnet(end, vpc_id) is subnet)
         return KnownInterface(subnet_id, vpc_id, own)
 
     def _find(self, key: _Key) -> KnownInterface | None:

@@ -116,6 +116,10 @@ NAMED = {
         *("10.0.2.7", "10.0.1.8", "eni-0", f"{IN_B} -"),
         ("egress", "same_zone"),
     ),
+    "the end is in the named subnet as seen from its VPC": (
+        *("10.0.1.7", "8.8.8.8", "eni-0", "vpc-1 subnet-a -"),
+        ("egress", "internet"),
+    ),
     "in either direction": ("8.8.8.8", "10.0.2.7", "eni-0", f"{IN_B} -", ("ingress", "internet")),
     "even if the other end is missing": ("-", "10.0.2.7", "eni-0", f"{IN_B} -", ("ingress", "unknown")),
     "both ends in the named subnet": ("10.0.2.7", "10.0.2.8", "eni-0", f"{IN_B} -", ("unknown", "unknown")),

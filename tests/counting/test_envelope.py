@@ -87,6 +87,26 @@ FORMS = {
         {"counted": 1},
         "payload_not_json",
     ),
+    "a damaged member after an envelope in two members": (
+        gzip.compress(TEXT[:50]) + gzip.compress(TEXT[50:]) + DAMAGED,
+        "partial",
+        {"counted": 1},
+        "payload_damaged",
+    ),
+    "several objects, the first of an unknown type": (
+        b'{"messageType": "TRUTH"}{"hello": "world"}',
+        "malformed",
+        {},
+        "payload_message_type",
+    ),
+    "base64 with another character in it": (
+        base64.b64encode(ONE)[:20] + b"*" + base64.b64encode(ONE)[20:],
+        "malformed",
+        {},
+        "payload_encoding",
+    ),
+    "another kind of space before base64": (b"\x0b" + base64.b64encode(ONE), "malformed", {}, "payload_encoding"),
+    "another kind of space before an envelope": (b"\x0b" + TEXT, "malformed", {}, "payload_encoding"),
     "another kind of space after a good envelope": (TEXT + b"\x0b", "partial", {"counted": 1}, "payload_encoding"),
     "a closing bracket between good envelopes": (TEXT + b"}" + TEXT, "partial", {"counted": 1}, "payload_encoding"),
     "more envelopes than any sender joins": (

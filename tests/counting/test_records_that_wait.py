@@ -93,6 +93,16 @@ def test_a_record_waits_again_until_its_own_interface_is_known() -> None:
     assert {"counted": 5} == labelled(delta, counts.EVENTS)
 
 
+def test_a_record_that_has_a_place_does_not_wait() -> None:
+    """Although a further record might tell more of its interface."""
+    delta = Delta()
+    only_end_in_vpc = LogEvent(line("10.0.3.9", "8.8.8.8", "eni-new"))
+
+    counter_for(VPC_1).count_events(LOG_STREAM, [only_end_in_vpc], ORIGIN, NOW, delta)
+
+    assert {"counted": 1} == labelled(delta, counts.EVENTS)
+
+
 def test_the_delay_of_a_waiting_record_is_observed_once() -> None:
     """When it counts."""
     delta, counter = Delta(), counter_for()

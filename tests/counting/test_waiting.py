@@ -31,10 +31,10 @@ def test_records_are_taken_by_log_stream_oldest_first() -> None:
 
 def test_a_bounded_number_of_records_waits() -> None:
     """The records of all log streams count; taking some makes room again."""
-    records = WaitingRecords(max_records=2)
+    records = WaitingRecords(max_records=3)
 
     states = []
-    for log_stream in (FIRST, SECOND):
+    for log_stream in (FIRST, SECOND, SECOND):
         records.add(log_stream, waiting("a"))
         states.append(records.is_full)
     records.take(FIRST)
@@ -42,7 +42,7 @@ def test_a_bounded_number_of_records_waits() -> None:
     records.add(SECOND, waiting("b"))
     states.append(records.is_full)
 
-    assert [False, True, False, True] == states
+    assert [False, False, True, False, True] == states
 
 
 def test_clear_removes_all_records_and_makes_room() -> None:

@@ -11,6 +11,7 @@ import argparse
 import configparser
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,11 +93,12 @@ def _configure(path: Path, place: str, tests: list[str]) -> None:
 def _run_mutmut(copy: Path) -> None:
     """Run mutmut; its progress, a line that it writes again and again, is only for a terminal."""
     environment = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    output = None if sys.stdout.isatty() else subprocess.PIPE
+    progress = None if sys.stdout.isatty() else subprocess.PIPE
     command = [sys.executable, "-m", "mutmut", "run"]
-    run = subprocess.run(command, cwd=copy, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+    run = subprocess.run(command, cwd=copy, env=environment, stdout=progress, stderr=subprocess.STDOUT, check=False)
     if run.returncode:
-        raise SystemExit(f"mutmut failed:\n{(run.stdout or b'').decode()[-4000:]}")
+        output = re.sub(r"[^\n]*\r", "", (run.stdout or b"").decode())
+        raise SystemExit(f"mutmut exited with {run.returncode}:\n{output[-4000:]}")
 
 
 def _report(copy: Path, place: str) -> Counter[str]:
