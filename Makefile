@@ -72,7 +72,7 @@ $(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
 	  || { echo 'Python 3.10 or newer is needed; try: make PYTHON=/path/to/python3 …' >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) \
-	  || { echo 'This Python can't create a virtual environment; on Debian: apt-get install python3-venv.' >&2; exit 2; }
+	  || { echo 'This Python cannot create a virtual environment; on Debian: apt-get install python3-venv.' >&2; exit 2; }
 	@touch $@
 
 VERSION   := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kcl_flowlog/__init__.py)
