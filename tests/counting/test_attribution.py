@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_format import LineFormat
-from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.counting.subnets import Inventory, Subnet
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import INVENTORY, line
+from tests.support.placing import PLAIN, place
 
-PLAIN = LineFormat()
 RICH = LineFormat(
     "${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}"
 )
-NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, ())
-# A single VPC, so that no other VPC has its addresses.
-ALONE = Inventory(1.0, INVENTORY.subnets[:3], ())
-
-
-def place(
-    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: LineFormat = PLAIN
-) -> Place | None:
-    """Return the place of a line, the only line of its interface."""
-    attributor = Attributor(Index(inventory))
-    record = line_format.parse(text)
-    recorded_in = LogStream("", "", log_stream)
-    attributor.learn([record], recorded_in)
-    return attributor.locate(record, recorded_in)
-
 
 # The claim, the line, and subnet, direction and peer.
 CASES = {

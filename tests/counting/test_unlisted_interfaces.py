@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.inventory_index import Index
-from kcl_flowlog.counting.line_format import LineFormat
-from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.counting.subnets import Inventory, Source, Subnet
 from tests.support.builders import INVENTORY, line
-
-PLAIN = LineFormat()
-
-NO_INTERFACES = Inventory(1.0, INVENTORY.subnets, ())
-
-# A single VPC, so that no other VPC has its addresses.
-ALONE = Inventory(1.0, INVENTORY.subnets[:3], ())
-
-
-def place(
-    text: str, inventory: Inventory = INVENTORY, log_stream: str = "", line_format: LineFormat = PLAIN
-) -> Place | None:
-    """Return the place of a line, the only line of its interface."""
-    attributor = Attributor(Index(inventory))
-    record = line_format.parse(text)
-    recorded_in = LogStream("", "", log_stream)
-    attributor.learn([record], recorded_in)
-    return attributor.locate(record, recorded_in)
+from tests.support.placing import ALONE, NO_INTERFACES, PLAIN, place
 
 
 def test_an_unlisted_interface_is_known_by_what_its_records_have_in_common() -> None:

@@ -270,11 +270,11 @@ def test_the_inbox_tells_that_it_is_writing_denials(tmp_path: Path) -> None:
 def test_the_log_of_a_processor_becomes_the_launchers(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     """With its level and its fields."""
     connection = connect()
-    connection.tell(Log("warning", "A record was passed over", {"shard_id": "shardId-0"}))
+    connection.tell(Log("warning", "Record skipped", {"shard_id": "shardId-0"}))
     connection.ask(DENIALS)
 
     (record,) = caplog.records
-    assert ("kcl_flowlog.processor", "WARNING", "A record was passed over", {"shard_id": "shardId-0"}) == (
+    assert ("kcl_flowlog.processor", "WARNING", "Record skipped", {"shard_id": "shardId-0"}) == (
         record.name,
         record.levelname,
         record.getMessage(),
