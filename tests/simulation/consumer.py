@@ -88,7 +88,8 @@ class Consumer:
         self.shard_id = lease.shard_id
         self.lease = lease
         self.state = "waiting"
-        self.reason = ""
+        # `ShardInfo.isCompleted`, by the lease as it was read: such a shard has no processor.
+        self.reason = "shard end" if lease.checkpoint.sequence == SHARD_END else ""
         self.is_in_callback = False
         self.is_spawned = False
         self._leases = leases
@@ -193,6 +194,8 @@ class Consumer:
             self.reason = "lease lost"
             return
         if row["checkpoint"] != SHARD_END:
+            if not self.is_spawned:
+                return
             self._checkpointer.at_shard_end = self._checkpointer.largest_permitted
             self._checkpointer.largest_permitted = SHARD_END_POSITION
             self._call(messages.ShardEndedInput)

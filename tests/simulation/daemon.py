@@ -52,7 +52,7 @@ class Daemon:
                             self._stream,
                             self._world.dynamodb,
                             self._launcher.begins_at,
-                            self._launcher.new_processor,
+                            lambda shard_id=lease.shard_id: self._launcher.new_processor(shard_id),
                         )
                     )
         self.consumers = [

@@ -214,9 +214,10 @@ class Launcher:
         if self._world.initial_position == "now":
             self.begins_at = float(self._state.first_start(self._clock()))
 
-    def new_processor(self) -> ShardProcessor:
+    def new_processor(self, shard_id: str) -> ShardProcessor:
         """Return a processor as the daemon starts it."""
         state = self._state
+        self._world.readers.setdefault(shard_id, set()).add(self.worker_id)
         settings = ProcessorSettings(
             generation=self._generation,
             ledger=str(state.ledger),
@@ -291,6 +292,8 @@ class World:
         self.now = 1_700_000_000.0
         self.leaps: dict[str, float] = {}
         self.undecided: list[int] = []
+        # The state directories, by their worker ids, that have read each shard.
+        self.readers: dict[str, set[str]] = {}
         self.inventory = folder / "inventory.json"
         if not self.inventory.exists():
             self.inventory.write_bytes(subnets.dump(INVENTORY))

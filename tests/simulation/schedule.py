@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from tests.simulation.dynamodb import READ_FATES, WRITE_FATES
 from tests.simulation.instance import Databases, replaced
 from tests.simulation.invariant import Violation, check
-from tests.simulation.simulation import DAY, Simulation
+from tests.simulation.kcl import TABLE
+from tests.simulation.simulation import DAY, NAMES, Simulation
 
 Step = tuple[Any, ...]
 """The name of a step and its arguments."""
@@ -26,7 +27,6 @@ _PAUSES = (
 )
 _WRITES = ("checkpoint", "claim", "renew")
 _READS = ("read", "get lease")
-_NAMES = ("A", "B")
 
 
 class Setting(NamedTuple):
@@ -66,15 +66,23 @@ class Player:
             self._databases.clear()
         return None
 
-    def draw(self, seed: int, length: int = 40) -> tuple[Schedule, Exception | None]:
-        """Draw a schedule step by step, and play it meanwhile; return it with what is wrong."""
+    def draw(
+        self, seed: int, length: int = 60, without: frozenset[str] = frozenset()
+    ) -> tuple[Schedule, Exception | None]:
+        """Draw a schedule step by step, and play it meanwhile; return it with what is wrong.
+
+        `without` names steps and fates that are not drawn, and `now`, the initial position.
+        """
         choices = random.Random(seed)
-        setting = Setting(choices.choice(("trim-horizon", "now")), choices.choice((0.0, 30.0)))
+        positions = ("trim-horizon",) if "now" in without else ("trim-horizon", "now")
+        setting = Setting(choices.choice(positions), choices.choice((0.0, 30.0)))
         simulation = Simulation(self._folder, self._databases, *setting)
         steps: list[Step] = []
         try:
             for _ in range(length):
                 step = _draw_step(choices, simulation)
+                if without.intersection(map(str, step)):
+                    continue
                 if getattr(simulation, f"do_{step[0]}")(*step[1:]):
                     steps.append(step)
                 self.steps += 1
@@ -111,7 +119,12 @@ def _until(choices: random.Random) -> tuple[str, ...]:
 
 
 def _name(choices: random.Random, simulation: Simulation) -> str:
-    return choices.choice([*_NAMES, *simulation.instances])
+    running = [instance.name for instance in simulation.instances.values() if instance.is_running]
+    return choices.choice(running or NAMES)
+
+
+def _any_name(choices: random.Random, simulation: Simulation) -> str:
+    return choices.choice(NAMES)
 
 
 def _draw_fate(choices: random.Random, simulation: Simulation) -> Step:
@@ -150,13 +163,35 @@ def _of_lease(name: str) -> _Arguments:
     return lambda choices, simulation: (name, _name(choices, simulation), _shard(choices, simulation))
 
 
-def _of_task(name: str) -> _Arguments:
-    return lambda choices, simulation: (
-        name,
-        _name(choices, simulation),
-        _shard(choices, simulation),
-        *_until(choices),
-    )
+def _of_owned(name: str, has_end: bool = True) -> _Arguments:
+    """Draw an instance and a shard that it owns, if it owns any."""
+
+    def draw(choices: random.Random, simulation: Simulation) -> Step:
+        owned = [
+            (instance.name, shard_id)
+            for instance in simulation.instances.values()
+            if instance.daemon is not None
+            for shard_id in instance.daemon.leases.owned
+        ]
+        pair = choices.choice(owned) if owned and choices.random() < 0.9 else _of_lease("")(choices, simulation)[1:]
+        return (name, *pair, *(_until(choices) if has_end else ()))
+
+    return draw
+
+
+def _draw_discover(choices: random.Random, simulation: Simulation) -> Step:
+    """Draw an instance and a shard that the table says is its, but that it does not hold."""
+    given = [
+        (instance.name, row["leaseKey"])
+        for instance in simulation.instances.values()
+        if instance.daemon is not None
+        for row in simulation.world.dynamodb.rows(TABLE)
+        if row.get("leaseOwner") == instance.daemon.leases.worker_id
+        and instance.daemon.leases.held(row["leaseKey"]) is None
+    ]
+    if not given:
+        return _draw_takeover(choices, simulation)
+    return ("discover", *choices.choice(given), *_until(choices))
 
 
 _STEPS: tuple[tuple[int, _Arguments], ...] = (
@@ -164,23 +199,23 @@ _STEPS: tuple[tuple[int, _Arguments], ...] = (
     (3, _of_shard("copy")),
     (1, _of_shard("split")),
     (1, _of_shard("clean")),
-    (8, _of_instance("start")),
+    (8, lambda choices, simulation: ("start", _any_name(choices, simulation))),
     (3, _of_instance("restart")),
     (4, _of_instance("kill")),
     (2, _of_instance("kill_daemon")),
-    (2, _of_lease("kill_processor")),
+    (2, _of_owned("kill_processor", has_end=False)),
     (1, _of_instance("stop")),
-    (1, _of_instance("lose_directory")),
-    (1, _of_instance("snapshot")),
-    (1, _of_instance("restore")),
+    (1, lambda choices, simulation: ("lose_directory", _any_name(choices, simulation))),
+    (1, lambda choices, simulation: ("snapshot", _any_name(choices, simulation))),
+    (1, lambda choices, simulation: ("restore", _any_name(choices, simulation))),
     (1, lambda choices, simulation: ("clone", _name(choices, simulation), "C")),
     (6, _draw_takeover),
-    (5, _of_task("renew")),
-    (8, _of_task("discover")),
-    (4, _of_lease("expire")),
+    (5, _of_owned("renew")),
+    (10, _draw_discover),
+    (4, _of_owned("expire", has_end=False)),
     (6, _of_instance("notice")),
-    (20, _of_task("read")),
-    (6, _of_task("read_older")),
+    (25, _of_owned("read")),
+    (6, _of_owned("read_older")),
     (3, lambda choices, simulation: ("answer", _name(choices, simulation), *_until(choices))),
     (4, lambda choices, simulation: ("settle", _name(choices, simulation), *_until(choices))),
     (4, _of_instance("scrape")),

@@ -17,6 +17,7 @@ from tests.simulation.stream import Stream, counted
 from tests.simulation.tasks import Task
 
 ROOTS = ("s0", "s1")
+NAMES = ("A", "B", "C")
 DAY = 86_400.0
 
 
@@ -57,7 +58,8 @@ class Simulation:
         self.world = World(folder, databases, initial_position, interval)
         self.stream = Stream(ROOTS)
         self.prometheus = Prometheus()
-        self.instances: dict[str, Instance] = {}
+        # C is a clone, if there is any.
+        self.instances = {name: Instance(name, folder / f"state-{name}") for name in NAMES}
         self.snapshots: dict[str, Path] = {}
         self.first_start: float | None = None
         self.retired = 0
@@ -95,7 +97,7 @@ class Simulation:
     def do_start(self, name: str) -> bool:
         """Start an instance: launcher and daemon."""
         instance = self._instance(name)
-        if instance.is_running:
+        if instance.is_running or (name == "C" and not instance.directory.exists()):
             return False
         instance.launcher = Launcher(name, instance.directory, self.world)
         if self.first_start is None:
@@ -189,8 +191,10 @@ class Simulation:
     def do_clone(self, name: str, other: str) -> bool:
         """Start another instance on a copy of a state directory, while the first goes on if it runs."""
         instance, clone = self._instance(name), self._instance(other)
-        if clone.is_running or clone.directory.exists() or not instance.directory.exists():
+        if name == other or clone.is_running or not instance.directory.exists():
             return False
+        if clone.directory.exists():
+            self._retire(clone)
         self.world.copy_directory(instance.directory, clone.directory)
         clone.base = clone.shown = self._ledger_bytes(clone)
         self.do_start(other)
@@ -333,8 +337,6 @@ class Simulation:
             self.world.remove_directory(path)
 
     def _instance(self, name: str) -> Instance:
-        if name not in self.instances:
-            self.instances[name] = Instance(name, self.world.folder / f"state-{name}")
         return self.instances[name]
 
     def _begin_daemon(self, instance: Instance) -> None:

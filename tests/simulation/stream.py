@@ -1,6 +1,6 @@
 """A model of the Kinesis stream: shards with records, each with a payload that shows how often it was counted.
 
-The n-th different payload holds a flow of 8^n bytes, so the digits of a sum of bytes, to the base 8, tell how often each
+The n-th different payload holds a flow of 10^n bytes, so the digits of a sum of bytes, tell how often each
 payload was counted. A copy of a payload, as CloudWatch Logs delivers it again, has the same digit.
 """
 
@@ -13,8 +13,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
-MOST_PAYLOADS = 20
-BASE = 8
+BASE = 10
+MOST_PAYLOADS = 14
+"""The product takes no number of more than 15 digits."""
 _LINE = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 1 {bytes} 1700000000 1700000060 ACCEPT OK"
 
 
@@ -78,6 +79,11 @@ class Stream:
         return Counter(
             {record.number: 1 for shard in self.shards.values() for record in shard.records if record.arrived_at >= since}
         )
+
+    def copies(self, name: str) -> set[int]:
+        """Return the payloads that a shard has more than once."""
+        numbers = Counter(record.number for record in self.shards[name].records)
+        return {number for number, times in numbers.items() if times > 1}
 
     def _add(self, shard: Shard, number: int, now: float) -> StreamRecord:
         self._sequence += 1
