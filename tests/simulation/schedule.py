@@ -80,15 +80,16 @@ class Player:
         steps: list[Step] = []
         try:
             for _ in range(length):
-                step = _draw_step(choices, simulation)
-                if without.intersection(map(str, step)):
-                    continue
-                if getattr(simulation, f"do_{step[0]}")(*step[1:]):
+                for step in _draw_steps(choices, simulation):
+                    self.steps += 1
+                    if without.intersection(map(str, step)):
+                        continue
                     steps.append(step)
-                self.steps += 1
+                    if not getattr(simulation, f"do_{step[0]}")(*step[1:]):
+                        steps.pop()
             check(simulation)
         except Exception as error:  # noqa: BLE001 - as above
-            return Schedule(setting, (*steps, step)), error
+            return Schedule(setting, tuple(steps)), error
         finally:
             simulation.end()
             self._databases.clear()
@@ -230,9 +231,22 @@ _WEIGHTS = [weight for weight, _ in _STEPS]
 _DRAWS = [draw for _, draw in _STEPS]
 
 
-def _draw_step(choices: random.Random, simulation: Simulation) -> Step:
+def _draw_steps(choices: random.Random, simulation: Simulation) -> list[Step]:
+    """Draw a step, or several that are rarely of use without each other."""
     (draw,) = choices.choices(_DRAWS, _WEIGHTS)
-    return draw(choices, simulation)
+    step = draw(choices, simulation)
+    name, *arguments = step
+    if name == "give" and choices.random() < 0.7:
+        shard_id, instance = arguments
+        return [step, ("discover", instance, shard_id), ("read", instance, shard_id, *_until(choices))]
+    if name == "expire" and choices.random() < 0.7:
+        return [step, ("discover", *arguments), ("notice", arguments[0]), ("read", *arguments, *_until(choices))]
+    if name == "read" and choices.random() < 0.25:
+        kind = choices.choice(("checkpoint", "claim"))
+        fate = choices.choice(WRITE_FATES)
+        until = (f"waiting for {kind}",) if fate == "late" and choices.random() < 0.7 else ()
+        return [("fate", arguments[0], kind, fate), ("read", *arguments[:2], *until)]
+    return [step]
 
 
 def told(steps: Iterable[Step]) -> list[str]:
