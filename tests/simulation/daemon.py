@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kcl_flowlog.commits.refusals import CheckpointRefused, Reaction, reaction_to
-from kcl_flowlog.errors import StaleProcessor
-from kcl_flowlog.processor.unheld_shard import LeaseLost
+from kcl_flowlog.errors import FlowlogError
 from tests.simulation.consumer import Consumer, HungUp
 from tests.simulation.instance import Launcher, World
 from tests.simulation.kcl import Leases
@@ -155,4 +154,4 @@ def _is_expected(error: Exception) -> bool:
     """Tell whether an error may end a processor; any other shows a fault."""
     if isinstance(error, CheckpointRefused):
         return reaction_to(error) is not Reaction.FATAL
-    return isinstance(error, (StaleProcessor, LeaseLost, HungUp, OSError))
+    return isinstance(error, (FlowlogError, HungUp, OSError))

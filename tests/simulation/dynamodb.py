@@ -26,7 +26,6 @@ from tests.simulation.tasks import pause
 Row = dict[str, Any]
 Result = TypeVar("Result")
 
-WRITE_FATES = ("late", "unanswered", "repeated", "delayed", "lost", "throttled")
 READ_FATES = ("lost", "throttled", "stale")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.simulation.daemon import Daemon
 from tests.simulation.instance import HOLD, Databases, Launcher, World, open_ledger
@@ -19,6 +20,9 @@ from tests.simulation.tasks import Task
 ROOTS = ("s0", "s1")
 NAMES = ("A", "B", "C")
 DAY = 86_400.0
+
+Step = tuple[Any, ...]
+"""The name of a step and its arguments."""
 
 
 @dataclass

@@ -1,0 +1,187 @@
+"""Steps drawn at random, so that most are possible and often lead to where others can come between.
+
+Each schedule leaves out some kinds of steps, shards and instances, at random: schedules of few kinds go deeper.
+"""
+
+from __future__ import annotations
+
+import random
+
+from tests.simulation.dynamodb import READ_FATES
+from tests.simulation.kcl import TABLE
+from tests.simulation.simulation import DAY, NAMES, Simulation, Step
+
+_PAUSES = (
+    *("before read", "after read", "before claim", "after claim", "before holding"),
+    *("before prepare", "before checkpoint", "after checkpoint", "before fold", "next callback"),
+    *("before noting a refusal", "before abandon", "before settle", "sleeping", "before the shard's end"),
+    *("before get lease", "after get lease", "before renew", "after renew"),
+)
+_WRITE_FATES = ("late", "late", "late", "delayed", "delayed", "unanswered", "repeated", "lost", "throttled")
+_WRITES = ("checkpoint", "checkpoint", "claim", "claim", "renew")
+_READS = ("read", "get lease")
+
+# How often each kind of step is drawn.
+WEIGHTS = {
+    "put": 12,
+    "copy": 3,
+    "split": 1,
+    "clean": 1,
+    "start": 8,
+    "restart": 3,
+    "kill": 4,
+    "kill_daemon": 2,
+    "kill_processor": 2,
+    "stop": 1,
+    "lose_directory": 1,
+    "snapshot": 1,
+    "restore": 1,
+    "clone": 1,
+    "give": 6,
+    "renew": 5,
+    "discover": 10,
+    "expire": 5,
+    "notice": 6,
+    "read": 25,
+    "read_older": 6,
+    "answer": 3,
+    "settle": 4,
+    "scrape": 4,
+    "fate": 8,
+    "land": 8,
+    "partition": 1,
+    "heal": 1,
+    "wait": 2,
+    "leap": 1,
+}
+# Without these nothing happens.
+_ALWAYS = frozenset({"put", "start", "give", "discover", "read"})
+_OF_ANY_INSTANCE = ("start", "lose_directory", "snapshot", "restore")
+_OF_INSTANCE = ("restart", "kill", "kill_daemon", "stop", "notice", "scrape", "partition", "heal")
+_OF_SHARD = ("put", "copy", "split", "clean")
+_OF_OWNED = ("kill_processor", "expire")
+_OF_TASK = ("renew", "read", "read_older")
+_OF_LAUNCHER = ("answer", "settle")
+
+
+class Drawer:
+    """Draws the steps of one schedule; `without` names kinds of steps, and fates, that it never draws."""
+
+    def __init__(self, choices: random.Random, simulation: Simulation, without: frozenset[str]) -> None:
+        self._choices = choices
+        self._simulation = simulation
+        self._without = without
+        left_out = choices.choice((0.0, 0.2, 0.5))
+        kinds = [kind for kind in WEIGHTS if kind in _ALWAYS or choices.random() >= left_out]
+        self._kinds = [kind for kind in kinds if kind not in without]
+        self._weights = [WEIGHTS[kind] for kind in self._kinds]
+        self._names = NAMES[:2] if choices.random() < 0.7 else NAMES[:1]
+        self._roots = None if choices.random() < 0.5 else choices.choice(("s0", "s1"))
+
+    def draw(self) -> list[Step]:
+        """Draw a step, or several that are rarely of use without each other."""
+        (kind,) = self._choices.choices(self._kinds, self._weights)
+        steps = self._complete(self._step(kind))
+        return [step for step in steps if step[0] not in self._without and step[-1] not in self._without]
+
+    def _complete(self, step: Step) -> list[Step]:
+        name, *arguments = step
+        is_alone = self._choices.random() < 0.3
+        if name == "give" and not is_alone:
+            shard_id, instance = arguments
+            return [step, ("discover", instance, shard_id), ("read", instance, shard_id, *self._until())]
+        if name == "expire" and not is_alone:
+            instance, shard_id = arguments
+            return [
+                step,
+                ("discover", instance, shard_id),
+                ("notice", instance),
+                ("read", instance, shard_id, *self._until()),
+            ]
+        if name == "read" and self._choices.random() < 0.25:
+            return self._read_with_fate(*arguments[:2])
+        return [step]
+
+    def _read_with_fate(self, instance: str, shard_id: str) -> list[Step]:
+        kind = self._choices.choice(_WRITES[:4])
+        fate = self._choices.choice(_WRITE_FATES)
+        waits = fate == "late" and self._choices.random() < 0.7
+        until = (f"waiting for {kind}",) if waits else self._until()
+        return [("put", shard_id), ("fate", instance, kind, fate), ("read", instance, shard_id, *until)]
+
+    def _step(self, kind: str) -> Step:
+        if kind in _OF_ANY_INSTANCE:
+            return (kind, self._choices.choice(self._names))
+        if kind in _OF_INSTANCE:
+            return (kind, self._running())
+        if kind in _OF_SHARD:
+            return (kind, self._shard())
+        if kind in _OF_OWNED:
+            return (kind, *self._owned())
+        if kind in _OF_TASK:
+            return (kind, *self._owned(), *self._until())
+        if kind in _OF_LAUNCHER:
+            return (kind, self._running(), *self._until())
+        return tuple(getattr(self, f"_draw_{kind}")())
+
+    def _draw_clone(self) -> Step:
+        return ("clone", self._running(), NAMES[2])
+
+    def _draw_give(self) -> Step:
+        return ("give", self._shard(), self._running())
+
+    def _draw_discover(self) -> Step:
+        """Draw an instance and a shard that the table says is its, but that it does not hold."""
+        given = [
+            (instance.name, row["leaseKey"])
+            for instance in self._simulation.instances.values()
+            if instance.daemon is not None
+            for row in self._simulation.world.dynamodb.rows(TABLE)
+            if row.get("leaseOwner") == instance.daemon.leases.worker_id
+            and instance.daemon.leases.held(row["leaseKey"]) is None
+        ]
+        return ("discover", *self._choices.choice(given), *self._until()) if given else self._draw_give()
+
+    def _draw_fate(self) -> Step:
+        if self._choices.random() < 0.1:
+            return ("fate", "leader", "assign", self._choices.choice(_WRITE_FATES))
+        if self._choices.random() < 0.25:
+            return ("fate", self._running(), self._choices.choice(_READS), self._choices.choice(READ_FATES))
+        return ("fate", self._running(), self._choices.choice(_WRITES), self._choices.choice(_WRITE_FATES))
+
+    def _draw_land(self) -> Step:
+        late = self._simulation.world.dynamodb.late
+        if not late:
+            return self._draw_fate()
+        request = self._choices.choice(late)
+        return ("land", request.sender, request.kind)
+
+    def _draw_wait(self) -> Step:
+        return ("wait", self._choices.choice((1.0, 31.0)))
+
+    def _draw_leap(self) -> Step:
+        return ("leap", self._running(), self._choices.choice((0.0, 1.5 * DAY, -1.5 * DAY, 3600.0)))
+
+    def _until(self) -> tuple[str, ...]:
+        return (self._choices.choice(_PAUSES),) if self._choices.random() < 0.35 else ()
+
+    def _running(self) -> str:
+        running = [name for name, instance in self._simulation.instances.items() if instance.is_running]
+        return self._choices.choice(running or self._names)
+
+    def _shard(self) -> str:
+        shards = list(self._simulation.stream.shards)
+        if self._roots is not None:
+            shards = [shard_id for shard_id in shards if shard_id.startswith(self._roots)]
+        return self._choices.choice(shards)
+
+    def _owned(self) -> tuple[str, str]:
+        owned = [
+            (name, shard_id)
+            for name, instance in self._simulation.instances.items()
+            if instance.daemon is not None
+            for shard_id in instance.daemon.leases.owned
+        ]
+        if owned and self._choices.random() < 0.9:
+            return self._choices.choice(owned)
+        return (self._running(), self._shard())
