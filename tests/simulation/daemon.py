@@ -8,7 +8,7 @@ from kcl_flowlog.commits.refusals import CheckpointRefused, Reaction, reaction_t
 from kcl_flowlog.errors import FlowlogError
 from tests.simulation.consumer import Consumer, HungUp
 from tests.simulation.instance import Launcher, World
-from tests.simulation.kcl import Leases
+from tests.simulation.kcl import Lease, Leases
 from tests.simulation.stream import Stream
 from tests.simulation.tasks import Task, pause
 
@@ -21,7 +21,8 @@ class Daemon:
 
     def __init__(self, name: str, launcher: Launcher, world: World, stream: Stream) -> None:
         self.is_alive = True
-        # A processor has died: no shard is begun any more, and the others are asked to stop (`MultiLangDaemon`'s hook).
+        # A processor has died, or a stop is requested. New leases are still found and begun: `stopLeaseTaker` does not
+        # cancel the discovery.
         self.is_ending = False
         self.consumers: list[Consumer] = []
         self.leases = Leases(launcher.worker_id, name, world.dynamodb, lambda: self.is_alive)
@@ -41,24 +42,24 @@ class Daemon:
         for consumer in self.consumers:
             if self.leases.held(consumer.shard_id) is not consumer.lease:
                 consumer.reason = "lease lost"
-        if not self.is_ending:
-            for lease in list(self.leases.owned.values()):
-                if not lease.is_expired and not any(consumer.lease is lease for consumer in self.consumers):
-                    self.consumers.append(
-                        Consumer(
-                            lease,
-                            self.leases,
-                            self._stream,
-                            self._world.dynamodb,
-                            self._launcher.begins_at,
-                            lambda shard_id=lease.shard_id: self._launcher.new_processor(shard_id),
-                        )
-                    )
+        for lease in list(self.leases.owned.values()):
+            if not lease.is_expired and not any(consumer.lease is lease for consumer in self.consumers):
+                self.consumers.append(self._new_consumer(lease))
         self.consumers = [
             consumer
             for consumer in self.consumers
             if consumer.state != "ended" or self.leases.held(consumer.shard_id) is consumer.lease
         ]
+
+    def _new_consumer(self, lease: Lease) -> Consumer:
+        return Consumer(
+            lease,
+            self.leases,
+            self._stream,
+            self._world.dynamodb,
+            self._launcher.begins_at,
+            lambda: self._launcher.new_processor(lease.shard_id),
+        )
 
     def request_shutdown(self) -> None:
         """`Scheduler.startGracefulShutdown`: the leases are not taken any more, each processor is asked to stop."""
@@ -72,7 +73,7 @@ class Daemon:
 
     def discover(self, shard_id: str, until: str = "") -> bool:
         """Look for a lease that the table says is this worker's."""
-        return not self.is_ending and self._run(f"discover {shard_id}", lambda: self.leases.discover(shard_id), until)
+        return self._run(f"discover {shard_id}", lambda: self.leases.discover(shard_id), until)
 
     def read(self, shard_id: str, until: str = "", is_older: bool = False) -> bool:
         """Run a consumer of a shard until it has nothing to do: the latest, or the one before."""

@@ -100,11 +100,11 @@ def _is_read(simulation: Simulation, shard_id: str) -> bool:
 
 def _progress(simulation: Simulation) -> object:
     """Return what further rounds don't change any more once all is read."""
-    checkpoints = [(row["leaseKey"], row["checkpoint"]) for row in simulation.world.dynamodb.rows(TABLE)]
+    rows = [{**row, "leaseCounter": 0} for row in simulation.world.dynamodb.rows(TABLE)]
     ledgers = [instance.launcher.ledger.bytes_counted() for instance in _running(simulation) if instance.launcher]
     daemons = [instance.daemon for instance in _running(simulation) if instance.daemon is not None]
     delivered = [[(consumer.shard_id, consumer.after) for consumer in daemon.consumers] for daemon in daemons]
-    return checkpoints, ledgers, delivered
+    return rows, ledgers, delivered
 
 
 def _running(simulation: Simulation) -> list[Instance]:

@@ -96,4 +96,9 @@ def told(steps: Iterable[Step]) -> list[str]:
     return [f"{number:2}. {' '.join(map(str, step))}" for number, step in enumerate(steps, 1)]
 
 
-__all__ = ["Player", "Schedule", "Setting", "Step", "Violation", "player", "told"]
+def kind_of(error: Exception | None) -> str:
+    """Return what kind of failure an error is, to tell whether a shorter schedule fails alike."""
+    return "" if error is None else f"{type(error).__name__} {str(error).partition(':')[0] if error else ''}"
+
+
+__all__ = ["Player", "Schedule", "Setting", "Step", "Violation", "kind_of", "player", "told"]
