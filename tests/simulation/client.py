@@ -74,12 +74,12 @@ class DynamoDbClient:
 
 
 def _translated(error: Exception) -> Exception:
-    if isinstance(error, Unreachable):
-        return EndpointConnectionError(endpoint_url="https://dynamodb")
-    code = "ProvisionedThroughputExceededException"
-    if isinstance(error, ConditionFailed):
-        code = "ConditionalCheckFailedException"
-    return ClientError({"Error": {"Code": code, "Message": ""}}, "Request")
+    translated: Exception = EndpointConnectionError(endpoint_url="https://dynamodb")
+    if not isinstance(error, Unreachable):
+        is_condition = isinstance(error, ConditionFailed)
+        code = "ConditionalCheckFailedException" if is_condition else "ProvisionedThroughputExceededException"
+        translated = ClientError({"Error": {"Code": code, "Message": ""}}, "Request")
+    return translated
 
 
 def _key(key: Mapping[str, Any]) -> str:

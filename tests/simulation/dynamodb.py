@@ -17,6 +17,7 @@ KCL gives up after a minute, which takes nothing back.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -130,7 +131,5 @@ class DynamoDb:
 
 
 def _try(apply: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(ConditionFailed):
         apply()
-    except ConditionFailed:
-        pass

@@ -131,9 +131,7 @@ class _Reader:
             return lambda row, values: row.__setitem__(name, first(values[""], values))
         sign = 1 if self._take() == "+" else -1
         second = self._operand()
-        return lambda row, values: row.__setitem__(
-            name, first(values[""], values) + sign * second(values[""], values)
-        )
+        return lambda row, values: row.__setitem__(name, first(values[""], values) + sign * second(values[""], values))
 
     def _operand(self) -> Operand:
         if self._next == "if_not_exists":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.simulation.instance import Launcher
 from tests.simulation.kcl import TABLE
 from tests.simulation.simulation import Instance, Simulation
 from tests.simulation.stream import counted
@@ -53,7 +54,7 @@ def _end_faults(simulation: Simulation) -> None:
 
 
 def _go_round(simulation: Simulation) -> None:
-    workers = {instance.launcher.worker_id for instance in _running(simulation)}
+    workers = {launcher.worker_id for _, launcher in _running(simulation)}
     for name in sorted(simulation.instances):
         simulation.do_restart(name)
         for shard_id in sorted(simulation.stream.shards):
@@ -77,10 +78,12 @@ def _go_round(simulation: Simulation) -> None:
 def _what_is_left(simulation: Simulation) -> list[str]:
     left = [
         f"{instance.name} has a commit in doubt"
-        for instance in _running(simulation)
-        if instance.launcher is not None and instance.launcher.ledger.left_commits()
+        for instance, launcher in _running(simulation)
+        if launcher.ledger.left_commits()
     ]
-    return left + [f"{shard_id} is not read" for shard_id in simulation.stream.shards if not _is_read(simulation, shard_id)]
+    return left + [
+        f"{shard_id} is not read" for shard_id in simulation.stream.shards if not _is_read(simulation, shard_id)
+    ]
 
 
 def _is_read(simulation: Simulation, shard_id: str) -> bool:
@@ -89,7 +92,7 @@ def _is_read(simulation: Simulation, shard_id: str) -> bool:
     row = simulation.world.dynamodb.row(TABLE, shard_id)
     if row is None or row["checkpoint"] == "SHARD_END":
         return bool(children) and all(simulation.world.dynamodb.row(TABLE, child) is not None for child in children)
-    daemons = [instance.daemon for instance in _running(simulation) if instance.daemon is not None]
+    daemons = [instance.daemon for instance, _ in _running(simulation) if instance.daemon is not None]
     return any(
         consumer.is_idle and daemon.leases.held(shard_id) is consumer.lease
         for daemon in daemons
@@ -101,14 +104,16 @@ def _is_read(simulation: Simulation, shard_id: str) -> bool:
 def _progress(simulation: Simulation) -> object:
     """Return what further rounds don't change any more once all is read."""
     rows = [{**row, "leaseCounter": 0} for row in simulation.world.dynamodb.rows(TABLE)]
-    ledgers = [instance.launcher.ledger.bytes_counted() for instance in _running(simulation) if instance.launcher]
-    daemons = [instance.daemon for instance in _running(simulation) if instance.daemon is not None]
+    ledgers = [launcher.ledger.bytes_counted() for _, launcher in _running(simulation)]
+    daemons = [instance.daemon for instance, _ in _running(simulation) if instance.daemon is not None]
     delivered = [[(consumer.shard_id, consumer.after) for consumer in daemon.consumers] for daemon in daemons]
     return rows, ledgers, delivered
 
 
-def _running(simulation: Simulation) -> list[Instance]:
-    return [instance for instance in simulation.instances.values() if instance.is_running]
+def _running(simulation: Simulation) -> list[tuple[Instance, Launcher]]:
+    return [
+        (instance, instance.launcher) for instance in simulation.instances.values() if instance.launcher is not None
+    ]
 
 
 def _since(simulation: Simulation) -> float:
@@ -120,7 +125,7 @@ def _since(simulation: Simulation) -> float:
 def _compare(simulation: Simulation) -> None:
     truth = simulation.stream.truth(_since(simulation))
     total = simulation.retired + sum(
-        instance.launcher.ledger.bytes_counted() - instance.base for instance in _running(simulation)
+        launcher.ledger.bytes_counted() - instance.base for instance, launcher in _running(simulation)
     )
     undecided: Counter[int] = Counter()
     for number_of_bytes in simulation.world.undecided:
@@ -140,7 +145,14 @@ def _second_deliveries(simulation: Simulation) -> Counter[int]:
     return may_double
 
 
-def _explain(name: str, truth: Counter[int], number: int, undecided: Counter[int], may_be_lost: Counter[int], may_double: Counter[int]) -> None:
+def _explain(
+    name: str,
+    truth: Counter[int],
+    number: int,
+    undecided: Counter[int],
+    may_be_lost: Counter[int],
+    may_double: Counter[int],
+) -> None:
     found = counted(number)
     wrong = []
     for payload in sorted(truth.keys() | found.keys()):

@@ -14,6 +14,7 @@ from tests.simulation.instance import Databases, replaced
 from tests.simulation.invariant import Violation, check
 from tests.simulation.simulation import Simulation, Step
 
+
 class Setting(NamedTuple):
     """How the fleet of a schedule is set up."""
 

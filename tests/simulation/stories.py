@@ -19,7 +19,10 @@ def story(text: str, initial_position: str = "trim-horizon", interval: float = 0
 def _step(line: str) -> Step:
     words, _, until = line.partition(",")
     name, *arguments = words.split()
-    given: list[object] = [float(word) if name in _NUMBERS and word not in "ABC" else word.replace("_lease", " lease") for word in arguments]
+    given: list[object] = [
+        float(word) if name in _NUMBERS and word not in "ABC" else word.replace("_lease", " lease")
+        for word in arguments
+    ]
     return (name, *given, *([until.strip()] if until else []))
 
 

@@ -77,7 +77,12 @@ class Stream:
         """Return how often each payload is to be counted, if counting begins with arrivals at `since`."""
         # A copy counts only if what it is a copy of arrived too early.
         return Counter(
-            {record.number: 1 for shard in self.shards.values() for record in shard.records if record.arrived_at >= since}
+            {
+                record.number: 1
+                for shard in self.shards.values()
+                for record in shard.records
+                if record.arrived_at >= since
+            }
         )
 
     def copies(self, name: str) -> set[int]:

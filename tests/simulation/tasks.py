@@ -22,7 +22,7 @@ class Task:
         self.name = name
         self._work = work
         self._greenlet = greenlet(self._run)
-        self._greenlet.task = self  # type: ignore[attr-defined] # greenlets take attributes
+        self._greenlet.task = self
         self.at = "its start"
         self.is_blocked: Callable[[], bool] | None = None
         self.waits_for: Task | None = None
@@ -32,7 +32,7 @@ class Task:
     @property
     def is_done(self) -> bool:
         """Whether it has ended, in whatever way."""
-        return self._greenlet.dead or (self.is_killed and not self._greenlet)
+        return bool(self._greenlet.dead) or (self.is_killed and not self._greenlet)
 
     def step(self) -> None:
         """Go on to the next pause, or to the end."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.schedule import Player, Schedule, player, told
-from tests.simulation.stories import STORIES
+from tests.simulation.stories import OPEN, STORIES
 
 # What today's code does not promise yet: a story of each is below.
 KNOWN = frozenset({"now", "clone", "restore", "leap", "late", "delayed"})
@@ -20,7 +20,13 @@ def stage() -> Iterator[Player]:
         yield opened
 
 
-@pytest.mark.parametrize("schedule", STORIES.values(), ids=STORIES)
+_OPEN = pytest.mark.xfail(strict=True, reason="not mended yet")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [pytest.param(story, id=name, marks=[_OPEN] if name in OPEN else []) for name, story in STORIES.items()],
+)
 def test_a_story_of_a_hole_ends_as_promised(stage: Player, schedule: Schedule) -> None:
     """Each payload counts once, in the ledgers and in what Prometheus sees."""
     assert None is stage.play(schedule)
