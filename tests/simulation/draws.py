@@ -92,12 +92,7 @@ class Drawer:
             return [step, ("discover", instance, shard_id), ("read", instance, shard_id, *self._until())]
         if name == "expire" and not is_alone:
             instance, shard_id = arguments
-            return [
-                step,
-                ("discover", instance, shard_id),
-                ("notice", instance),
-                ("read", instance, shard_id, *self._until()),
-            ]
+            return self._lose_and_find(instance, shard_id) or [step]
         if name == "read" and self._choices.random() < 0.25:
             return self._read_with_fate(*arguments[:2])
         return [step]
@@ -105,9 +100,26 @@ class Drawer:
     def _read_with_fate(self, instance: str, shard_id: str) -> list[Step]:
         kind = self._choices.choice(_WRITES[:4])
         fate = self._choices.choice(_WRITE_FATES)
-        waits = fate == "late" and self._choices.random() < 0.7
-        until = (f"waiting for {kind}",) if waits else self._until()
-        return [("put", shard_id), ("fate", instance, kind, fate), ("read", instance, shard_id, *until)]
+        begin = [("put", shard_id), ("fate", instance, kind, fate)]
+        if fate != "late" or self._choices.random() < 0.3:
+            return [*begin, ("read", instance, shard_id, *self._until())]
+        # The sender waits, while its instance loses the lease and finds it again.
+        return [
+            *begin,
+            ("read", instance, shard_id, f"waiting for {kind}"),
+            *self._lose_and_find(instance, shard_id),
+            ("land", instance, kind),
+        ]
+
+    def _lose_and_find(self, instance: str, shard_id: str) -> list[Step]:
+        if self._choices.random() < 0.4:
+            return []
+        return [
+            ("expire", instance, shard_id),
+            ("discover", instance, shard_id),
+            ("notice", instance),
+            ("read", instance, shard_id, *self._until(0.7)),
+        ]
 
     def _step(self, kind: str) -> Step:
         if kind in _OF_ANY_INSTANCE:
@@ -162,8 +174,8 @@ class Drawer:
     def _draw_leap(self) -> Step:
         return ("leap", self._running(), self._choices.choice((0.0, 1.5 * DAY, -1.5 * DAY, 3600.0)))
 
-    def _until(self) -> tuple[str, ...]:
-        return (self._choices.choice(_PAUSES),) if self._choices.random() < 0.35 else ()
+    def _until(self, chance: float = 0.35) -> tuple[str, ...]:
+        return (self._choices.choice(_PAUSES),) if self._choices.random() < chance else ()
 
     def _running(self) -> str:
         running = [name for name, instance in self._simulation.instances.items() if instance.is_running]
