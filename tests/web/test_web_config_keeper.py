@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.web import web_config_keeper
-from kcl_flowlog.web.web_config import WebConfig
+from kcl_flowlog.web.web_config import WebConfig, load
 from kcl_flowlog.web.web_config_keeper import SETTLE, ActiveWebConfig, WebConfigKeeper
 from tests.support.certificates import Authority
 
@@ -344,13 +343,12 @@ def test_files_that_change_while_they_are_read_are_not_served(
     changes = [TLS + TWO_USERS, TLS + ONE_USER]
 
     def load_while_it_is_written(path: Path) -> WebConfig:
-        config = original(path)
+        config = load(path)
         if changes:
             write(changes.pop())
         return config
 
-    original = web_config_keeper.load
-    monkeypatch.setattr(web_config_keeper, "load", load_while_it_is_written)
+    monkeypatch.setattr("kcl_flowlog.web.web_config_keeper.load", load_while_it_is_written)
     write(TLS + HEADERS)
     during = [keeper.current() for _ in range(2)]
     after = keeper.current()
