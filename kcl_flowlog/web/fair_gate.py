@@ -49,7 +49,7 @@ class FairGate:
         try:
             yield True
         finally:
-            self._leave()
+            self._leave(client)
 
     def _enter(self, client: str) -> bool:
         with self._lock:
@@ -73,13 +73,15 @@ class FairGate:
         longest.pop().decide(has_turn=False)
         return True
 
-    def _leave(self) -> None:
+    def _leave(self, client: str) -> None:
         with self._lock:
+            if client in self._queues:
+                self._queues.move_to_end(client)
             if not self._queues:
                 self._is_taken = False
                 return
-            client, queue = self._queues.popitem(last=False)
+            following, queue = next(iter(self._queues.items()))
             waiter = queue.popleft()
-            if queue:
-                self._queues[client] = queue
+            if not queue:
+                del self._queues[following]
         waiter.decide(has_turn=True)

@@ -213,7 +213,7 @@ def test_a_guess_too_many_is_refused_without_a_check() -> None:
         ("", "192.0.2.2"),
     ],
 )
-def test_the_right_password_from_another_address_is_next_but_one(guesser: str, client: str) -> None:
+def test_the_right_password_from_another_address_is_next(guesser: str, client: str) -> None:
     """Guessers that fill the queue don't keep a client out that comes for the first time."""
     checked = FakeBcrypt((b"right", USERS["me"]))
     auth = BasicAuth(checked)
@@ -227,7 +227,7 @@ def test_the_right_password_from_another_address_is_next_but_one(guesser: str, c
     scraper.join(PATIENCE)
 
     assert [Verdict.ACCEPTED] == verdicts
-    assert b"right" in [password for password, _ in checked.calls[1:3]]
+    assert b"right" == checked.calls[1][0]
 
 
 def test_the_addresses_of_an_ipv6_network_are_one_client() -> None:
