@@ -317,6 +317,7 @@ def test_an_unknown_variable_is_a_warning_that_names_the_nearest(caplog: pytest.
         *(setting.variable for setting in TABLE.values()),
         "KCL_FLOWLOG_CONFIG_FILE",
         "KCL_FLOWLOG_PROCESSOR_SETTINGS",
+        "KCL_FLOWLOG_PROCESSOR_KEY",
         "KCL_FLOWLOG_FAULT",
         "KCL_FLOWLOG_SERVICE_HOST",
         "KCL_FLOWLOG_SERVICE_PORT",

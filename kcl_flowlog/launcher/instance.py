@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.fields import nearest_field
 from kcl_flowlog.counting.formats import parse_option
@@ -178,6 +178,7 @@ class _Builder:
         )
         environ = daemon_environment(self.environ, self.aws.region)
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
+        environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)
 
     def _build(self) -> dict[str, str]:
