@@ -11,6 +11,7 @@ from kcl_flowlog.commits.totals import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
 from kcl_flowlog.exporter.state import InstanceState
@@ -73,7 +74,7 @@ def make_report(delta: Delta) -> Report:
 
 def to_json(delta: Delta) -> str:
     """Return the report as JSON."""
-    return msgspec.json.format(msgspec.json.encode(make_report(delta)), indent=2).decode()
+    return msgspec.json.format(escape_unprintable(msgspec.json.encode(make_report(delta)).decode()), indent=2)
 
 
 def to_table(delta: Delta, inventory: Inventory) -> str:
