@@ -28,3 +28,5 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     payload_limit: int
     checkpoint_interval: float
     log_deny: bool
+    max_subnets: int
+    max_unlisted_subnets: int

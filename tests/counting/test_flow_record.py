@@ -114,7 +114,7 @@ def test_bad_line_has_a_reason(text: str) -> None:
 # A value for every field that a record uses, each different; and the record's value, if it is another.
 DISTINCT = {
     "log_status": ("SKIPDATA", "SKIPDATA"),
-    "interface_id": ("eni-0", "eni-0"),
+    "interface_id": ("eni-00000000", "eni-00000000"),
     "subnet_id": ("subnet-0", "subnet-0"),
     "vpc_id": ("vpc-0", "vpc-0"),
     "srcaddr": ("10.0.0.1", "10.0.0.1"),

@@ -80,14 +80,16 @@ def test_idle_and_skipped_intervals_have_their_outcomes() -> None:
 
 def test_a_record_without_a_subnet_is_unattributed() -> None:
     """It counts for no subnet, but it has an outcome, and a denial without a place."""
-    delta, denials = counted(envelope(line("1.1.1.1", "2.2.2.2", "eni-0", action="REJECT"), logStream="eni-0-all"))
+    delta, denials = counted(
+        envelope(line("1.1.1.1", "2.2.2.2", "eni-00000000", action="REJECT"), logStream="eni-00000000-all")
+    )
 
     assert {"unattributed": 1} == labelled(delta, counts.EVENTS)
     assert {} == delta.traffic
     expected = {
         "time": "1970-01-01T00:00:00.000Z",
         "event": "reject",
-        "interface_id": "eni-0",
+        "interface_id": "eni-00000000",
         "protocol": "tcp",
         "srcaddr": "1.1.1.1",
         "srcport": 40000,

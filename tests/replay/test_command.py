@@ -84,7 +84,7 @@ def test_a_dash_is_standard_input(run: Run) -> None:
 def test_records_that_wait_for_their_interface_are_counted_at_the_end(run: Run, tmp_path: Path) -> None:
     """One record of an unlisted interface tells nothing, but is not forgotten."""
     unknown = tmp_path / "unknown.log"
-    unknown.write_text(GOOD.replace("eni-a", "eni-unknown") + "\n")
+    unknown.write_text(GOOD.replace("eni-a", "eni-badc0ffe") + "\n")
 
     outcomes = json.loads(run("--output", "json", str(unknown)).stdout)["outcomes"]
 
