@@ -178,6 +178,52 @@ def test_an_address_that_is_not_valid_is_malformed(bad: str) -> None:
             place(line(source, destination))
 
 
+# The field, an id that EC2 did not name, and whether it is like an id of AWS.
+IDS = [
+    (field, prefix + digits, is_valid)
+    for field, prefix in (("subnet", "subnet-"), ("vpc", "vpc-"), ("interface", "eni-"))
+    for digits, is_valid in (
+        ("0a1b2c3d", True),
+        ("0123456789abcdef0", True),
+        ("f" * 32, True),
+        ("f" * 33, False),
+        ("0a1b2c3", False),
+        ("", False),
+        ("0A1B2C3D", False),
+        ("0a1b2c3é", False),
+        ("0a1b2c3٣", False),
+        ("0a1b2c3d\x9b", False),
+        ('0a1b2c3d"', False),
+    )
+]
+
+
+@pytest.mark.parametrize(("field", "value", "is_valid"), IDS)
+def test_an_id_that_ec2_did_not_name_looks_like_an_id(field: str, value: str, is_valid: bool) -> None:
+    """It may become a label, or a key that stays in memory."""
+    ids = {"interface": "eni-00000000", "vpc": "vpc-00000009", "subnet": "subnet-0000fa00", field: value}
+    text = "{interface} 10.0.2.7 8.8.8.8 ACCEPT OK {vpc} {subnet} egress".format_map(ids)
+
+    if is_valid:
+        assert (ids["subnet"], "egress", "internet") == place(text, line_format=RICH)
+    else:
+        with pytest.raises(Malformed, match=f"bad_{field}"):
+            place(text, line_format=RICH)
+
+
+def test_an_id_that_ec2_named_is_valid_whatever_it_looks_like() -> None:
+    """AWS may make longer ids tomorrow."""
+    assert ("subnet-a", "egress", "internet") == place(
+        "eni-a 10.0.1.10 8.8.8.8 ACCEPT OK vpc-1 subnet-a -", line_format=RICH
+    )
+
+
+@pytest.mark.parametrize("name", ["eni-new-all", "eni-" + "0" * 33, "eni-0a1b2c3é"])
+def test_a_log_stream_that_is_not_named_after_an_interface_tells_nothing(name: str) -> None:
+    """So the record is unattributed: its own fields are in order."""
+    assert place(line("10.0.2.10", "8.8.8.8", "-"), log_stream=name) is None
+
+
 def test_memory_is_bounded() -> None:
     """A scan from everywhere does not grow the processor without end."""
     attributor = Attributor(Index(INVENTORY), cache_size=10)
@@ -189,5 +235,6 @@ def test_memory_is_bounded() -> None:
         attributor.locate(unlisted, NO_LOG_STREAM)
         attributor.locate(PLAIN.parse(line("10.0.1.10", peer)), NO_LOG_STREAM)
 
+    assert 0 < len(attributor.unknown_interfaces) <= 1000
     caches = (attributor._packed, attributor._peers, attributor._reported)
     assert [True] * 3 == [0 < len(cache) <= 10 for cache in caches]

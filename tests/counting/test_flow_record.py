@@ -160,28 +160,6 @@ def test_all_used_fields_are_fields_of_aws() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subnet_id", "is_valid"),
-    [
-        ("subnet-1", True),
-        ("subnet-" + "0" * 57, True),
-        ("subnet-" + "0" * 58, False),
-        ("subnet-", False),
-        ('subnet-1"', False),
-        ("10.0.0.0/24", False),
-    ],
-)
-def test_the_id_of_a_subnet_may_become_a_label(subnet_id: str, is_valid: bool) -> None:
-    """So it has the form of an id, and at most 64 characters."""
-    line_format = LineFormat("${srcaddr} ${subnet-id}")
-
-    if is_valid:
-        assert subnet_id == line_format.parse(f"10.0.0.1 {subnet_id}").subnet_id
-    else:
-        with pytest.raises(Malformed, match="bad_subnet"):
-            line_format.parse(f"10.0.0.1 {subnet_id}")
-
-
-@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("-", 0),

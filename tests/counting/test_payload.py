@@ -257,3 +257,18 @@ def test_every_subnet_of_the_inventory_can_be_counted() -> None:
     for interface in INVENTORY.interfaces:
         delta, _ = counted(envelope(line(interface.addresses[0], "8.8.8.8", interface.interface_id)))
         assert [interface.subnet_id] == [series.subnet_id for series in delta.traffic]
+
+
+def test_made_up_subnets_share_a_bounded_part_of_a_delta() -> None:
+    """One payload may name half a million of them; every flow is counted, and those of the inventory by name."""
+    rich = "${interface-id} ${srcaddr} ${dstaddr} ${action} ${subnet-id} ${dstport} ${flow-direction}"
+    made_up = [f"eni-00000001 192.0.2.1 192.0.2.2 REJECT subnet-{number:08x} 22 egress" for number in range(1500)]
+    real = "eni-b 10.0.2.10 192.0.2.2 REJECT subnet-b 22 egress"
+
+    delta, _ = counted(envelope(*made_up, real), formats=(rich,))
+
+    by_subnet = {series.subnet_id: cell[0] for series, cell in delta.traffic.items()}
+    assert 1002 == len(by_subnet) == len(delta.rejected_ports)
+    assert (500, 1) == (by_subnet["other"], by_subnet["subnet-b"])
+    assert 1501 == sum(by_subnet.values()) == sum(delta.rejected_ports.values())
+    assert ["subnet-b"] == delta.snapshot().listed_subnets

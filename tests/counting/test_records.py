@@ -208,9 +208,9 @@ PECULIARITIES = {
         default("10.0.1.10", "10.0.1.77", "eni-x"), ("subnet-x", "egress", "same_subnet")
     ),
     "a subnet of another account that is shared with this one": row(
-        default("172.31.0.9", "203.0.113.5", "eni-0ff"),
+        default("172.31.0.9", "203.0.113.5", "eni-000000ff"),
         ("subnet-0ff", "egress", "internet"),
-        default("172.31.0.9", "203.0.113.6", "eni-0ff"),
+        default("172.31.0.9", "203.0.113.6", "eni-000000ff"),
         inventory=SHARED,
     ),
     "a subnet that no inventory has, by its id": row(

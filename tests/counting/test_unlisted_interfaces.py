@@ -7,7 +7,7 @@ import pytest
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
-from kcl_flowlog.counting.subnets import Inventory, Source, Subnet
+from kcl_flowlog.counting.subnets import Interface, Inventory, Source, Subnet
 from tests.support.builders import INVENTORY, line
 from tests.support.placing import ALONE, NO_INTERFACES, PLAIN, place
 
@@ -38,7 +38,8 @@ def test_unlisted_interfaces_are_told_apart() -> None:
     """Each is found by its own records, and again after the other."""
     attributor = Attributor(Index(ALONE))
     first, second = (
-        PLAIN.parse(line(own, "8.8.8.8", name)) for own, name in (("10.0.1.9", "eni-1"), ("10.0.2.9", "eni-2"))
+        PLAIN.parse(line(own, "8.8.8.8", name))
+        for own, name in (("10.0.1.9", "eni-00000001"), ("10.0.2.9", "eni-00000002"))
     )
 
     attributor.learn([first, second], NO_LOG_STREAM)
@@ -143,17 +144,18 @@ def test_listed_interfaces_are_not_learned() -> None:
 def test_only_an_unlisted_interface_with_two_candidates_is_undecided() -> None:
     """Not before its first record, not after a second peer, and not once it is listed."""
     attributor = Attributor(Index(NO_INTERFACES))
-    record = PLAIN.parse(line("10.0.1.10", "10.0.2.10", "eni-a"))
+    record = PLAIN.parse(line("10.0.1.10", "10.0.2.10", "eni-0000000a"))
     assert not attributor.is_undecided(record, NO_LOG_STREAM)
 
     attributor.learn([record], NO_LOG_STREAM)
     assert attributor.is_undecided(record, NO_LOG_STREAM)
 
-    attributor.use(Index(INVENTORY))
+    listed = Interface("eni-0000000a", "subnet-a", "vpc-1")
+    attributor.use(Index(Inventory(1.0, INVENTORY.subnets, (listed,))))
     assert not attributor.is_undecided(record, NO_LOG_STREAM)
 
     attributor.use(Index(NO_INTERFACES))
-    attributor.learn([PLAIN.parse(line("10.0.1.10", "10.0.3.10", "eni-a"))], NO_LOG_STREAM)
+    attributor.learn([PLAIN.parse(line("10.0.1.10", "10.0.3.10", "eni-0000000a"))], NO_LOG_STREAM)
     assert not attributor.is_undecided(record, NO_LOG_STREAM)
 
 

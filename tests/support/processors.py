@@ -107,6 +107,8 @@ class Driver:
                 "payload_limit": 1_000_000,
                 "checkpoint_interval": 30.0,
                 "log_deny": True,
+                "max_subnets": 5000,
+                "max_unlisted_subnets": 500,
                 **settings,
             }
         )
