@@ -28,6 +28,7 @@ OTHER_VALUES = {
     "web_telemetry_path": ("/other", "/another"),
     "kcl_property": ("maxRecords=1", "maxRecords=2"),
     "max_subnets": ("12345", "23456"),
+    "max_unlisted_subnets": ("1", "2"),
 }
 BY_METAVAR = {"TIME": ("77m", "88s"), "SIZE": ("2MiB", "3MB")}
 

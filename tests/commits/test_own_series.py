@@ -1,4 +1,4 @@
-"""Made-up subnets in records: the ledger stays small, the subnets of the inventory stay on the page, nothing is lost."""
+"""Made-up subnets in records: the ledger stays small, those of the inventory keep their series, nothing is lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FLOWS = st.lists(st.tuples(st.one_of(st.sampled_from(LISTED), MADE_UP), st.sampl
 
 @given(commits=st.lists(FLOWS, max_size=6))
 def test_a_flood_of_made_up_subnets_changes_nothing_for_real_subnets(commits: list[list[tuple[str, str]]]) -> None:
-    """Whatever the order: exact series for real subnets, exact sums for all, a bounded number of rows, none goes back."""
+    """Whatever the order: exact series for real subnets, exact sums for all, a bounded number of rows, no decrease."""
     put: Counter[tuple[str, str]] = Counter()
     before: dict[tuple[str, str], int] = {}
     with Ledger(Path(":memory:"), bounds=BOUNDS) as ledger:

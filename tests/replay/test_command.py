@@ -66,7 +66,7 @@ def test_settings_of_run_apply(run: Run, tmp_path: Path) -> None:
     (tmp_path / "payload").write_bytes(envelope(GOOD))
     copies = run("--output", "json", "--no-deduplicate", *[str(tmp_path / "payload")] * 2).stdout
 
-    assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="subnet-a"} 1.0' in page
+    assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="subnet-b"} 1.0' in page
     assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="other"} 1.0' in page
     assert 'port="other"' in page
     assert 'port="22"' not in page

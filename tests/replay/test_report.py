@@ -124,4 +124,4 @@ def test_each_format_has_its_function() -> None:
         "table": to_table(delta, INVENTORY),
         "json": to_json(delta),
         "metrics": to_metrics(delta, INVENTORY, (), DEFAULT_BOUNDS),
-    } == {name: form(delta, INVENTORY, (), 1) for name, form in FORMS.items()}
+    } == {name: form(delta, INVENTORY, (), DEFAULT_BOUNDS) for name, form in FORMS.items()}
