@@ -176,7 +176,7 @@ class Config:
         default="5000",
         parse=at_least("1", values.parse_count),
         metavar="N",
-        help='Maximum number of subnets of the inventory with series of their own. The traffic of all others is summed under subnet_id="other".',
+        help='Maximum number of subnets of the inventory with separate series. The traffic of all others is summed under subnet_id="other".',
     )
     max_unlisted_subnets: int = setting(
         flag="--max-unlisted-subnets",

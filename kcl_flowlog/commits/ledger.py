@@ -44,7 +44,7 @@ class Ledger:
         """Open the ledger at `path`, or create it.
 
         `clock` returns Unix seconds; `patience` is how many seconds a step waits for a lock. `bounds` says how many
-        subnets have totals of their own.
+        subnets have separate totals.
         """
         self._clock = clock
         self._bounds = bounds

@@ -1,4 +1,4 @@
-"""Which subnets have series of their own in the totals; the others are summed as `other`.
+"""Which subnets have separate series in the totals; the others are summed as `other`.
 
 Decided once, when a subnet is first folded, and kept until its series are dropped, so no total ever goes back. A subnet
 that is summed as `other` may get its own series later: they begin at 0, and its earlier counts stay in `other`. All
@@ -14,7 +14,7 @@ from kcl_flowlog.counting.delta import Snapshot
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds, admit
 
 MOST_NOTED = 1000
-"""Most subnets without series of their own that are noted by name, only to tell how many there are."""
+"""Most subnets without separate series that are noted by name, only to tell how many there are."""
 
 
 def names(db: sqlite3.Connection, delta: Snapshot, bounds: SubnetBounds, now: float) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which subnets have series of their own: a bounded number, the subnets of the inventory first.
+"""Which subnets have separate series: a bounded number, the subnets of the inventory first.
 
 Records may name any subnet, and whoever writes to the stream may make ids up. So the subnets that only records name
 share an allowance, and never take the place of a subnet of the inventory. Whatever else is counted is counted for
@@ -11,11 +11,11 @@ from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 OTHER_SUBNET = "other"
-"""The subnet_id of all subnets without series of their own; no subnet has this id."""
+"""The subnet_id of all subnets without separate series; no subnet has this id."""
 
 
 class SubnetBounds(NamedTuple):
-    """Most subnets with series of their own: of the inventory, and besides them of those that only records name."""
+    """Most subnets with separate series: of the inventory, and besides them of those that only records name."""
 
     listed: int = 5000
     unlisted: int = 500
@@ -27,9 +27,9 @@ DEFAULT_BOUNDS = SubnetBounds()
 def admit(
     own: Mapping[str, bool], found: Iterable[str], listed: Container[str], bounds: SubnetBounds
 ) -> dict[str, bool]:
-    """Return the subnets that get series of their own now, and those that the inventory lists by now.
+    """Return the subnets that get separate series now, and those that the inventory lists by now.
 
-    `own` are the subnets that have series of their own, and the result is to be merged into it: the value says whether
+    `own` are the subnets that have separate series, and the result is to be merged into it: the value says whether
     the inventory lists the subnet. `found` are the subnets of new counts, and `listed` holds those of them that the
     inventory lists. A subnet keeps its series, whatever the bounds.
     """

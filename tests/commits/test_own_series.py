@@ -65,7 +65,7 @@ def test_a_flood_of_made_up_subnets_changes_nothing_for_real_subnets(commits: li
 
 
 def test_a_subnet_that_becomes_known_keeps_what_was_counted() -> None:
-    """From `other` it gets series of its own, which begin at 0; its earlier counts stay where they were."""
+    """From `other` it gets separate series, which begin at 0; its earlier counts stay where they were."""
     new = [("subnet-new", "accept")]
     with closing(Ledger(Path(":memory:"), bounds=SubnetBounds(9, 0))) as bounded:
         held = claim(bounded)

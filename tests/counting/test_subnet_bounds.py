@@ -1,4 +1,4 @@
-"""Which subnets get series of their own: those of the inventory first, and a bounded number of others."""
+"""Which subnets get separate series: those of the inventory first, and a bounded number of others."""
 
 from __future__ import annotations
 
