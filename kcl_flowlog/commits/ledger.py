@@ -27,18 +27,27 @@ from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Snapshot
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS, SubnetBounds
 from kcl_flowlog.errors import StaleProcessor
 
 
 class Ledger:
     """One connection to the ledger. Each process opens its own; threads must not share it."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        patience: float = 30.0,
+        bounds: SubnetBounds = DEFAULT_BOUNDS,
+    ) -> None:
         """Open the ledger at `path`, or create it.
 
-        `clock` returns Unix seconds; `patience` is how many seconds a step waits for a lock.
+        `clock` returns Unix seconds; `patience` is how many seconds a step waits for a lock. `bounds` says how many
+        subnets have separate totals.
         """
         self._clock = clock
+        self._bounds = bounds
         self._connection = connect(path, patience)
         try:
             schema.migrate(self._connection)
@@ -164,7 +173,7 @@ class Ledger:
 
     def _publish(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:
         now = self._clock()
-        totals.add_delta(db, delta, now)
+        totals.add_delta(db, delta, self._bounds, now)
         letters = [(msgspec.json.encode(letter),) for letter in delta.dead_letters]
         db.executemany("INSERT INTO dead_letters (body) VALUES (?)", letters)
         fingerprints.add(db, shard_id, delta.fingerprints, now)

@@ -55,7 +55,13 @@ SELECT shard_id, token FROM holders WHERE generation = (SELECT value FROM meta W
     "CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL)",
 )
 
-STEPS: tuple[Step, ...] = (_VERSION_1,)
+_VERSION_2: Step = (
+    "CREATE TABLE own_series (subnet_id TEXT PRIMARY KEY, is_listed INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO own_series SELECT DISTINCT subnet_id, 0 FROM traffic",
+    "CREATE TABLE folded_subnets (subnet_id TEXT PRIMARY KEY, counted_at REAL NOT NULL) WITHOUT ROWID",
+)
+
+STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2)
 """The steps from an empty file on; after the n-th, a file has version n."""
 
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from kcl_flowlog.commits import meta
+from kcl_flowlog.commits import meta, own_series
 from kcl_flowlog.counting.delta import Histogram, RejectedPort, Snapshot, Traffic
+from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
 
 # SQLite adds 64-bit integers; a total stops there instead of turning into a rounded number.
 _MOST = 2**63 - 1
@@ -51,12 +52,13 @@ class RejectedPortTotal(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """All published totals as of one moment."""
+    """All published totals as of one moment; `folded_subnets` is how many subnets were counted for `other` lately."""
 
     traffic: list[TrafficTotal]
     rejected_ports: list[RejectedPortTotal]
     counts: dict[tuple[str, str], int]
     histograms: dict[str, Histogram]
+    folded_subnets: int = 0
 
     def newest_birth(self) -> int:
         """Return the latest birth of all series, 0 if there are no series."""
@@ -78,17 +80,28 @@ def read(db: sqlite3.Connection) -> Totals:
         [RejectedPortTotal(RejectedPort(*row[:4]), *row[4:]) for row in rejected_ports],
         {(count, label): number for count, label, number in counts},
         {histogram: msgspec.json.decode(body, type=Histogram) for histogram, body in histograms},
+        own_series.number_folded(db),
     )
 
 
-def add_delta(db: sqlite3.Connection, delta: Snapshot, now: float) -> None:
-    """Add a delta, folded at `now` (Unix seconds); its new series are born with this commit."""
+def add_delta(db: sqlite3.Connection, delta: Snapshot, bounds: SubnetBounds, now: float) -> None:
+    """Add a delta, folded at `now` (Unix seconds); its new series are born with this commit.
+
+    Here, and nowhere else, subnets beyond the bounds become `other`: all counts of an instance come together here.
+    """
     birth = meta.advance(db, meta.COMMITS)
+    names = own_series.names(db, delta, bounds, now)
     db.executemany(
         _ADD_TRAFFIC,
-        [(*series, *(min(number, _MOST) for number in numbers), birth, now) for series, numbers in delta.traffic],
+        [
+            (names[series.subnet_id], *series[1:], *(min(number, _MOST) for number in numbers), birth, now)
+            for series, numbers in delta.traffic
+        ],
     )
-    db.executemany(_ADD_REJECTED_PORTS, [(*series, flows, birth) for series, flows in delta.rejected_ports])
+    db.executemany(
+        _ADD_REJECTED_PORTS,
+        [(names[series.subnet_id], *series[1:], flows, birth) for series, flows in delta.rejected_ports],
+    )
     for count, label, number in delta.counts:
         add_count(db, count, label, number)
     for histogram, added in delta.histograms.items():
@@ -106,10 +119,11 @@ def add_count(db: sqlite3.Connection, count: str, label: str = "", number: int =
 def forget_idle_subnets(db: sqlite3.Connection, known: Collection[str], before: float) -> list[str]:
     """Remove and return the subnets that are not `known` and had no traffic since `before`, in Unix seconds."""
     rows = db.execute("SELECT subnet_id FROM traffic GROUP BY subnet_id HAVING max(counted_at) < ?", (before,))
-    idle = [subnet_id for (subnet_id,) in rows if subnet_id not in known]
+    idle = [subnet_id for (subnet_id,) in rows if subnet_id not in known and subnet_id != OTHER_SUBNET]
     for subnet_id in idle:
         db.execute("DELETE FROM traffic WHERE subnet_id = ?", (subnet_id,))
         db.execute("DELETE FROM rejected_ports WHERE subnet_id = ?", (subnet_id,))
+    own_series.forget(db, idle, before)
     return idle
 
 

@@ -26,6 +26,9 @@ CONTROL_MESSAGE = "CONTROL_MESSAGE"
 MAX_ENVELOPES = 1024
 """Most envelopes that are read from a payload; forwarders join a few dozen."""
 
+# CloudWatch Logs has names of 512 characters at most; names are kept in memory, so they are bounded.
+_MAX_NAME_LENGTH = 1024
+
 # The brackets of JSON; and its strings as a whole, so that a bracket in a string does not count. A string without
 # an end reaches to the end of the text.
 _BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?(?:"|\Z)|[{}\[\]]', re.DOTALL)
@@ -117,6 +120,8 @@ def _read(text: bytes) -> Envelope:
         raise Malformed("payload_not_json") from None
     if envelope.message_type not in (DATA_MESSAGE, CONTROL_MESSAGE):
         raise Malformed("payload_message_type")
+    if max(map(len, envelope.log_stream)) > _MAX_NAME_LENGTH:
+        raise Malformed("payload_not_envelope")
     return envelope
 
 

@@ -81,7 +81,7 @@ FIELDS = {
 
 # What the values of each kind look like. This tells formats apart, so it may be strict, but every real value matches.
 KINDS = {
-    kind: re.compile(pattern).fullmatch
+    kind: re.compile(pattern, re.ASCII).fullmatch
     for kind, pattern in {
         "text": r".+",
         "number": r"[0-9]{1,15}",
@@ -107,6 +107,15 @@ KINDS = {
         "direction": r"ingress|egress",
     }.items()
 }
+
+
+# The ids of AWS have 8 or 17 digits. An id that EC2 named is valid whatever it looks like.
+_DIGITS = "[0-9a-f]{8,32}"
+IDS = {
+    kind: re.compile(rf"{prefix}-{_DIGITS}").fullmatch
+    for kind, prefix in (("interface", "eni"), ("subnet", "subnet"), ("vpc", "vpc"))
+}
+"""What the ids are like that only records name; whatever they are kept in stays small because of it."""
 
 
 def nearest_field(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kcl_flowlog.counting.fields import NO_VALUE
 
-_INTERFACE = re.compile(r"eni-\w+")
+_INTERFACE = re.compile(r"eni-\w{1,64}\b", re.ASCII)
 
 
 class LogStream(NamedTuple):

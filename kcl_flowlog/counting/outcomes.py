@@ -122,4 +122,6 @@ MALFORMED_REASONS: Final = {
     "bad_status": Word("The log status is not OK, NODATA or SKIPDATA.", _FIELD_ADVICE),
     "bad_direction": Word("The flow direction is neither ingress nor egress.", _FIELD_ADVICE),
     "bad_subnet": Word("The subnet-id field does not hold the id of a subnet.", _FIELD_ADVICE),
+    "bad_vpc": Word("The vpc-id field does not hold the id of a VPC.", _FIELD_ADVICE),
+    "bad_interface": Word("The interface-id field does not hold the id of a network interface.", _FIELD_ADVICE),
 }

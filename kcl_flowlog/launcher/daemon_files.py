@@ -59,6 +59,8 @@ class DaemonFiles:
             payload_limit=config.payload_limit,
             checkpoint_interval=config.checkpoint_interval,
             log_deny=config.log_deny,
+            max_subnets=config.max_subnets,
+            max_unlisted_subnets=config.max_unlisted_subnets,
         )
 
     def _properties(self) -> str:

@@ -18,11 +18,12 @@ from typing import BinaryIO
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.fields import nearest_field
 from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
@@ -77,7 +78,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         leftovers.set_broken_ledger_aside(state)
         become_subreaper()
         builder = _Builder(config, environ, aws, runtime, jars, state)
-        with Ledger(state.ledger) as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
+        with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
@@ -114,14 +115,14 @@ class _Builder:
         """Return the parts, connected and not yet started. Raises `ConfigError`."""
         config, state = self.config, self.state
         lease_table, leader_lock = self._tables()
-        registrar = Registrar(lease_table, self._open_ledger, state.worker_id())
+        registrar = Registrar(lease_table, self.open_ledger, state.worker_id())
         inventory = self._inventory()
         inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.request_refresh)
         files = DaemonFiles(config, state, self.aws.region)
         starter = DaemonStarter(ledger, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         new_series = NewSeries(config.new_series_hold, ledger.shown(), partial(note_shown, self._open_ledger_briefly))
-        status = Status(self._open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build())
+        status = Status(self.open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build())
         web_server = WebServer(
             config.web_listen_address,
             _pages(config, status, new_series, supervisor),
@@ -161,8 +162,11 @@ class _Builder:
             self.config.series_ttl,
         )
 
-    def _open_ledger(self) -> Ledger:
-        return Ledger(self.state.ledger)
+    def open_ledger(self) -> Ledger:
+        """Open another connection to the ledger."""
+        # Settling a commit folds it, so these bounds are those of the processors.
+        bounds = SubnetBounds(self.config.max_subnets, self.config.max_unlisted_subnets)
+        return Ledger(self.state.ledger, bounds=bounds)
 
     def _open_ledger_briefly(self) -> Ledger:
         return Ledger(self.state.ledger, patience=_NOTE_PATIENCE)
@@ -178,6 +182,7 @@ class _Builder:
         )
         environ = daemon_environment(self.environ, self.aws.region)
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
+        environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)
 
     def _build(self) -> dict[str, str]:
@@ -191,7 +196,7 @@ class _Builder:
 
 
 def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Supervisor) -> Pages:
-    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series, config.max_subnets)
+    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series)
     return Pages(
         telemetry_path=config.web_telemetry_path,
         render=renderer(metrics_registry(collector, lambda: supervisor.pid)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -77,6 +78,10 @@ class StateDirectory:
         """Return this instance's worker id. The first call ever makes it up; a restart keeps it, and so its leases."""
         return self._read_or_write("worker-id", f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}")
 
+    def processor_key(self) -> str:
+        """Return what tells the processors of this directory from all others, whatever their paths and process ids."""
+        return self._read_or_write("processor-key", secrets.token_hex(16))
+
     def first_start(self, now: float) -> int:
         """Return the time of the first start ever, in whole Unix seconds."""
         return int(self._read_or_write("first-start", str(int(now))))
@@ -113,7 +118,8 @@ class StateDirectory:
 
     def _read_or_write(self, name: str, value: str) -> str:
         path = self.path / name
-        if not path.exists():
+        # An empty file says nothing: two instances must not share the empty id.
+        if not path.exists() or not path.read_text().strip():
             self.write(path, value.encode() + b"\n")
         return path.read_text().strip()
 

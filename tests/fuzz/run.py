@@ -25,7 +25,9 @@ TARGETS = ("payloads", "lines", "files")
 def seeds(target: str) -> list[bytes]:
     """Return the first inputs of a target: an example of each kind."""
     denied = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22)
-    text = "\n".join([GOOD, NODATA, SKIPDATA, denied, line("10.0.1.77", "2001:db8::1", "eni-new"), '{"srcAddr":"::1"}'])
+    text = "\n".join(
+        [GOOD, NODATA, SKIPDATA, denied, line("10.0.1.77", "2001:db8::1", "eni-facefeed"), '{"srcAddr":"::1"}']
+    )
     plain = gzip.decompress(envelope(GOOD, NODATA, denied, 7, "bad"))
     letter = (
         b'{"shard_id":"s","sequence_number":"1","sub_sequence_number":0,"reason":"field_count","kind":"line",'

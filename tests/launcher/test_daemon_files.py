@@ -50,6 +50,8 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
         payload_limit=2048,
         checkpoint_interval=5.0,
         log_deny=True,
+        max_subnets=12,
+        max_unlisted_subnets=3,
     )
 
     assert settings == ProcessorSettings(
@@ -64,6 +66,8 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
         payload_limit=2048,
         checkpoint_interval=5.0,
         log_deny=True,
+        max_subnets=12,
+        max_unlisted_subnets=3,
     )
 
 

@@ -105,3 +105,13 @@ def test_dead_letters_of_a_prepared_commit_stay_in_the_ledger(letters: Letters) 
     letters.ledger.fold(claim)
 
     assert (0, 1) == (before, letters.write())
+
+
+def test_what_a_terminal_would_obey_is_escaped(letters: Letters) -> None:
+    """People look at the file; a reader of JSON gets the original."""
+    letters.commit("\x9b2J \u202e größe")
+
+    letters.write()
+
+    assert rb"\u009b2J \u202e " in letters.path.read_bytes()
+    assert ["\x9b2J \u202e größe"] == bodies(letters.path)

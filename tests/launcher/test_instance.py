@@ -7,11 +7,13 @@ import http.client
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello, UnknownInterfaces
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import ConfigError, FlowlogError
@@ -36,6 +38,14 @@ def host(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.M
     return made
 
 
+def environ_of(process: psutil.Process) -> dict[str, str]:
+    """Return the environment of a process, empty if it has ended."""
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
 def test_the_first_log_line_names_the_run(host: Host) -> None:
     """Version, stream, application, worker id, region, Java, KCL and address, each as a field."""
     host.run_until(host.is_ready, application="app")
@@ -58,6 +68,21 @@ def test_a_normal_day_is_a_few_lines_without_a_warning(host: Host, caplog: pytes
 
     assert {"INFO"} == {record.levelname for record in caplog.records}
     assert len(caplog.records) < 10
+
+
+def test_the_daemon_has_the_key_of_the_state_directory(host: Host) -> None:
+    """Its processors inherit it, and a later launcher knows them by it, not by paths or commands."""
+
+    found: set[str] = set()
+
+    def has_key() -> bool:
+        environments = map(environ_of, psutil.Process().children(recursive=True))
+        found.update(key for environ in environments if (key := environ.get(PROCESSOR_KEY_VARIABLE)) is not None)
+        return bool(found)
+
+    host.run_until(has_key)
+
+    assert {(host.state_dir / "processor-key").read_text().strip()} == found
 
 
 def test_the_pages_show_the_instance(host: Host) -> None:

@@ -75,17 +75,25 @@ def test_a_lock_that_the_file_system_refuses_is_not_blamed_on_another_launcher(
         StateDirectory(tmp_path).open()
 
 
-def test_the_worker_id_outlives_a_restart_and_differs_between_instances(tmp_path: Path) -> None:
-    """An instance keeps its id as long as it keeps its directory; no other has the same."""
+@pytest.mark.parametrize("name", ["worker_id", "processor_key"])
+def test_an_id_outlives_a_restart_and_differs_between_instances(tmp_path: Path, name: str) -> None:
+    """An instance keeps its ids as long as it keeps its directory; no other has the same."""
 
-    def worker_id(name: str) -> str:
-        with StateDirectory(tmp_path / name) as state:
-            first, again = state.worker_id(), state.worker_id()
+    def read_id(directory: str) -> str:
+        with StateDirectory(tmp_path / directory) as state:
+            first, again = getattr(state, name)(), getattr(state, name)()
             assert first == again
-            return first
+            return str(first)
 
-    assert worker_id("first") == worker_id("first")
-    assert worker_id("first") != worker_id("second")
+    assert read_id("first") == read_id("first")
+    assert read_id("first") != read_id("second")
+
+
+def test_an_empty_file_is_no_id(state: StateDirectory) -> None:
+    """It is made up again, or all directories with such a file would be one instance."""
+    (state.path / "processor-key").write_text("\n")
+
+    assert 32 == len(state.processor_key())
 
 
 def test_the_first_start_is_remembered(tmp_path: Path) -> None:

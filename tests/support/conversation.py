@@ -137,6 +137,8 @@ class Stage:
             # Due at once: every batch is committed.
             "checkpoint_interval": 0.0,
             "log_deny": True,
+            "max_subnets": 5000,
+            "max_unlisted_subnets": 500,
             **settings,
         }
         self.leases = FakeLeases()
