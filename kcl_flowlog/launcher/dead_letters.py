@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.launcher.state_directory import sync_directory
 
 
 def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
@@ -25,7 +26,10 @@ def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
     lines = b"".join(msgspec.json.encode(letter) + b"\n" for _, letter in letters)
     if path.exists() and path.stat().st_size + len(lines) > limit:
         path.replace(path.with_name(path.name + ".1"))
+    is_new = not path.exists() or not path.stat().st_size
     _append(path, lines)
+    if is_new:
+        sync_directory(path.parent)
     ledger.forget_dead_letters(letters[-1][0])
     return len(letters)
 

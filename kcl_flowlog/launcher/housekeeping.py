@@ -141,8 +141,9 @@ class Housekeeping:
         except (OSError, LedgerError) as error:
             self._damage.take(error)
             if self._damage.error is not None:
+                damage = self._damage.error
                 raise FlowlogError(
-                    f"The ledger is damaged ({self._damage.error}); start again: that sets it aside and creates another."
+                    f"The ledger is damaged ({damage}); start again: that sets it aside and creates another."
                 ) from error
             log.warning(
                 "The state directory can't be written; %s", consequence, extra={"fields": {"error": str(error)}}
