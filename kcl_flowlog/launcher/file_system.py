@@ -16,11 +16,14 @@ from kcl_flowlog.errors import ConfigError
 log = logging.getLogger(__name__)
 
 _REFUSED = frozenset(
-    "nfs nfs4 cifs smb3 smbfs ncpfs afs coda"
-    " fuse.sshfs fuse.rclone fuse.s3fs fuse.mount-s3 fuse.goofys fuse.gcsfuse fuse.blobfuse fuse.blobfuse2".split()
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda"),
+        *("fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.mount-s3", "fuse.goofys", "fuse.gcsfuse"),
+        *("fuse.blobfuse", "fuse.blobfuse2"),
+    )
 )
 # File systems of virtual machines, and of clusters that keep the promises if they are set up for it.
-_DOUBTFUL = frozenset("9p virtiofs vboxsf ceph lustre gpfs ocfs2 gfs2".split())
+_DOUBTFUL = frozenset(("9p", "virtiofs", "vboxsf", "ceph", "lustre", "gpfs", "ocfs2", "gfs2"))
 
 
 def check_file_system(directory: Path, mounts: Path = Path("/proc/self/mountinfo")) -> None:

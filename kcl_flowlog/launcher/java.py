@@ -107,7 +107,8 @@ def find_jars() -> Jars:
     if missing or not kcl:
         example = missing[0] if missing else "amazon-kinesis-client"
         raise ConfigError(
-            f"The KCL is incomplete: {folder} lacks {len(missing) or 1} of its jars, such as {example}; run: {_REINSTALL}"
+            f"The KCL is incomplete: {folder} lacks {len(missing) or 1} of its jars, such as {example};"
+            f" run: {_REINSTALL}"
         )
     if expected:
         _check(present, expected)

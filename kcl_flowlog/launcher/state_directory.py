@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import logging
+import os
 import shutil
 import socket
 import stat
