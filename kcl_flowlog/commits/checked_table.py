@@ -56,7 +56,7 @@ class CheckedTable:
         self._replace = f"INSERT OR REPLACE INTO {name} ({columns}) VALUES ({places})"
 
     def get(self, db: sqlite3.Connection, *key: object) -> Row | None:
-        """Return the row with this key, None if there is none."""
+        """Return the row with this key, None if it is missing."""
         found = db.execute(self._select_one, key).fetchone()
         return self._verified(found) if found is not None else None
 

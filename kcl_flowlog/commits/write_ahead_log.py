@@ -4,7 +4,7 @@ SQLite takes the log up to the first frame that does not match its checksum, and
 right if a process or the machine stopped in the middle of a commit: only the last commit is cut short, because each
 commit is on disk before the next begins. If several commits follow the first bad frame, that frame was on disk once.
 
-A log whose last commit alone is damaged can't be told from a commit that was cut short. Format:
+A log whose last commit alone is damaged looks like one whose last commit was cut short. Format:
 https://www.sqlite.org/fileformat2.html#walformat. Raises `OSError` if the file can't be read.
 """
 
@@ -73,7 +73,7 @@ def _checksum(magic: int, data: bytes, before: _Checksum) -> _Checksum:
         words.byteswap()
     first, second = before
     pairs = iter(words)
-    for one, other in zip(pairs, pairs, strict=True):
-        first = (first + one + second) & _WORD
-        second = (second + other + first) & _WORD
+    for even, odd in zip(pairs, pairs, strict=True):
+        first = (first + even + second) & _WORD
+        second = (second + odd + first) & _WORD
     return first, second

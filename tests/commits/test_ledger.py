@@ -343,7 +343,7 @@ def test_totals_are_read_while_a_processor_writes(path: Path, ledger: Ledger) ->
 
 
 def test_idle_subnets_that_are_gone_are_forgotten(ledger: Ledger) -> None:
-    """A subnet goes if nobody knows it and it had no traffic while the instance ran for so long; known subnets stay."""
+    """A subnet goes if nobody knows it and it had no traffic for the given time of running; known subnets stay."""
     held = claim(ledger)
 
     def count(upto: str, *subnet_ids: str) -> None:
