@@ -94,7 +94,7 @@ def _major(version: str) -> int:
 
 
 def find_jars() -> Jars:
-    """Return the KCL's jars. Raises `ConfigError` if amazon-kclpy or a jar is missing, or a jar is not the expected one."""
+    """Return the KCL's jars. Raises `ConfigError` if amazon-kclpy or a jar is missing, or a jar is not as expected."""
     spec = importlib.util.find_spec("amazon_kclpy")
     if spec is None or spec.origin is None:
         raise ConfigError("The package amazon-kclpy is not installed; run: pip install kcl-flowlog.")
