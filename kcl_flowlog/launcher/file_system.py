@@ -2,18 +2,15 @@
 
 The write-ahead log of SQLite needs shared memory and locks that hold for all processes of an instance, and `fsync` that
 reaches a disk. A network file system promises none of these, so the ledger could be damaged or lost: a `ConfigError`.
-Others may do, but it depends on how they are set up: a warning. Does nothing on a system without /proc.
+Others may do, but it depends on how they are set up: worth a warning. Knows nothing on a system without /proc.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
 from kcl_flowlog.errors import ConfigError
-
-log = logging.getLogger(__name__)
 
 _REFUSED = frozenset(
     (
@@ -26,19 +23,18 @@ _REFUSED = frozenset(
 _DOUBTFUL = frozenset(("9p", "virtiofs", "vboxsf", "ceph", "lustre", "gpfs", "ocfs2", "gfs2"))
 
 
-def check_file_system(directory: Path, mounts: Path = Path("/proc/self/mountinfo")) -> None:
-    """Raise `ConfigError` if a directory is on a network file system; log a warning if it is on a doubtful one."""
+def doubtful_file_system(directory: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """Return the type of the file system that holds a directory if it is doubtful, else an empty text.
+
+    Raises `ConfigError` if it is a network file system.
+    """
     kind = _kind_of(directory, mounts)
     if kind in _REFUSED:
         raise ConfigError(
             f"The state directory {directory} is on a network file system ({kind}), where the ledger can be damaged;"
             " name a directory on a local disk or a block volume with --state-dir DIR."
         )
-    if kind in _DOUBTFUL or kind.startswith("fuse."):
-        log.warning(
-            "The state directory is on a file system that may not keep what is written",
-            extra={"fields": {"state_dir": str(directory), "file_system": kind}},
-        )
+    return kind if kind in _DOUBTFUL or kind.startswith("fuse.") else ""
 
 
 def _kind_of(directory: Path, mounts: Path) -> str:

@@ -82,6 +82,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
+            state.log_findings()
             _warn_of_unknown_fields(formats)
             main_loop.run()
 

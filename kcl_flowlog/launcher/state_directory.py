@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.launcher.file_system import check_file_system
+from kcl_flowlog.launcher.file_system import doubtful_file_system
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class StateDirectory:
         self.path = path.absolute()
         self._lock: IO[bytes] | None = None
         self._umask = 0
+        self._findings: list[tuple[int, str, dict[str, object]]] = []
         self._socket_directory: str | None = None
 
     @property
@@ -110,12 +111,21 @@ class StateDirectory:
         """Create the directory if it is missing, lock it, and close it to other users. Raises `ConfigError`."""
         umask = os.umask(_OTHERS)
         try:
-            self._lock = _lock(self.path)
+            self._lock, file_system = _lock(self.path)
         except ConfigError:
             os.umask(umask)
             raise
         self._umask = umask
-        _close_to_others(self.path)
+        if file_system:
+            text = "The state directory is on a file system that may not keep what is written"
+            self._findings.append((logging.WARNING, text, {"file_system": file_system}))
+        self._close_to_others()
+
+    def log_findings(self) -> None:
+        """Log what `open` found and did; not in `open`, because the first line of a run names the run."""
+        for level, text, fields in self._findings:
+            log.log(level, text, extra={"fields": {"state_dir": str(self.path), **fields}})
+        self._findings.clear()
 
     def close(self) -> None:
         """Release the lock."""
@@ -132,6 +142,28 @@ class StateDirectory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _close_to_others(self) -> None:
+        """Take the rights of group and others away, as an earlier version or an administrator has left them.
+
+        A directory of another user stays as it is: Kubernetes gives a volume to root and the group of the pod. Its
+        files are closed all the same.
+        """
+        closed = 0
+        for path in (self.path, *self.path.rglob("*")):
+            # A file that is gone, or that belongs to another user.
+            with suppress(OSError):
+                found = path.lstat()
+                if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode):
+                    path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+                    closed += 1
+        if closed:
+            self._findings.append((logging.INFO, "Closed the state directory to other users", {"changed": closed}))
+        if self.path.stat().st_mode & stat.S_IRWXO:
+            text = (
+                "Other users may enter the state directory, and it belongs to another user; close it with chmod o-rwx"
+            )
+            self._findings.append((logging.WARNING, text, {}))
 
     def _read_or_write(self, name: str, value: str) -> str:
         path = self.path / name
@@ -153,10 +185,11 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lock(path: Path) -> IO[bytes]:
+def _lock(path: Path) -> tuple[IO[bytes], str]:
+    """Create and lock the directory; return the lock, and its file system if that is doubtful."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        check_file_system(path)
+        file_system = doubtful_file_system(path)
         lock = (path / "lock").open("ab")
     except OSError as error:
         raise ConfigError(
@@ -174,30 +207,4 @@ def _lock(path: Path) -> IO[bytes]:
         raise ConfigError(
             f"The state directory {path} can't be locked ({error.strerror}); name another with --state-dir DIR."
         ) from error
-    return lock
-
-
-def _close_to_others(directory: Path) -> None:
-    """Take the rights of group and others away, as an earlier version or an administrator has left them.
-
-    A directory of another user stays as it is: Kubernetes gives a volume to root and the group of the pod. Its files
-    are closed all the same.
-    """
-    closed = 0
-    for path in (directory, *directory.rglob("*")):
-        # A file that is gone, or that belongs to another user.
-        with suppress(OSError):
-            found = path.lstat()
-            if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode):
-                path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
-                closed += 1
-    if closed:
-        log.info(
-            "Closed the state directory to other users",
-            extra={"fields": {"state_dir": str(directory), "changed": closed}},
-        )
-    if directory.stat().st_mode & stat.S_IRWXO:
-        log.warning(
-            "Other users may enter the state directory, and it belongs to another user; close it with chmod o-rwx",
-            extra={"fields": {"state_dir": str(directory)}},
-        )
+    return lock, file_system

@@ -15,6 +15,7 @@ import pytest
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.launcher.state_directory import StateDirectory
+from tests.support.log_records import fields
 
 LONGEST_SOCKET_PATH = 107
 
@@ -179,6 +180,7 @@ def test_only_its_user_may_read_it(tmp_path: Path, caplog: pytest.LogCaptureFixt
         with Ledger(state.ledger) as ledger:
             ledger.begin_generation()
             subprocess.run(["/bin/sh", "-c", "mkdir attempts; touch attempts/shard"], cwd=state.path, check=True)
+            state.log_findings()
             modes = {path.name: mode(path) for path in (state.path, *state.path.rglob("*"))}
 
     assert {
@@ -209,8 +211,8 @@ def test_a_directory_that_is_open_to_others_is_closed_once(tmp_path: Path, caplo
         path.chmod(old)
 
     for _ in range(2):
-        with StateDirectory(directory):
-            pass
+        with StateDirectory(directory) as state:
+            state.log_findings()
 
     assert ("0o2700", "0o700", "0o600", "0o600") == (
         mode(directory),
@@ -244,6 +246,7 @@ def test_a_directory_of_another_user_is_used_as_it_is(
 
     monkeypatch.setattr(Path, "chmod", refuse)
     with StateDirectory(tmp_path) as state:
+        state.log_findings()
         state.write(state.path / "file", b"")
         assert ("0o600", oct(old)) == (mode(state.path / "file"), mode(tmp_path))
 
@@ -267,6 +270,19 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(directory: Path) -> None:
         raise ConfigError(f"{directory} is on a network file system")
 
-    monkeypatch.setattr("kcl_flowlog.launcher.state_directory.check_file_system", refuse)
+    monkeypatch.setattr("kcl_flowlog.launcher.state_directory.doubtful_file_system", refuse)
     with pytest.raises(ConfigError, match="network file system"):
         StateDirectory(tmp_path).open()
+
+
+def test_a_doubtful_file_system_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, and not before the line that names the run."""
+    monkeypatch.setattr("kcl_flowlog.launcher.state_directory.doubtful_file_system", lambda _: "9p")
+    with StateDirectory(tmp_path / "state") as state:
+        assert [] == caplog.records
+        state.log_findings()
+        state.log_findings()
+
+    assert [{"state_dir": str(state.path), "file_system": "9p"}] == [fields(record) for record in caplog.records]
