@@ -14,6 +14,7 @@ import msgspec
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.escaping import escape_unprintable
+from kcl_flowlog.launcher.state_directory import sync_directory
 
 
 def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
@@ -27,7 +28,10 @@ def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
     lines = b"".join(_line(letter) for _, letter in letters)
     if path.exists() and path.stat().st_size + len(lines) > limit:
         path.replace(path.with_name(path.name + ".1"))
+    is_new = not path.exists() or not path.stat().st_size
     _append(path, lines)
+    if is_new:
+        sync_directory(path.parent)
     ledger.forget_dead_letters(letters[-1][0])
     return len(letters)
 

@@ -17,6 +17,7 @@ from functools import partial
 from typing import BinaryIO
 
 from kcl_flowlog import __version__
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
@@ -82,6 +83,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
+            state.log_findings()
             _warn_of_unknown_fields(formats)
             main_loop.run()
 
@@ -115,14 +117,16 @@ class _Builder:
         """Return the parts, connected and not yet started. Raises `ConfigError`."""
         config, state = self.config, self.state
         lease_table, leader_lock = self._tables()
-        registrar = Registrar(lease_table, self.open_ledger, state.worker_id())
+        damage = DamageNote()
+        registrar = Registrar(lease_table, self.open_ledger, state.worker_id(), damage)
         inventory = self._inventory()
         inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.request_refresh)
         files = DaemonFiles(config, state, self.aws.region)
-        starter = DaemonStarter(ledger, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
+        starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
-        new_series = NewSeries(config.new_series_hold, ledger.shown(), partial(note_shown, self._open_ledger_briefly))
-        status = Status(self.open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build())
+        save_shown = partial(note_shown, self._open_ledger_briefly, damage)
+        new_series = NewSeries(config.new_series_hold, ledger.shown(), save_shown)
+        status = Status(self.open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build(), damage)
         web_server = WebServer(
             config.web_listen_address,
             _pages(config, status, new_series, supervisor),
@@ -135,7 +139,14 @@ class _Builder:
             supervisor=supervisor,
             watchdog=Watchdog(inbox, supervisor.replace, config.stuck_after, time.monotonic),
             housekeeping=Housekeeping(
-                ledger, registrar, inbox, inventory, state.dead_letters, config.dead_letter_limit, config.series_ttl
+                ledger,
+                registrar,
+                inbox,
+                inventory,
+                state.dead_letters,
+                config.dead_letter_limit,
+                config.series_ttl,
+                damage,
             ),
             leader_lock=leader_lock,
             final_scrape=FinalScrape(web_server, new_series, stop.wait),

@@ -13,8 +13,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kcl_flowlog.commits.damage import LedgerError, set_aside_if_broken
+from kcl_flowlog.commits.damage import LedgerError
 from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE
+from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.state_directory import StateDirectory
 
@@ -52,7 +53,11 @@ def set_broken_ledger_aside(state: StateDirectory) -> None:
     """Rename a damaged ledger, so that the instance creates another. Raises `FlowlogError` if it can't be read."""
     try:
         aside = set_aside_if_broken(state.ledger, time.strftime("broken-%Y%m%dT%H%M%SZ", time.gmtime()))
-    except LedgerError as error:
+    except (OSError, LedgerError) as error:
         raise FlowlogError(f"The ledger {state.ledger} can't be read: {error}.") from error
     if aside is not None:
-        log.error("The ledger was damaged; all totals start again at 0", extra={"fields": {"kept_as": str(aside)}})
+        kept_as, damage = aside
+        log.error(
+            "The ledger was damaged; all totals start again at 0",
+            extra={"fields": {"damage": damage, "kept_as": str(kept_as)}},
+        )

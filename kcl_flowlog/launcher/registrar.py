@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.commits.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
-from kcl_flowlog.commits.damage import LedgerError, is_damage
+from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.holders import LeftCommit
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
@@ -45,14 +45,14 @@ class Registrar:
         leases: Leases,
         open_ledger: Callable[[], Ledger],
         worker_id: str,
+        damage: DamageNote,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._leases = leases
         self._open_ledger = open_ledger
         self._worker_id = worker_id
+        self._damage = damage
         self._sleep = sleep
-        self.damage: Exception | None = None
-        """The error that shows that the ledger is damaged; only a restart of the instance repairs that."""
 
     def register(self, hello: Hello) -> Permit | None:
         """Register a processor's claim, and settle the commits that earlier processors of its shard left.
@@ -66,8 +66,7 @@ class Registrar:
             except _RowChanged:
                 log.debug("Lease row changed; reading it again", extra={"fields": {"shard_id": hello.shard_id}})
             except (*AWS_ERRORS, LedgerError) as error:
-                if is_damage(error):
-                    self.damage = error
+                self._damage.take(error)
                 log.warning(
                     "Claim can't be registered yet; trying again",
                     extra={"fields": {"shard_id": hello.shard_id, "error": error, "retry_seconds": _RETRY_PAUSE}},

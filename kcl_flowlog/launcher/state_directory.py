@@ -2,22 +2,33 @@
 
 Holds the lock that keeps a second launcher out, the worker id that brings an instance its leases back, the time of
 the first start, and the paths of all other files. A directory that can't be used is a `ConfigError`.
+
+What it holds is for its user only: log lines may be in the dead letters. From `open` until `close` this process and
+those that it starts create no file that others may read.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.launcher.file_system import doubtful_file_system
 
+log = logging.getLogger(__name__)
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # The longest path of a Unix socket on Linux, in bytes.
 _LONGEST_SOCKET_PATH = 107
 
@@ -28,6 +39,8 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._lock: IO[bytes] | None = None
+        self._umask = 0
+        self._findings: list[tuple[int, str, dict[str, object]]] = []
         self._socket_directory: str | None = None
 
     @property
@@ -97,15 +110,34 @@ class StateDirectory:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_directory(path.parent)
 
     def open(self) -> None:
-        """Create the directory if it is missing, and lock it. Raises `ConfigError`."""
-        self._lock = _lock(self.path)
+        """Create the directory if it is missing, lock it, and close it to other users. Raises `ConfigError`."""
+        umask = os.umask(_OTHERS)
+        try:
+            self._lock, file_system = _lock(self.path)
+        except ConfigError:
+            os.umask(umask)
+            raise
+        self._umask = umask
+        if file_system:
+            text = "The state directory is on a file system that may not keep what is written"
+            self._findings.append((logging.WARNING, text, {"file_system": file_system}))
+        self._close_to_others()
+
+    def log_findings(self) -> None:
+        """Log what `open` found and did; not in `open`, because the first line of a run names the run."""
+        for level, text, fields in self._findings:
+            log.log(level, text, extra={"fields": {"state_dir": str(self.path), **fields}})
+        self._findings.clear()
 
     def close(self) -> None:
         """Release the lock."""
         if self._lock is not None:
             self._lock.close()
+            self._lock = None
+            os.umask(self._umask)
         if self._socket_directory is not None:
             shutil.rmtree(self._socket_directory, ignore_errors=True)
 
@@ -116,6 +148,28 @@ class StateDirectory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _close_to_others(self) -> None:
+        """Take the rights of group and others away, as an earlier version or an administrator has left them.
+
+        A directory of another user stays as it is: Kubernetes gives a volume to root and the group of the pod. Its
+        files are closed all the same.
+        """
+        closed = 0
+        for path in (self.path, *self.path.rglob("*")):
+            # A file that is gone, or that belongs to another user.
+            with suppress(OSError):
+                found = path.lstat()
+                if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode):
+                    path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+                    closed += 1
+        if closed:
+            self._findings.append((logging.INFO, "Closed the state directory to other users", {"changed": closed}))
+        if self.path.stat().st_mode & stat.S_IRWXO:
+            text = (
+                "Other users may enter the state directory, and it belongs to another user; close it with chmod o-rwx"
+            )
+            self._findings.append((logging.WARNING, text, {}))
+
     def _read_or_write(self, name: str, value: str) -> str:
         path = self.path / name
         # An empty file says nothing: two instances must not share the empty id.
@@ -124,9 +178,24 @@ class StateDirectory:
         return path.read_text().strip()
 
 
-def _lock(path: Path) -> IO[bytes]:
+def sync_directory(path: Path) -> None:
+    """Bring the names in a directory to the disk: of files that were created or renamed. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # A file system that has no such thing; there is no other way to do it.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> tuple[IO[bytes], str]:
+    """Create and lock the directory; return the lock, and its file system if that is doubtful."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+        file_system = doubtful_file_system(path)
         lock = (path / "lock").open("ab")
     except OSError as error:
         raise ConfigError(
@@ -144,4 +213,4 @@ def _lock(path: Path) -> IO[bytes]:
         raise ConfigError(
             f"The state directory {path} can't be locked ({error.strerror}); name another with --state-dir DIR."
         ) from error
-    return lock
+    return lock, file_system

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from kcl_flowlog.commits.claims import LeaseRow, Verdict, verdict
-from kcl_flowlog.commits.damage import set_aside_if_broken
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position

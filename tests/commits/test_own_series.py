@@ -13,12 +13,12 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.own_series import MOST_NOTED
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
-from tests.support.ledgers import FakeClock, claim, commit
+from tests.support.ledgers import claim, commit
 
 BOUNDS = SubnetBounds(listed=3, unlisted=2)
 LISTED = ("subnet-a", "subnet-b", "subnet-c")
 ACTIONS = ("accept", "reject")
-DAY = 86_400.0
+DAY = 86_400
 
 
 def delta_of(flows: list[tuple[str, str]], listed: tuple[str, ...] = LISTED) -> Delta:
@@ -82,15 +82,15 @@ def test_a_subnet_that_becomes_known_keeps_what_was_counted() -> None:
         assert {(OTHER_SUBNET, "accept"): 5, ("subnet-new", "accept"): 3} == flows_of(bounded)
 
 
-def test_a_made_up_subnet_makes_room_when_it_is_idle(path: Path, clock: FakeClock) -> None:
+def test_a_made_up_subnet_makes_room_when_it_is_idle(path: Path) -> None:
     """`other` itself never ends, and the subnets in it are forgotten by name."""
-    with Ledger(path, clock, bounds=SubnetBounds(9, 1)) as ledger:
+    with Ledger(path, bounds=SubnetBounds(9, 1)) as ledger:
         held = claim(ledger)
         commit(ledger, held, "1", delta_of([("subnet-x", "accept"), ("subnet-y", "accept")]))
         assert {("subnet-x", "accept"): 1, (OTHER_SUBNET, "accept"): 1} == flows_of(ledger)
-        clock.now += DAY
+        ledger.pass_time(DAY)
 
-        dropped = ledger.forget_idle_subnets((), clock.now)
+        dropped = ledger.forget_idle_subnets((), DAY - 1)
         commit(ledger, held, "2", delta_of([("subnet-y", "accept")]))
 
         assert ["subnet-x"] == dropped

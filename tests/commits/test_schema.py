@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kcl_flowlog.commits import schema
+from kcl_flowlog.commits import meta, schema
 from kcl_flowlog.commits.database import connect
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.errors import ConfigError
@@ -45,15 +45,13 @@ def objects(db: sqlite3.Connection) -> set[tuple[str, str]]:
     return set(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 
-def test_a_new_ledger_has_the_schema_of_a_migrated_one(db: sqlite3.Connection, tmp_path: Path) -> None:
-    """The first version is exactly as it was written then."""
-    schema.migrate(db)
-    fresh = tmp_path / "fresh.sqlite3"
-    Ledger(fresh).close()
+def test_the_first_step_makes_the_schema_of_version_1(db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Exactly as the first release wrote it."""
+    with closing(connect(tmp_path / "fresh.sqlite3", 0.0)) as new:
+        schema.migrate(new, schema.STEPS[:1])
 
-    with closing(connect(fresh, 0.0)) as new:
         assert objects(db) == objects(new)
-        assert NEWEST == schema.version(new)
+        assert 1 == schema.version(new)
 
 
 def test_the_subnets_of_version_1_keep_their_series(db: sqlite3.Connection) -> None:
@@ -63,7 +61,19 @@ def test_the_subnets_of_version_1_keep_their_series(db: sqlite3.Connection) -> N
     schema.migrate(db)
 
     assert subnets
-    assert subnets == db.execute("SELECT * FROM own_series ORDER BY subnet_id").fetchall()
+    assert subnets == db.execute("SELECT subnet_id, is_listed FROM own_series ORDER BY subnet_id").fetchall()
+
+
+def test_a_migrated_file_has_the_schema_of_a_new_ledger(db: sqlite3.Connection, tmp_path: Path) -> None:
+    """In every detail; the version is noted with a checksum as well."""
+    Ledger(tmp_path / "fresh.sqlite3").close()
+
+    schema.migrate(db)
+
+    with closing(connect(tmp_path / "fresh.sqlite3", 0.0)) as new:
+        assert objects(new) == objects(db)
+        assert NEWEST == schema.version(new) == schema.version(db)
+        assert NEWEST == meta.read(new, meta.SCHEMA) == meta.read(db, meta.SCHEMA)
 
 
 def test_an_up_to_date_file_is_left_alone(db: sqlite3.Connection, path: Path) -> None:
@@ -80,7 +90,7 @@ def test_an_up_to_date_file_is_left_alone(db: sqlite3.Connection, path: Path) ->
 
 
 def test_a_later_step_runs_alone_and_keeps_the_content(db: sqlite3.Connection) -> None:
-    """The newest version becomes the next; nothing else changes."""
+    """The version goes up by one; nothing else changes."""
     schema.migrate(db)
     before = db.execute("SELECT * FROM traffic").fetchall()
 

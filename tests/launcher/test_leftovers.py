@@ -113,7 +113,11 @@ def test_a_damaged_ledger_is_kept_under_another_name(state: StateDirectory, capl
     (kept,) = state.path.glob("ledger.sqlite3.*")
     assert re.fullmatch(r"ledger\.sqlite3\.broken-\d{8}T\d{6}Z", kept.name)
     (record,) = caplog.records
-    assert ("ERROR", "The ledger was damaged; all totals start again at 0", {"kept_as": str(kept)}) == (
+    assert (
+        "ERROR",
+        "The ledger was damaged; all totals start again at 0",
+        {"damage": "file is not a database", "kept_as": str(kept)},
+    ) == (
         record.levelname,
         record.getMessage(),
         fields(record),

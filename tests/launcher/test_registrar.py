@@ -12,6 +12,7 @@ import botocore.exceptions
 import pytest
 
 from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim, with_claim
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
@@ -41,7 +42,8 @@ class World:
         self.during_pauses: list[Callable[[], object]] = []
         """What happens in each pause."""
         self.opened: list[Ledger] = []
-        self.registrar = Registrar(self.leases, self._open_ledger, HERE, self._pause)
+        self.damage = DamageNote()
+        self.registrar = Registrar(self.leases, self._open_ledger, HERE, self.damage, self._pause)
 
     def _open_ledger(self) -> Ledger:
         self.opened.append(Ledger(self.path))
@@ -275,14 +277,14 @@ def test_damage_of_the_ledger_is_noted(
     damage = sqlite3.DatabaseError("malformed")
 
     def after_full_disk() -> None:
-        assert world.registrar.damage is None
+        assert world.damage.error is None
         unreadable(damage)
 
     unreadable(DISK_FULL)
     world.during_pauses = [after_full_disk, readable_again]
 
     assert world.registrar.register(world.hello(world.claim()))
-    assert damage is world.registrar.damage
+    assert damage is world.damage.error
 
 
 def test_each_call_closes_its_ledger(world: World) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.commits.totals import Totals
@@ -144,7 +145,7 @@ class Stage:
         self.leases = FakeLeases()
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
-        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
+        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE, DamageNote())
         self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")

@@ -17,8 +17,9 @@ from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.processor.faults import FaultPoint, no_fault
 from kcl_flowlog.processor.shard import ShardProcessor
+from tests.support.clocks import FakeClock
 from tests.support.conversation import GOOD, INVENTORY, payload
-from tests.support.ledgers import SHARD, FakeClock
+from tests.support.ledgers import SHARD
 
 Record = tuple[int, bytes]
 """A record: its sequence number and its payload."""
