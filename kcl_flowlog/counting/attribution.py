@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.fields import NO_VALUE
-from kcl_flowlog.counting.flow_record import FlowRecord
+from kcl_flowlog.counting.flow_record import MAX_ID_LENGTH, FlowRecord
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
@@ -67,7 +67,7 @@ class Attributor:
         for record in records:
             interface_id = _interface_of(record, log_stream)
             # Without an interface nothing tells which of the two ends has recorded it.
-            if interface_id == NO_VALUE or interface_id in self.index.interfaces:
+            if interface_id == NO_VALUE or interface_id in self.index.interfaces or not _may_be_id(interface_id):
                 continue
             if self.index.lists_interfaces:
                 _ = self._reported[interface_id]  # reports it, but only once
@@ -117,11 +117,13 @@ class Attributor:
             return listed
         if record.subnet_id != NO_VALUE:
             subnet = self.index.subnets.get(record.subnet_id)
-            vpc_id = record.vpc_id if subnet is None else subnet.vpc_id
+            vpc_id = record.vpc_id[:MAX_ID_LENGTH] if subnet is None else subnet.vpc_id
             if listed is not None:
                 return KnownInterface(record.subnet_id, vpc_id, listed.addresses)
             ends = {end for end in (source, destination) if end is not None}
             return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
+        if not _may_be_id(interface_id) or not _may_be_id(record.vpc_id):
+            return None
         return self._unlisted.find(interface_id, record.vpc_id, log_stream)
 
     def _report(self, interface_id: str) -> None:
@@ -131,6 +133,11 @@ class Attributor:
 def _interface_of(record: FlowRecord, log_stream: LogStream) -> str:
     """Return the interface of a record, or else the interface that its log stream is named after."""
     return log_stream.interface_id if record.interface_id == NO_VALUE else record.interface_id
+
+
+def _may_be_id(text: str) -> bool:
+    """Tell whether a text is short enough to be remembered."""
+    return len(text) <= MAX_ID_LENGTH
 
 
 def _pack_or_refuse(address: str) -> bytes | None:

@@ -31,7 +31,8 @@ _MAX_DIGITS = 15
 _MILLISECONDS = 100_000_000_000
 # The end of the year 9999, the last that can be written as a date.
 _LAST_SECOND = 253_402_300_799
-_MAX_ID_LENGTH = 64
+MAX_ID_LENGTH = 64
+"""AWS's ids have about 25 characters."""
 
 
 class FlowRecord(NamedTuple):
@@ -100,7 +101,7 @@ def _seconds(text: str) -> int:
 # Records come interface by interface, so a few subnets take turns.
 @lru_cache(maxsize=1024)
 def _is_subnet_id(text: str) -> bool:
-    return len(text) <= _MAX_ID_LENGTH and KINDS["subnet"](text) is not None
+    return KINDS["subnet"](text) is not None
 
 
 _PROTOCOLS = {str(number): PROTOCOL_NAMES.get(number, OTHER_PROTOCOL) for number in range(256)}
@@ -134,7 +135,9 @@ def record_from_words(words: Sequence[str], has_addresses: bool) -> FlowRecord:
     values[_ACTION] = _ACTION_WORDS[words[_ACTION]]
     values[_FLOW_DIRECTION] = _DIRECTION_WORDS[words[_FLOW_DIRECTION]]
     # The other ids are only looked up; the id of a subnet may become a label.
-    if words[_SUBNET_ID] != NO_VALUE and not _is_subnet_id(words[_SUBNET_ID]):
+    subnet_id = words[_SUBNET_ID]
+    # A long text must not get into the cache.
+    if subnet_id != NO_VALUE and (len(subnet_id) > MAX_ID_LENGTH or not _is_subnet_id(subnet_id)):
         raise Malformed("bad_subnet")
     values[_PACKETS] = _number(words[_PACKETS])
     values[_BYTES] = _number(words[_BYTES])

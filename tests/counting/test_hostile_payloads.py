@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
-from collections.abc import Callable
 
 import pytest
 
@@ -18,9 +17,9 @@ from tests.support.balance import imbalances_of
 from tests.support.builders import INVENTORY, NOW, ORIGIN
 from tests.support.hostile import HOSTILE
 
-LIMIT = 2 * 1024 * 1024
+LIMIT = 1024 * 1024
 # What is held for any payload, however small: some thousand records, dead letters and waiting records.
-BASE = 8 * 1024 * 1024
+BASE = 5 * 1024 * 1024
 
 
 def _fresh() -> tuple[PayloadCounter, Delta]:
@@ -40,15 +39,14 @@ def _peak(payload: bytes) -> tuple[int, Delta]:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("size", [LIMIT, LIMIT // 16])
-@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+@pytest.mark.parametrize("size", [LIMIT, LIMIT // 3, LIMIT // 16])
 @pytest.mark.parametrize("claim", HOSTILE)
-def test_no_payload_takes_more_than_four_times_the_limit(claim: str, wrap: Callable[[bytes], bytes], size: int) -> None:
+def test_no_payload_takes_more_than_four_times_the_limit(claim: str, size: int) -> None:
     """Neither at the limit nor at the size from which a payload is looked at more closely; and the books balance."""
     text = HOSTILE[claim](size).encode()
     assert size // 2 <= len(text) <= size
 
-    peak, delta = _peak(wrap(text))
+    peak, delta = _peak(gzip.compress(text, 1))
 
     assert [] == imbalances_of(delta, payloads_in=1)
     assert peak <= 4 * LIMIT + BASE

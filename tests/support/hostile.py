@@ -11,13 +11,13 @@ _HEAD = '{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"flow-logs","logSt
 
 def _repeated(item: str, head: str = _HEAD, tail: str = "]}") -> Callable[[int], str]:
     """Return a builder of texts of about `size` bytes: `item` again and again."""
-    return lambda size: head + item * ((size - len(head) - len(tail)) // len(item.encode())) + tail
+    return lambda size: head + item * ((size - len((head + tail).encode())) // len(item.encode())) + tail
 
 
 def _listed(item: str, last: str = "") -> Callable[[int], str]:
     """Return a builder of an envelope whose events are all `item`, but for the last."""
     fill = _repeated(item + ",", tail="")
-    return lambda size: fill(size - len(last.encode()) - 2) + (last or item) + "]}"
+    return lambda size: fill(size - len((last or item).encode()) - 2) + (last or item) + "]}"
 
 
 def _message(item: str, start: str = "", end: str = "") -> Callable[[int], str]:
@@ -34,7 +34,9 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "escapes of characters that take four bytes": _message("\\n", "\\ud83d\\ude00"),
     "a message of ASCII with a character of four bytes": _message("a", "\N{GRINNING FACE}"),
     "words with characters of four bytes": _message("\N{GRINNING FACE}a "),
-    "a long name of a log stream": _repeated("a", '{"messageType":"DATA_MESSAGE","logStream":"eni-', '","logEvents":[]}'),
+    "a long name of a log stream": _repeated(
+        "a", '{"messageType":"DATA_MESSAGE","logStream":"eni-', '","logEvents":[]}'
+    ),
     "events without a text": _listed('{"message":""}'),
     "events with a short text": _listed('{"message":"ab"}'),
     "events with a short text and id": _listed('{"id":"ab","message":"cd"}'),
