@@ -30,7 +30,9 @@ MAX_ENVELOPES = 1024
 _MAX_TOKENS = 4_000_000
 """Most brackets and strings that are searched for the ends of envelopes: a second's work."""
 # A text with more of them is not made of envelopes; the shortest envelope has four in 33 bytes.
-_MIN_BYTES_OF_TOKEN = 4
+_BYTES_OF_TOKEN = 8
+# JSON that is nested deeper is not decoded either.
+_MAX_DEPTH = 1024
 
 # The brackets of JSON; and its strings as a whole, so that a bracket in a string does not count. A string without
 # an end reaches to the end of the text. Nothing here repeats a group, which would take memory for each repetition.
@@ -105,10 +107,11 @@ def open_payload(payload: bytes, limit: int) -> OpenedPayload:
 def ends_of_objects(text: bytes) -> Iterator[int]:
     """Yield the end of each JSON object in a text, as far as its brackets tell.
 
-    Raises `Malformed` if there are too many brackets and strings.
+    Ends at a bracket that closes nothing, or is nested too deep. Raises `Malformed` if there are too many brackets and
+    strings.
     """
     depth = 0
-    max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _MIN_BYTES_OF_TOKEN)
+    max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _BYTES_OF_TOKEN)
     for number, match in enumerate(_TOKENS.finditer(_without_escapes(text))):
         if number >= max_tokens:
             raise Malformed("payload_too_large")
@@ -117,6 +120,8 @@ def ends_of_objects(text: bytes) -> Iterator[int]:
             continue
         if bracket in b"{[":
             depth += 1
+            if depth > _MAX_DEPTH:
+                return
         else:
             depth -= 1
             if depth == 0:
