@@ -117,7 +117,8 @@ class Delta:
         else:
             self.add(counts.DEAD_LETTERS)
             self.dead_letters.append(letter)
-            self._dead_letter_bytes += len(letter.body)
+            # In memory, a text with any character beyond ASCII may take four bytes for each.
+            self._dead_letter_bytes += len(letter.body) * (1 if letter.body.isascii() else 4)
 
     def snapshot(self) -> Snapshot:
         """Return the counts as plain data."""

@@ -80,6 +80,7 @@ FIELDS = {
 }
 
 # What the values of each kind look like. This tells formats apart, so it may be strict, but every real value matches.
+# No two parts of a pattern match the same text, so that a long text is not searched again and again.
 KINDS = {
     kind: re.compile(pattern, re.ASCII).fullmatch
     for kind, pattern in {
@@ -91,13 +92,13 @@ KINDS = {
         "path": r"[0-9]{1,2}",
         "time": r"[0-9]{10}|[0-9]{13}",
         "account": r"[0-9]{12}|unknown",
-        "address": r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*",
+        "address": r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*",
         "interface": r"eni-\w+",
         "vpc": r"vpc-\w+",
         "subnet": r"subnet-\w+",
         "instance": r"i-\w+",
         "arn": r"arn:.+",
-        "region": r"[a-z]{2}(-[a-z]+)+-[0-9]+",
+        "region": r"[a-z]{2}(-[a-z]+){1,9}-[0-9]+",
         "zone": r"[a-z0-9]+-[a-z0-9-]+",
         "service": r"[A-Z0-9_]+",
         "action": r"ACCEPT|REJECT",

@@ -83,7 +83,7 @@ MALFORMED_REASONS: Final = {
     "payload_encoding": Word("The payload is neither gzip data nor JSON, nor base64 of either.", _DAMAGE_ADVICE),
     "payload_damaged": Word("The payload's gzip data is cut short or damaged.", _DAMAGE_ADVICE),
     "payload_too_large": Word(
-        "The payload inflates to more than --payload-limit, or holds over a thousand envelopes.",
+        "The payload, or the rest of it, would take more than four times --payload-limit of memory, or too much time.",
         "CloudWatch Logs sends no such payload. If the sender is yours, raise the limit.",
     ),
     "payload_not_json": Word("The content of the payload is not JSON.", _DAMAGE_ADVICE),
@@ -100,6 +100,7 @@ MALFORMED_REASONS: Final = {
         "AWS may have added a type; look for a newer version of kcl-flowlog.",
     ),
     "not_text": Word("The log event has no text message.", _DAMAGE_ADVICE),
+    "message_too_long": Word("The message has over 65,536 characters.", "Something else writes to the log group."),
     "message_not_json": Word(
         "The message starts like JSON, but is not valid.", "Something else writes to the log group."
     ),

@@ -12,7 +12,7 @@ Does no I/O; the time is an argument.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -31,6 +31,9 @@ from kcl_flowlog.counting.tally import Tally
 from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN
 from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
 from kcl_flowlog.errors import Malformed, Unsupported
+
+# Most events whose records are in memory at a time. Interfaces are learned from this many records together.
+_EVENTS_AT_A_TIME = 4096
 
 OTHER_PORT = "other"
 REJECT = "reject"
@@ -97,13 +100,9 @@ class PayloadCounter:
         self, log_stream: LogStream, events: Iterable[LogEvent | bytes], origin: PayloadOrigin, now: float, delta: Delta
     ) -> None:
         """Count the events of a log stream; an event without a text message is its raw JSON."""
-        tally = Tally(delta, log_stream, origin)
-        records = self._read_events(events, tally)
-        # All records of an interface together tell its address, so this comes before any of them is placed.
-        if self._attributor.learn((record for _, record in records), log_stream):
-            self._place_waiting(log_stream, now, delta)
-        self._place_records(records, tally)
-        tally.close(now)
+        rest = iter(events)
+        while some := list(islice(rest, _EVENTS_AT_A_TIME)):
+            self._count_some(some, Tally(delta, log_stream, origin), now)
 
     def finish(self, now: float, delta: Delta) -> None:
         """Count the records that still wait for their interface, and complete `delta`. Call it before that is used."""
@@ -140,13 +139,21 @@ class PayloadCounter:
         delta.fingerprints.append(digest)
         return False
 
+    def _count_some(self, events: list[LogEvent | bytes], tally: Tally, now: float) -> None:
+        records = self._read_events(events, tally)
+        # All records of an interface together tell its address, so this comes before any of them is placed.
+        if self._attributor.learn((record for _, record in records), tally.log_stream):
+            self._place_waiting(tally.log_stream, now, tally.delta)
+        self._place_records(records, tally)
+        tally.close(now)
+
     def _read_events(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[tuple[str, FlowRecord]]:
         """Return the flow records among the events, each with its line; the tally counts the other events."""
         read = self._formats.reader(tally.log_stream, self._attributor.index).read
         records = []
         for event in events:
             if not isinstance(event, LogEvent):
-                tally.add_malformed(bytes(event).decode(errors="replace"), "not_text", dead_letter.EVENT)
+                tally.add_malformed_event(event, "not_text")
                 continue
             line = event.message
             try:

@@ -1,7 +1,7 @@
 """Records that wait until more is known of their interface.
 
 The records of an interface that the inventory lacks tell its address only
-together, and may come in several payloads. Holds a bounded number of records;
+together, and may come in several payloads. Holds a bounded number of records and characters;
 knows nothing of how a record is placed.
 """
 
@@ -14,8 +14,8 @@ from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
 
 _MAX_RECORDS = 10_000
-_MAX_CHARACTERS = 16 * 1024 * 1024
-"""A line may be as long as a payload; this many take some tens of megabytes."""
+_MAX_CHARACTERS = 4_000_000
+"""Of the lines: a line may be long. Some megabytes, like the records."""
 
 
 class WaitingRecord(NamedTuple):

@@ -16,6 +16,7 @@ import sys
 from kcl_flowlog.counting.fields import FIELDS
 from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from tests.support.builders import GOOD, NODATA, SKIPDATA, envelope, line
+from tests.support.hostile import HOSTILE
 from tests.support.paths import ROOT
 
 WORK = ROOT / "build" / "fuzz"
@@ -35,7 +36,9 @@ def seeds(target: str) -> list[bytes]:
     )
     header = DEFAULT_FORMAT.replace("${", "").replace("}", "")
     return {
-        "payloads": [bytes([wrap]) + plain for wrap in range(8)] + [b"\0" + plain + plain],
+        "payloads": [bytes([wrap]) + plain for wrap in range(8)]
+        + [b"\0" + plain + plain]
+        + [b"\1" + make(size).encode() for make in HOSTILE.values() for size in (1000, 60_000)],
         "lines": [text.encode(), *(message.encode() for message in text.split("\n"))],
         "files": [
             bytes([wrap]) + content
