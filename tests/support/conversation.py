@@ -144,7 +144,7 @@ class Stage:
         self.leases = FakeLeases()
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
-        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
+        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE, lambda: True)
         self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
