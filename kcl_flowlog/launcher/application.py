@@ -60,7 +60,7 @@ class Application:
         self._earlier_first_start = earlier_first_start
 
     def agree(self, position: Position, wait: Wait) -> str | None:
-        """Return the initial position of the application; write the record with `position` if there is none yet.
+        """Return the initial position of the application, which the first instance writes: its `position`.
 
         Return None if another instance has just written it, or if a stop is requested: try again. Raises
         `ConfigError` if the record is of another stream or of a newer version.

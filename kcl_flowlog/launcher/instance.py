@@ -95,8 +95,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
-            _warn_of_unknown_fields(formats)
-            _warn_of_another_position(config, position)
+            _warn_of_ineffective_settings(config, formats, position)
             main_loop.run()
 
 
@@ -227,16 +226,13 @@ def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Su
     )
 
 
-def _warn_of_unknown_fields(formats: Iterable[LineFormat]) -> None:
+def _warn_of_ineffective_settings(config: Config, formats: Iterable[LineFormat], position: str) -> None:
     for format_ in formats:
         for name in format_.unknown_fields:
             log.warning(
                 "--flow-log-format names a field that this version does not know and ignores",
                 extra={"fields": {"field": name, "nearest": nearest_field(name)}},
             )
-
-
-def _warn_of_another_position(config: Config, position: str) -> None:
     if config.initial_position != "now" and position_text(config.initial_position) != position:
         log.warning(
             "--initial-position is ignored, because the application has begun elsewhere",

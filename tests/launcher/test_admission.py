@@ -19,7 +19,7 @@ class Parts:
 
     def __init__(self, **answers: list[Any]) -> None:
         self.calls: list[str] = []
-        self._answers = {"agree": ["trim-horizon"], "begin": [True], "fence": [2], **answers}
+        self._answers: dict[str, list[Any]] = {"agree": ["trim-horizon"], "begin": [True], "fence": [2], **answers}
         self.admission = Admission(
             application=CallLog("application", [], agree=lambda *_: self._answer("agree")),  # type: ignore[arg-type]
             start=CallLog("start", [], begin=lambda: self._answer("begin"), worker_id="worker-1"),  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,9 +11,8 @@ from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS
 from kcl_flowlog.launcher.application import KEY, Application, Position
-from kcl_flowlog.launcher.coordinator_table import Answer, CoordinatorTable
 from kcl_flowlog.launcher.table_names import TableNames
-from tests.support.coordinator import FAILED, Failing, dynamodb, never
+from tests.support.coordinator import FAILED, FakeTable, never
 
 TABLES = TableNames("flows", "flows-CoordinatorState", "flows-WorkerMetricStats")
 ARN = "arn:aws:kinesis:eu-central-1:111111111111:stream/flow-logs"
@@ -26,14 +24,10 @@ DELETION = "delete its tables flows, flows-CoordinatorState and flows-WorkerMetr
 
 
 class World:
-    """A DynamoDB; each instance has a clock that is wrong, while AWS answers at `now`."""
+    """A table that does not exist yet, and instances."""
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.now = NOW
-        self.table = CoordinatorTable(client, TABLES.coordinator, {})
-        read = self.table.read
-        self.table.read = lambda key: Answer(read(key).item, self.now + 0.9)  # type: ignore[method-assign]
+    def __init__(self) -> None:
+        self.table = FakeTable(exists=False)
 
     def application(
         self, stream: str = "flow-logs", identity: StreamIdentity | None = IDENTITY, first_start: str = ""
@@ -49,21 +43,18 @@ class World:
         return str(refused.value)
 
     def record(self) -> dict[str, str]:
-        item = self.table.read(KEY).item
-        assert item is not None
-        return item
+        return self.table.items[KEY]
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with dynamodb() as client:
-        yield World(client)
+def world() -> World:
+    return World()
 
 
 def test_now_is_the_first_start_of_the_first_instance(world: World) -> None:
     """By the clock of AWS, in whole seconds; later starts and other instances begin there, too."""
     first = world.agree()
-    world.now += 3600
+    world.table.now += 3600
 
     assert str(NOW) == first
     assert first == world.agree()
@@ -108,19 +99,10 @@ def test_the_first_start_of_an_earlier_version_changes_no_record(world: World) -
 
 def test_of_two_first_instances_one_writes_the_record(world: World) -> None:
     """The other finds it at its next try."""
-    read, late = world.table.read, world.application()
+    world.table.before_write.append(lambda: world.agree("trim-horizon"))
 
-    def another_is_faster(key: str) -> Answer:
-        world.table.read = read  # type: ignore[method-assign]
-        answer = read(key)
-        world.agree("trim-horizon")
-        return answer
-
-    assert world.table.create(never)
-    world.table.read = another_is_faster  # type: ignore[method-assign]
-
-    assert late.agree("now", never) is None
-    assert "trim-horizon" == late.agree("now", never)
+    assert world.agree() is None
+    assert "trim-horizon" == world.agree()
 
 
 def test_another_stream_is_refused(world: World) -> None:
@@ -190,14 +172,14 @@ def test_a_record_of_a_newer_version_is_refused(world: World) -> None:
 
 def test_a_failing_dynamodb_decides_nothing(world: World) -> None:
     """The caller tries again."""
-    Failing(world.client, "get_item", FAILED)
+    world.table.exists = True
+    world.table.errors.append(FAILED)
 
     with pytest.raises(AWS_ERRORS):
         world.agree()
 
 
-def test_a_stop_while_the_table_is_created_writes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_while_the_table_is_created_writes_nothing(world: World) -> None:
     """The next start finds the table."""
-    monkeypatch.setattr(world.client, "describe_table", lambda **_: {"Table": {"TableStatus": "CREATING"}})
-
     assert world.application().agree("now", lambda _: True) is None
+    assert {} == world.table.items

@@ -54,7 +54,7 @@ def started(record: Any, running: list[Beats]) -> Beats:
 def failure(beats: Beats) -> Exception | None:
     try:
         beats.check()
-    except Exception as error:
+    except (FlowlogError, ZeroDivisionError) as error:
         return error
     return None
 

@@ -11,7 +11,7 @@ import pytest
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable, until_done
-from tests.support.coordinator import DENIED, FAILED, Failing, dynamodb, never
+from tests.support.coordinator import DENIED, FAILED, dynamodb, fail_once, never
 from tests.support.ec2 import client_error
 from tests.support.logs import events
 
@@ -114,7 +114,7 @@ def test_a_stop_ends_the_wait_for_a_table(client: Any, monkeypatch: pytest.Monke
 
 def test_a_missing_permission_to_create_the_table_is_one_sentence(client: Any) -> None:
     """It says what to do, with or without the permission."""
-    Failing(client, "create_table", DENIED)
+    fail_once(client, "create_table", DENIED)
 
     with pytest.raises(ConfigError) as refused:
         table(client).create(never)
@@ -127,7 +127,7 @@ def test_a_missing_permission_to_create_the_table_is_one_sentence(client: Any) -
 
 def test_another_error_of_the_creation_is_raised(client: Any) -> None:
     """The caller tries again."""
-    Failing(client, "create_table", FAILED)
+    fail_once(client, "create_table", FAILED)
 
     with pytest.raises(AWS_ERRORS):
         table(client).create(never)
@@ -198,7 +198,7 @@ def test_the_moment_is_that_of_aws(
 
 def test_another_error_of_a_write_is_raised(client: Any, existing: CoordinatorTable) -> None:
     """Only a failed condition means that the item has changed."""
-    Failing(client, "put_item", FAILED)
+    fail_once(client, "put_item", FAILED)
 
     with pytest.raises(AWS_ERRORS):
         existing.put("x", {})

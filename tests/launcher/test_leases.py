@@ -153,7 +153,7 @@ def counters(dynamodb: Any) -> dict[str, str]:
 
 
 def test_a_fence_adds_two_to_the_counters_of_one_worker(table: LeaseTable, dynamodb: Any) -> None:
-    """A counter that is higher by one would be taken for the daemon's own request; other rows stay."""
+    """The daemon takes a counter that is higher by one for the effect of its last request; other rows stay."""
     put_row(dynamodb, "another-owner", leaseOwner={"S": "worker-2"})
     put_row(dynamodb, "handed-off", leaseOwner={"S": "worker-2"}, checkpointOwner={"S": "worker-1"})
     dynamodb.put_item(

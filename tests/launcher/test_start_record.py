@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.start_record import StartRecord
 from tests.support.clocks import FakeClock
-from tests.support.coordinator import DENIED, FAILED, Failing, dynamodb, never
+from tests.support.coordinator import DENIED, FAILED, FakeTable
 from tests.support.logs import events
 
 KEY = "flowlog-instance/worker-1"
@@ -20,12 +18,10 @@ HERE, COPY = "boot-1:8:1", "boot-2:8:1"
 
 
 class World:
-    """Starts with one worker id on a DynamoDB."""
+    """Starts with one worker id."""
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.table = CoordinatorTable(client, "flows-CoordinatorState", {})
-        self.table.create(never)
+    def __init__(self) -> None:
+        self.table = FakeTable()
         self.clock = FakeClock()
 
     def start(self, lock: str = HERE, host: str = "host-1") -> StartRecord:
@@ -41,15 +37,12 @@ class World:
 
     @property
     def nonce(self) -> str:
-        item = self.table.read(KEY).item
-        assert item is not None
-        return item["nonce"]
+        return self.table.items[KEY]["nonce"]
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with dynamodb() as client:
-        yield World(client)
+def world() -> World:
+    return World()
 
 
 def test_the_first_start_begins_at_once(world: World) -> None:
@@ -144,40 +137,23 @@ def test_of_two_starts_after_a_death_one_begins(world: World) -> None:
     assert one.is_current()
 
 
-def test_two_first_starts_do_not_both_begin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_first_starts_do_not_both_begin(world: World) -> None:
     """The record is created once; the later start then sees the beats of the earlier."""
     first, second = world.start(), world.start(COPY)
-    read = world.table.read
-
-    def another_is_faster(key: str) -> Any:
-        monkeypatch.setattr(world.table, "read", read)
-        answer = read(key)
-        assert first.begin()
-        return answer
-
-    monkeypatch.setattr(world.table, "read", another_is_faster)
+    world.table.before_write.append(first.begin)
 
     assert not second.begin()
     assert first.is_current()
 
 
-def test_a_beat_between_the_last_look_and_the_take_over_prevents_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_beat_between_the_last_look_and_the_take_over_prevents_it(world: World) -> None:
     """The record is replaced only as it was seen."""
     first, second = world.start(), world.start(COPY)
     first.begin()
-    put = world.table.put
-
-    def beat_first(*arguments: Any, **settings: Any) -> bool:
-        monkeypatch.setattr(world.table, "put", put)
-        assert first.beat()
-        return put(*arguments, **settings)
-
     for _ in range(10):
         assert not second.begin()
         world.clock.now += 1
-    monkeypatch.setattr(world.table, "put", beat_first)
+    world.table.before_write.append(first.beat)
 
     assert not second.begin()
     assert first.is_current()
@@ -191,22 +167,15 @@ def test_a_few_reads_do_not_show_that_a_beat_stands_still(world: World) -> None:
     world.clock.now += 60
 
     assert not second.begin()
-    assert 8 == world.seconds_to_begin(second)
+    assert 7 == world.seconds_to_begin(second)
 
 
 def test_a_lost_answer_to_the_beginning_does_not_lock_a_start_out(world: World) -> None:
-    """The record has its nonce already."""
+    """The repeated write fails, but the record has the nonce of the start already."""
     start = world.start()
-    written = world.client.put_item
+    world.table.before_write.append(start.begin)
 
-    def lose_answer(**request: Any) -> Any:
-        written(**request)
-        raise FAILED
-
-    world.client.put_item = lose_answer
-    with pytest.raises(type(FAILED)):
-        start.begin()
-
+    assert not start.begin()
     assert start.begin()
     assert start.is_current()
 
@@ -239,7 +208,7 @@ def test_a_record_that_cannot_be_deleted_is_a_warning(
     """The next start in this directory does not even have to wait."""
     start = world.start()
     start.begin()
-    Failing(world.client, "delete_item", error)
+    world.table.errors.append(error)
 
     start.end()
 

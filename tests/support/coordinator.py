@@ -1,8 +1,8 @@
-"""A table of coordinator state in memory, with the conditions of the real table, and a clock."""
+"""A table of coordinator state in memory, with the conditions of the real table; and the real table in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,67 @@ import boto3
 import botocore.exceptions
 from moto import mock_aws
 
-FAILED = botocore.exceptions.ClientError({"Error": {"Code": "InternalServerError", "Message": "Try again."}}, "GetItem")
-DENIED = botocore.exceptions.ClientError(
-    {"Error": {"Code": "AccessDeniedException", "Message": "Not authorized to perform dynamodb:GetItem."}}, "GetItem"
-)
+from kcl_flowlog.launcher.coordinator_table import Answer, CoordinatorTable, Wait
+from tests.support.ec2 import client_error
+
+FAILED = client_error("InternalServerError", "Try again.", "GetItem")
+DENIED = client_error("AccessDeniedException", "Not authorized to perform dynamodb:GetItem.", "GetItem")
+NOT_FOUND = client_error("ResourceNotFoundException", "Requested resource not found.", "GetItem")
+
+
+def never(_: float) -> bool:
+    """Wait for nothing; no stop is requested."""
+    return False
+
+
+class FakeTable(CoordinatorTable):
+    """Items by key; AWS answers at `now`. Each of `errors` fails a call."""
+
+    def __init__(self, exists: bool = True) -> None:
+        super().__init__(None, "flows-CoordinatorState", {})
+        self.exists = exists
+        self.items: dict[str, dict[str, str]] = {}
+        self.now = 1_769_860_800.9
+        self.errors: list[Exception] = []
+        self.before_write: list[Callable[[], object]] = []
+        """What others do just before the next writes."""
+
+    def read(self, key: str) -> Answer:
+        self._fail_if_told()
+        return Answer(self.items.get(key), self.now)
+
+    def put(self, key: str, item: Mapping[str, str], replaces: Mapping[str, str] | None = None) -> bool:
+        self._fail_if_told()
+        if self.before_write:
+            self.before_write.pop(0)()
+        if not self._is_as_expected(key, replaces):
+            return False
+        self.items[key] = {"key": key, **item}
+        return True
+
+    def delete(self, key: str, expected: Mapping[str, str]) -> bool:
+        self._fail_if_told()
+        if not self._is_as_expected(key, expected):
+            return False
+        del self.items[key]
+        return True
+
+    def create(self, wait: Wait) -> bool:
+        if wait(1.0):
+            return False
+        self.exists = True
+        return True
+
+    def _is_as_expected(self, key: str, expected: Mapping[str, str] | None) -> bool:
+        if expected is None or key not in self.items:
+            return expected is None and key not in self.items
+        return expected.items() <= self.items[key].items()
+
+    def _fail_if_told(self) -> None:
+        if not self.exists:
+            raise NOT_FOUND
+        if self.errors:
+            raise self.errors.pop(0)
 
 
 @contextmanager
@@ -25,20 +82,13 @@ def dynamodb() -> Iterator[Any]:
         )
 
 
-def never(_: float) -> bool:
-    """Wait for nothing; no stop is requested."""
-    return False
+def fail_once(client: Any, method: str, error: botocore.exceptions.ClientError) -> None:
+    """Make the next call of a client's method raise an error."""
+    call, errors = getattr(client, method), [error]
 
+    def fail(**request: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return call(**request)
 
-class Failing:
-    """Raises each of `errors` once before the calls to go on."""
-
-    def __init__(self, client: Any, method: str, *errors: Exception) -> None:
-        self._errors = list(errors)
-        self._call: Callable[..., Any] = getattr(client, method)
-        setattr(client, method, self)
-
-    def __call__(self, **request: Any) -> Any:
-        if self._errors:
-            raise self._errors.pop(0)
-        return self._call(**request)
+    setattr(client, method, fail)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import Envelope, event_ids, pack, put
@@ -26,10 +27,20 @@ from tests.support.waiting import eventually
 SECOND_LOOK = 3.0
 
 
+class Account(Protocol):
+    """An AWS on this machine: the embedded AWS, or the stand-ins of the fleet."""
+
+    def client(self, service: str) -> Any:
+        """Return a client of a service."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of a program that uses this AWS."""
+
+
 class Scenario:
     """A world, an instance on its stream, and the truth about everything put on the stream."""
 
-    def __init__(self, aws: EmbeddedAWS, world: World, instance: Instance, stack: ExitStack) -> None:
+    def __init__(self, aws: Account, world: World, instance: Instance, stack: ExitStack) -> None:
         self.aws = aws
         self.world = world
         self.instance = instance
