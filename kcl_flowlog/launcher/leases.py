@@ -75,7 +75,7 @@ class LeaseTable:
     def fence(self, worker_id: str) -> int:
         """Make every write fail that a daemon bases on what it has read of this worker's rows; return their number.
 
-        Adds 2 to their counters. The KCL takes a counter that is higher by 1 for the effect of its own last request,
+        Adds 2 to their counters. The KCL takes a counter that is higher by 1 for the effect of its last request,
         so one that is higher by 2 costs each daemon the lease that it holds so far.
         """
         fenced = 0

@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 BEAT_INTERVAL = 3.0
 """Seconds between two beats."""
 
-# Three beats are due in this time, and as many reads must have seen none: not if DynamoDB or this process was silent.
-_STANDSTILL = 10.0
+# Longer than the gap that one failing beat leaves, whose two requests may take 8 s each.
+_STANDSTILL = 20.0
+# If DynamoDB or this process was silent in between, it has not seen enough.
 _LEAST_READS = 10
 # A start that has ended can have had one last beat under way.
 _MOVES_OF_LIFE = 2

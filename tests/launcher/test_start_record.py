@@ -79,15 +79,15 @@ def test_a_start_after_a_kill_begins_at_once_in_the_same_directory(world: World)
 def test_a_start_elsewhere_waits_whether_the_beat_stands_still(
     world: World, caplog: pytest.LogCaptureFixture, lock: str, next_lock: str
 ) -> None:
-    """For ten seconds, in which three beats are due."""
+    """For twenty seconds, in which six beats are due."""
     caplog.set_level(logging.INFO)
     first, second = world.start(lock), world.start(next_lock, host="host-2")
     first.begin()
 
-    assert 10 == world.seconds_to_begin(second)
+    assert 20 == world.seconds_to_begin(second)
     assert (False, True) == (first.is_current(), second.is_current())
     text = "Waiting whether the last start of this instance, which did not stop in order, is still running"
-    fields = {"worker_id": "worker-1", "host": "host-1", "seconds": 10.0}
+    fields = {"worker_id": "worker-1", "host": "host-1", "seconds": 20.0}
     assert [(logging.INFO, text, fields)] == events(caplog)
 
 
@@ -97,7 +97,7 @@ def test_a_beat_that_was_under_way_is_no_sign_of_life(world: World) -> None:
     first.begin()
     last_beats = [first.beat]
 
-    assert 11 == world.seconds_to_begin(second, lambda: last_beats.pop()() if last_beats else None)
+    assert 21 == world.seconds_to_begin(second, lambda: last_beats.pop()() if last_beats else None)
 
 
 def test_a_start_beside_another_ends_with_a_sentence(world: World) -> None:
@@ -125,7 +125,7 @@ def test_of_two_starts_after_a_death_one_begins(world: World) -> None:
     """The other sees the beats of the first."""
     dead, one, two = world.start(), world.start("boot-3"), world.start("boot-4")
     dead.begin()
-    for _ in range(10):
+    for _ in range(20):
         assert not one.begin()
         assert not two.begin()
         world.clock.now += 1
@@ -150,7 +150,7 @@ def test_a_beat_between_the_last_look_and_the_take_over_prevents_it(world: World
     """The record is replaced only as it was seen."""
     first, second = world.start(), world.start(COPY)
     first.begin()
-    for _ in range(10):
+    for _ in range(20):
         assert not second.begin()
         world.clock.now += 1
     world.table.before_write.append(first.beat)
