@@ -87,9 +87,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
             log.info("Stopped before the start")
             return
         # Not earlier: a copy of a directory names the processors of the instance that it was copied from.
-        leftovers.end_processors(state)
-        leftovers.set_broken_ledger_aside(state)
-        become_subreaper()
+        _clean_up(state)
         builder = _Builder(config, environ, aws, runtime, jars, state, admission, position)
         with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
@@ -97,6 +95,12 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
             _warn_of_ineffective_settings(config, formats, position)
             main_loop.run()
+
+
+def _clean_up(state: StateDirectory) -> None:
+    leftovers.end_processors(state)
+    leftovers.set_broken_ledger_aside(state)
+    become_subreaper()
 
 
 def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
