@@ -55,7 +55,7 @@ class Config:
         default="now",
         parse=values.parse_initial_position,
         metavar="POSITION",
-        help="Where a new application starts to read: `now` (its first start), `trim-horizon` (the oldest record) or a time such as 2026-01-31T12:00:00Z. Ignored once leases exist.",
+        help="Where a new application starts to read: `now` (its first start), `trim-horizon` (the oldest record) or a time such as 2026-01-31T12:00:00Z. Ignored once the application has begun.",
     )
     retrieval: str = setting(
         flag="--retrieval",

@@ -38,7 +38,10 @@ class Leases(Protocol):
 
 
 class Registrar:
-    """Registers the claims of one instance, which the lease table knows by its worker id."""
+    """Registers the claims of one instance, which the lease table knows by its worker id.
+
+    `is_current` tells whether no later start has taken over the worker id; it may raise `AWS_ERRORS`.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,14 @@ class Registrar:
         open_ledger: Callable[[], Ledger],
         worker_id: str,
         damage: DamageNote,
+        is_current: Callable[[], bool],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._leases = leases
         self._open_ledger = open_ledger
         self._worker_id = worker_id
         self._damage = damage
+        self._is_current = is_current
         self._sleep = sleep
 
     def register(self, hello: Hello) -> Permit | None:
@@ -97,6 +102,12 @@ class Registrar:
             log.warning(
                 "Lease changed before its processor could claim it; the processor ends",
                 extra={"fields": {"shard_id": hello.shard_id, **_describe(row)}},
+            )
+            return None
+        # After the row was read: if a start takes over from here on, its fence changes the row before it is written.
+        if not self._is_current():
+            log.warning(
+                "Another start has the worker id; the processor ends", extra={"fields": {"shard_id": hello.shard_id}}
             )
             return None
         if not self._leases.add_claim(hello.shard_id, row, hello.token, hello.suspect):

@@ -1,7 +1,7 @@
 """The state directory of one instance: its identity, and everything that outlives a restart.
 
-Holds the lock that keeps a second launcher out, the worker id that brings an instance its leases back, the time of
-the first start, and the paths of all other files. A directory that can't be used is a `ConfigError`.
+Holds the lock that keeps a second launcher out, the worker id that brings an instance its leases back, and the paths
+of all other files. A directory that can't be used is a `ConfigError`.
 
 What it holds is for its user only: log lines may be in the dead letters. From `open` until `close` this process and
 those that it starts create no file that others may read.
@@ -31,13 +31,16 @@ log = logging.getLogger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # The longest path of a Unix socket on Linux, in bytes.
 _LONGEST_SOCKET_PATH = 107
+# A new random id at each start of the kernel.
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class StateDirectory:
     """The directory; locked from `open` until `close`, or inside a `with` statement."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, boot_id: Path = _BOOT_ID) -> None:
         self.path = path.absolute()
+        self._boot_id = boot_id
         self._lock: IO[bytes] | None = None
         self._umask = 0
         self._findings: list[tuple[int, str, dict[str, object]]] = []
@@ -95,9 +98,23 @@ class StateDirectory:
         """Return what tells the processors of this directory from all others, whatever their paths and process ids."""
         return self._read_or_write("processor-key", secrets.token_hex(16))
 
-    def first_start(self, now: float) -> int:
-        """Return the time of the first start ever, in whole Unix seconds."""
-        return int(self._read_or_write("first-start", str(int(now))))
+    def earlier_first_start(self) -> str:
+        """Return the first start in whole Unix seconds, as an earlier version noted it here; empty if it did not."""
+        path = self.path / "first-start"
+        return path.read_text().strip() if path.exists() else ""
+
+    def lock_identity(self) -> str:
+        """Return a text that differs for any two locks that can be held at the same time; empty if unknown.
+
+        So a launcher that held a lock with the identity of this lock has ended. The lock must be held.
+        """
+        try:
+            boot = self._boot_id.read_text().strip()
+        except OSError:
+            return ""
+        assert self._lock is not None  # noqa: S101 - the caller holds the lock
+        status = os.fstat(self._lock.fileno())
+        return f"{boot}:{status.st_dev}:{status.st_ino}"
 
     def write(self, path: Path, data: bytes) -> None:
         """Replace a file of this directory; it is on disk on return. Raises `OSError`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -101,14 +102,49 @@ def test_an_empty_file_is_no_id(state: StateDirectory) -> None:
     assert 32 == len(state.processor_key())
 
 
-def test_the_first_start_is_remembered(tmp_path: Path) -> None:
-    """In whole seconds."""
-    with StateDirectory(tmp_path) as state:
-        first = state.first_start(1000.9)
-    with StateDirectory(tmp_path) as state:
-        later = state.first_start(2000.0)
+def test_only_an_earlier_version_has_noted_its_first_start(state: StateDirectory) -> None:
+    """This version notes it for the whole application."""
+    assert "" == state.earlier_first_start()
 
-    assert (1000, 1000) == (first, later)
+    (state.path / "first-start").write_text("1700000000\n")
+
+    assert "1700000000" == state.earlier_first_start()
+
+
+def test_the_lock_has_the_same_identity_after_a_restart(tmp_path: Path) -> None:
+    """So the next launcher knows that the last has ended, because it holds its lock."""
+    identities = []
+    for _ in range(2):
+        with StateDirectory(tmp_path) as state:
+            identities.append(state.lock_identity())
+
+    assert identities[0]
+    assert identities[0] == identities[1]
+
+
+def test_the_lock_of_a_copy_has_another_identity(tmp_path: Path) -> None:
+    """Its launcher may run."""
+    with StateDirectory(tmp_path / "first") as first:
+        shutil.copytree(tmp_path / "first", tmp_path / "copy", copy_function=shutil.copy2)
+        with StateDirectory(tmp_path / "copy") as copy:
+            assert first.lock_identity() != copy.lock_identity()
+
+
+def test_the_lock_on_another_machine_has_another_identity(tmp_path: Path) -> None:
+    """As on a disk that was cloned; each start of a kernel has its own random id."""
+    identities = []
+    for boot_id in ("one", "two"):
+        (tmp_path / "boot_id").write_text(boot_id)
+        with StateDirectory(tmp_path / "state", tmp_path / "boot_id") as state:
+            identities.append(state.lock_identity())
+
+    assert identities[0] != identities[1]
+
+
+def test_the_identity_of_the_lock_may_be_unknown(tmp_path: Path) -> None:
+    """On a system that does not tell its start."""
+    with StateDirectory(tmp_path / "state", tmp_path / "missing") as state:
+        assert "" == state.lock_identity()
 
 
 def test_a_reader_sees_the_old_or_the_new_file(state: StateDirectory) -> None:

@@ -145,7 +145,8 @@ class Stage:
         self.leases = FakeLeases()
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
-        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE, DamageNote())
+        ledger = directory / "ledger.sqlite3"
+        registrar = Registrar(self.leases, lambda: Ledger(ledger), HERE, DamageNote(), lambda: True)
         self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
