@@ -1,4 +1,4 @@
-"""Damaged ledger files: how to tell, and how to set them aside so that a fresh ledger can begin.
+"""Ledger files that can't be continued: how to tell that one is damaged, and how to set it aside.
 
 A damaged ledger is kept, never deleted: it may be repaired by hand. A ledger
 that can't be read for another reason (permissions, a lock, a full disk) is
@@ -29,10 +29,15 @@ def set_aside_if_broken(path: Path, suffix: str) -> Path | None:
     """
     if not path.exists() or _is_sound(path):
         return None
+    return set_aside(path, suffix)
+
+
+def set_aside(path: Path, suffix: str) -> Path:
+    """Rename a ledger by adding `suffix`, so that a fresh ledger can begin; return its new path."""
     aside = path.with_name(f"{path.name}.{suffix}")
     path.replace(aside)
     for companion in ("-wal", "-shm"):
-        # They belong to the damaged file; SQLite would apply them to its successor.
+        # They belong to the old file; SQLite would apply them to its successor.
         beside = path.with_name(path.name + companion)
         if beside.exists():
             beside.replace(aside.with_name(aside.name + companion))

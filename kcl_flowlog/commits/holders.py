@@ -12,11 +12,11 @@ import secrets
 import sqlite3
 from typing import NamedTuple
 
-from kcl_flowlog.commits import meta
+from kcl_flowlog.commits import claims_made, meta
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import StaleProcessor
 
-_TOKEN_BYTES = 6
+_TOKEN_BYTES = 4
 
 
 class Claim(NamedTuple):
@@ -43,10 +43,12 @@ class Settlement(NamedTuple):
     bytes: int
 
 
-def claim_shard(db: sqlite3.Connection, shard_id: str, generation: int) -> Claim:
+def claim_shard(db: sqlite3.Connection, shard_id: str, generation: int, begins_at: Position) -> Claim:
     """Make a new holder of a shard and return its claim. Raises `StaleProcessor` if the generation is over."""
     _check_generation(db, generation)
-    claim = Claim(shard_id, secrets.token_hex(_TOKEN_BYTES), generation)
+    token = f"{claims_made.ledger_id(db)}.{secrets.token_urlsafe(_TOKEN_BYTES)}"
+    claim = Claim(shard_id, token, generation)
+    claims_made.remember(db, shard_id, token, begins_at)
     db.execute("INSERT OR REPLACE INTO holders VALUES (?, ?, ?)", claim)
     return claim
 

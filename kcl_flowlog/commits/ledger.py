@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
-from kcl_flowlog.commits import fingerprints, holders, meta, schema, totals
-from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits import claims_made, fingerprints, holders, meta, schema, totals
+from kcl_flowlog.commits.claims import LeaseRow, Verdict
 from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim, LeftCommit, Settlement
 from kcl_flowlog.commits.totals import Totals
@@ -29,6 +29,8 @@ from kcl_flowlog.counting.delta import Snapshot
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS, SubnetBounds
 from kcl_flowlog.errors import StaleProcessor
+
+_STREAM_START = Position("TRIM_HORIZON")
 
 
 class Ledger:
@@ -119,20 +121,30 @@ class Ledger:
             if delta is None:
                 return None
             if verdict is not Verdict.DROP:
-                self._publish(db, left.shard_id, delta)
+                self._publish(db, left.shard_id, left.token, delta)
             if verdict is Verdict.UNDECIDED:
                 totals.add_count(db, counts.UNDECIDED_COMMITS)
             return Settlement(*(sum(numbers[place] for _, numbers in delta.traffic) for place in range(3)))
 
+    def has_claimed(self) -> bool:
+        """Return whether a processor has ever claimed a shard in this ledger."""
+        return not claims_made.is_empty(self._connection)
+
+    def shards_ahead(self, rows: Mapping[str, LeaseRow]) -> list[str]:
+        """Return the shards whose lease rows show that this file is an older copy of the ledger."""
+        return claims_made.shards_ahead(self._connection, rows)
+
     # For processors
 
-    def claim(self, shard_id: str, generation: int) -> Claim:
-        """Make the caller the holder of a shard. Raises `StaleProcessor` if the generation is over.
+    def claim(self, shard_id: str, generation: int, begins_at: Position = _STREAM_START) -> Claim:
+        """Make the caller the holder of a shard, from this checkpoint on.
+
+        Raises `StaleProcessor` if the generation is over.
 
         What an earlier holder has prepared stays: only the lease table can tell its outcome.
         """
         with transaction(self._connection) as db:
-            return holders.claim_shard(db, shard_id, generation)
+            return holders.claim_shard(db, shard_id, generation, begins_at)
 
     def prepare(self, claim: Claim, upto: Position, delta: Snapshot) -> None:
         """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit."""
@@ -142,6 +154,7 @@ class Ledger:
                 "INSERT INTO prepared (shard_id, token, upto_sequence, upto_sub, delta) VALUES (?, ?, ?, ?, ?)",
                 (claim.shard_id, claim.token, *upto, msgspec.json.encode(delta)),
             )
+            claims_made.note_prepared(db, claim.shard_id, claim.token, upto)
 
     def fold(self, claim: Claim) -> None:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
@@ -150,7 +163,7 @@ class Ledger:
             delta = _take_prepared(db, claim.shard_id, claim.token)
             if delta is None:
                 raise StaleProcessor(f"The ledger holds no prepared commit of {claim.shard_id}.")
-            self._publish(db, claim.shard_id, delta)
+            self._publish(db, claim.shard_id, claim.token, delta)
             totals.add_count(db, counts.CHECKPOINTS, "ok")
 
     def note_refusal(self, claim: Claim, outcome: str) -> None:
@@ -167,12 +180,19 @@ class Ledger:
                 "UPDATE prepared SET abandoned = 1 WHERE shard_id = ? AND token = ?", (claim.shard_id, claim.token)
             )
 
+    def note_end(self, claim: Claim) -> None:
+        """Note that the shard's end is about to be checkpointed."""
+        with transaction(self._connection) as db:
+            holders.check_claim(db, claim)
+            claims_made.note_end(db, claim.shard_id, claim.token)
+
     def fingerprints(self, shard_id: str) -> list[bytes]:
         """Return the fingerprints of the latest envelopes counted of a shard, oldest first."""
         return fingerprints.read(self._connection, shard_id)
 
-    def _publish(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:
+    def _publish(self, db: sqlite3.Connection, shard_id: str, token: str, delta: Snapshot) -> None:
         now = self._clock()
+        claims_made.note_folded(db, shard_id, token)
         totals.add_delta(db, delta, self._bounds, now)
         letters = [(msgspec.json.encode(letter),) for letter in delta.dead_letters]
         db.executemany("INSERT INTO dead_letters (body) VALUES (?)", letters)

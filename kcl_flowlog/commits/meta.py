@@ -1,4 +1,4 @@
-"""Single numbers that the ledger keeps by name: the generation, the last commit, the last birth shown."""
+"""Single numbers that the ledger keeps by name: its id, the generation, the last commit, the last birth shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 GENERATION = "generation"
 COMMITS = "commits"
 SHOWN = "shown"
+LEDGER = "ledger"
 
 
 def read(db: sqlite3.Connection, name: str) -> int | None:

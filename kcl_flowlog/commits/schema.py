@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from kcl_flowlog.commits import claims_made
 from kcl_flowlog.commits.database import transaction
 from kcl_flowlog.errors import ConfigError
 
@@ -61,7 +62,7 @@ _VERSION_2: Step = (
     "CREATE TABLE folded_subnets (subnet_id TEXT PRIMARY KEY, counted_at REAL NOT NULL) WITHOUT ROWID",
 )
 
-STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2)
+STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2, claims_made.SCHEMA)
 """The steps from an empty file on; after the n-th, a file has version n."""
 
 

@@ -32,6 +32,7 @@ from kcl_flowlog.inventory.aws import Aws
 from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
+from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
 from kcl_flowlog.launcher.daemon_starter import DaemonStarter
@@ -117,7 +118,10 @@ class _Builder:
         lease_table, leader_lock = self._tables()
         registrar = Registrar(lease_table, self.open_ledger, state.worker_id())
         inventory = self._inventory()
-        inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.request_refresh)
+        notes = ClaimNotes(lease_table, state.worker_id())
+        inbox = Inbox(
+            state.messages_socket(), denials, registrar.register, inventory.request_refresh, write_note=notes.write
+        )
         files = DaemonFiles(config, state, self.aws.region)
         starter = DaemonStarter(ledger, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)

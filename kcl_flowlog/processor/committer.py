@@ -106,6 +106,10 @@ class Committer:
             self._ledger.abandon(self._claim)
             self._prepared = None
 
+    def announce_end(self) -> None:
+        """Write down that the KCL may write the shard's end from now on, even in place of a position."""
+        self._ledger.note_end(self._claim)
+
     def end_shard(self, checkpointer: Checkpointer) -> Outcome:
         """Checkpoint the shard's end, with as many tries as it takes; return DONE or LOST.
 

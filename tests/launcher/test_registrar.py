@@ -11,7 +11,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim, with_claim
+from kcl_flowlog.commits.claims import LeaseRow, Permit, digest, has_claim, with_claim
+from kcl_flowlog.commits.deaths import DEATHS
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello

@@ -47,7 +47,7 @@ def test_a_claim_names_the_record_that_killed_the_last_processor(driver: Driver)
     driver.messenger.permit = None
     driver.initialize()
     driver.processor = driver.new_processor()
-    driver.messenger.permit = []
+    driver.messenger.permit = ["NORMAL"]
     driver.initialize()
     driver.processor = driver.new_processor()
     driver.initialize()

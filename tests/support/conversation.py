@@ -17,7 +17,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.processor.faults import VARIABLE
@@ -144,8 +144,12 @@ class Stage:
         self.leases = FakeLeases()
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
-        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
-        self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
+        # While the registrar waits, the KCL renews the leases.
+        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE, self.leases.renew)
+        notes = ClaimNotes(self.leases, HERE)
+        self.inbox = Inbox(
+            directory / "messages.sock", self.denials, registrar.register, lambda: None, write_note=notes.write
+        )
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
         self._child: subprocess.Popen[bytes] | None = None
