@@ -146,8 +146,11 @@ class Ledger:
         with transaction(self._connection) as db:
             return holders.claim_shard(db, shard_id, generation, begins_at)
 
-    def prepare(self, claim: Claim, upto: Position, delta: Snapshot) -> None:
-        """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit."""
+    def prepare(self, claim: Claim, upto: Position, delta: Snapshot, *, is_end: bool = False) -> None:
+        """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit.
+
+        `is_end` tells that the shard has ended, so that the KCL writes its end in place of `upto`.
+        """
         with transaction(self._connection) as db:
             holders.check_claim(db, claim)
             db.execute(
@@ -155,6 +158,8 @@ class Ledger:
                 (claim.shard_id, claim.token, *upto, msgspec.json.encode(delta)),
             )
             claims_made.note_prepared(db, claim.shard_id, claim.token, upto)
+            if is_end:
+                claims_made.note_end(db, claim.shard_id, claim.token)
 
     def fold(self, claim: Claim) -> None:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""

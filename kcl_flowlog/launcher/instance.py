@@ -41,6 +41,7 @@ from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
+from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
 from kcl_flowlog.launcher.main_loop import MainLoop
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
@@ -79,6 +80,9 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         leftovers.set_broken_ledger_aside(state)
         become_subreaper()
         builder = _Builder(config, environ, aws, runtime, jars, state)
+        if not builder.check_ledger(stop):
+            log.info("Stopped before the start")
+            return
         with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
@@ -110,6 +114,11 @@ class _Builder:
             "kcl": self.jars.kcl,
             "metrics": url,
         }
+
+    def check_ledger(self, stop: StopRequests) -> bool:
+        """Set the ledger aside if it is an old copy; return False if a stop is requested before that is known."""
+        lease_table, _ = self._tables()
+        return set_old_ledger_aside(self.state.ledger, lease_table, stop.wait)
 
     # It is long because it lists all parts, in the order in which they need each other.
     def build(self, ledger: Ledger, denials: BinaryIO, stop: StopRequests) -> MainLoop:

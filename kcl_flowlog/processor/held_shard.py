@@ -77,9 +77,10 @@ class HeldShard:
 
     def shard_ended(self, checkpointer: Checkpointer) -> None:
         """Commit the rest, then checkpoint the shard's end, without which the child shards are never read."""
-        self._committer.announce_end()
+        if not self._counter.delta:
+            self._committer.announce_end()
         while self._has_uncommitted:
-            self._commit(checkpointer)
+            self._commit(checkpointer, is_end=True)
         if self._committer.end_shard(checkpointer) is not Outcome.DONE:
             raise LeaseLost(self._shard_id)
         self._in_hand.forget()
@@ -130,11 +131,11 @@ class HeldShard:
         is_time = self._monotonic() - self._committed_at >= self._checkpoint_interval
         return self._has_uncommitted and (is_time or self._counter.delta.size >= _LARGE_DELTA)
 
-    def _commit(self, checkpointer: Checkpointer) -> None:
+    def _commit(self, checkpointer: Checkpointer, *, is_end: bool = False) -> None:
         """Commit what an earlier try has left, then what was counted since. Raises `LeaseLost`."""
         outcome = self._committer.finish(checkpointer)
         if outcome is Outcome.DONE and self._counter.delta:
-            self._committer.prepare(*self._counter.complete())
+            self._committer.prepare(*self._counter.complete(), is_end=is_end)
             outcome = self._committer.finish(checkpointer)
         self._committed_at = self._monotonic()
         if outcome is Outcome.DONE:
