@@ -135,7 +135,7 @@ def test_the_socket_of_a_launcher_that_was_killed_is_replaced(tmp_path: Path) ->
     connection.hang_up()
     post.inbox.stop()
 
-    assert (b"ok\n", False) == (answer, path.exists())
+    assert (b"ok NORMAL\n", False) == (answer, path.exists())
 
 
 def test_a_claim_is_registered_and_its_shard_held(post: Post, connect: Connect) -> None:
@@ -326,7 +326,7 @@ def test_an_invalid_message_ends_its_connection_only(
     faulty.send(b'{"type":"greeting"}\n')
 
     assert b"" == faulty.answer()
-    assert b"ok\n" == other.ask(HELLO)
+    assert b"ok NORMAL\n" == other.ask(HELLO)
     assert ["ERROR"] == [record.levelname for record in caplog.records]
 
 

@@ -43,10 +43,18 @@ class FakeEc2:
 
 
 class FakeDynamoDB:
-    """Notes which leader's locks are released."""
+    """Notes which leader's locks are released; its lease table has these items with claims."""
 
     def __init__(self) -> None:
         self.released_in: list[str] = []
+        self.items: list[dict[str, Any]] = []
+
+    def get_paginator(self, operation: str) -> FakeDynamoDB:
+        assert operation == "scan"
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"Items": self.items}]
 
     def delete_item(self, **request: Any) -> None:
         self.released_in.append(request["TableName"])
