@@ -1,7 +1,7 @@
 """How a processor goes on after deaths that nobody can explain, so that the next one can.
 
 After groups of records: if it dies, the next processor has at most a group between the checkpoint and the record that
-kills. One by one: it names each record in its claim before it counts it, and commits after it. Once it has lived
+kills. Singly: it names each record in its claim before it counts it, and commits after it. Once it has lived
 through that, its claim says so. Raises `LeaseLost` if the claim is not the shard's last any more.
 """
 
@@ -19,7 +19,7 @@ from kcl_flowlog.processor.unheld_shard import LeaseLost
 GROUP = 100
 """How many records a processor counts before each commit."""
 SINGLES = 2 * GROUP
-"""After how many records, one by one, nothing is left of the group that killed."""
+"""After how many records, singly, nothing is left of the group that killed."""
 INTERVALS = 5
 """For how many checkpoint intervals from the first record it is careful; a normal processor commits after one."""
 
@@ -53,7 +53,7 @@ class Caution:
         self._counted = 0
 
     def begin_record(self, position: Position) -> None:
-        """Prepare for the next record: name it in the claim if it is counted one by one."""
+        """Prepare for the next record: name it in the claim if it is counted singly."""
         if self._began_at is None:
             if self._care is Care.SINGLE:
                 self._sleep(self._jitter(0.0, _SPREAD))

@@ -34,7 +34,7 @@ CARE = {
     "one of them survived its care": ([SILENT, ("100", "", Care.SURVIVED, ""), SILENT], Care.NORMAL),
     "a careful holder died": ([("100", "", Care.GROUPS, "")], Care.SINGLE),
     "a careful holder got further and died": ([("90", "", Care.GROUPS, ""), SILENT], Care.NORMAL),
-    "a holder that goes one by one died": ([("100", "", Care.SINGLE, R)], Care.SINGLE),
+    "a holder that goes singly died": ([("100", "", Care.SINGLE, R)], Care.SINGLE),
     "a careful holder survived": ([SILENT] * DEATHS + [("100", "", Care.SURVIVED, "")], Care.NORMAL),
 }
 

@@ -259,7 +259,7 @@ def test_denials_that_cannot_be_written_are_not_acknowledged(tmp_path: Path) -> 
     connection.tell(DENIALS)
     next_answer = connection.ask(HELLO)
 
-    assert b"ok mark\n" == next_answer
+    assert b"ok NORMAL mark\n" == next_answer
     assert isinstance(post.inbox.denials_error, BrokenPipeError)
     assert not post.inbox.is_writing_denials
     connection.hang_up()

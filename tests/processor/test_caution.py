@@ -163,7 +163,7 @@ def test_a_careful_processor_commits_after_each_group(groups: Driver) -> None:
     assert [] == notes(groups)
 
 
-def test_one_by_one_each_record_is_named_before_it_is_counted(single: Driver) -> None:
+def test_each_record_is_named_before_it_is_counted(single: Driver) -> None:
     """And committed after it."""
     single.deliver(*sound(1, 2))
 
@@ -211,7 +211,7 @@ def test_care_ends_some_intervals_after_the_first_record(care: str, request: pyt
     assert [(Care.SURVIVED.value, "")] * 2 == notes(driver)[len(before) :]
 
 
-def test_care_one_by_one_ends_after_two_groups(single: Driver) -> None:
+def test_single_care_ends_after_two_groups(single: Driver) -> None:
     """The careful processor before it died within a group."""
     single.deliver(*sound(1, SINGLES - 1))
     assert SINGLES - 1 == len(notes(single))
