@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.instance import PAGE_TIMEOUT
-from tests.support.late_checkpoint import LateCheckpoint
+from tests.support.late_checkpoint import RENEWALS_WAIT, LateCheckpoint
 from tests.support.scenario import new_scenario
 from tests.support.waiting import eventually
 
@@ -17,7 +17,9 @@ pytestmark = pytest.mark.daemon
 
 def test_a_checkpoint_that_arrives_late_changes_no_count(tmp_path: Path) -> None:
     """It arrives right after the next holder's claim, and that holder dies before its first commit."""
-    with new_scenario(tmp_path) as scenario:
+    intervals = (f"failoverTimeMillis={2000 * RENEWALS_WAIT:.0f}", "leaseAssignmentIntervalMillis=10000")
+    options = tuple(part for pair in intervals for part in ("--kcl-property", pair))
+    with new_scenario(tmp_path, options) as scenario:
         behind = urlsplit(scenario.aws.endpoint).port
         assert behind is not None
         with LateCheckpoint(behind) as late:

@@ -13,12 +13,15 @@ from tests.fleet.gate import Answer, Gate
 _FAILED = Answer(500, [("Content-Type", "application/x-amz-json-1.0")], b'{"__type":"InternalServerError"}')
 # Seconds; the KCL gives a request up after a minute.
 _LONGEST = 300.0
+RENEWALS_WAIT = 20.0
+"""Seconds; keep `failoverTimeMillis` above."""
 
 
 class LateCheckpoint(Gate):
     """Once `armed`, holds the next checkpoint, and fails all others of its shard until it has arrived.
 
-    It arrives right after the next claim in the same row, with the status `arrived_with`.
+    It arrives right after the next claim in the same row, with the status `arrived_with`. Renewals of the lease wait for
+    it, but not until the lease expires, as the claim itself may wait for a renewal.
     """
 
     def __init__(self, behind: int) -> None:
@@ -48,6 +51,8 @@ class LateCheckpoint(Gate):
             return answer
         if shard_id == self._held and not self.arrived.is_set() and _is_checkpoint(request):
             return _FAILED
+        if shard_id == self._held and "leaseCounter" in request.get("AttributeUpdates", {}):
+            self.arrived.wait(RENEWALS_WAIT)
         answer = super().answer(path, headers, body)
         if shard_id == self._held and CLAIMS.encode() in body and answer.status == 200:
             self._claimed.set()
