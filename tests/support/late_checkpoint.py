@@ -20,8 +20,8 @@ RENEWALS_WAIT = 20.0
 class LateCheckpoint(Gate):
     """Once `armed`, holds the next checkpoint, and fails all others of its shard until it has arrived.
 
-    It arrives right after the next claim in the same row, with the status `arrived_with`. Renewals of the lease wait for
-    it, but not until the lease expires, as the claim itself may wait for a renewal.
+    It arrives right after the next claim in the same row, with the status `arrived_with`. Renewals of the lease wait
+    for it, but not until the lease expires, as the claim itself may wait for a renewal.
     """
 
     def __init__(self, behind: int) -> None:
