@@ -208,7 +208,7 @@ def test_an_old_copy_of_the_ledger_is_set_aside_before_the_start(host: Host, cap
         }
     ]
 
-    host.run_until(host.is_ready)
+    host.run_until(lambda: "kcl-flowlog started" in host.messages)
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "The ledger is an old copy: the lease table knows later commits of it; all totals start again at 0"
