@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from typing import NamedTuple
 
-from kcl_flowlog.commits import meta
+from kcl_flowlog.commits import claims_made, meta
 from kcl_flowlog.commits.checked_table import CheckedTable
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import StaleProcessor
@@ -20,7 +20,7 @@ from kcl_flowlog.errors import StaleProcessor
 HOLDERS = CheckedTable("holders", ("shard_id",), ("token", "generation"))
 PREPARED = CheckedTable("prepared", ("shard_id", "token"), ("upto_sequence", "upto_sub", "abandoned"))
 
-_TOKEN_BYTES = 6
+_TOKEN_BYTES = 4
 
 
 class Claim(NamedTuple):
@@ -47,10 +47,12 @@ class Settlement(NamedTuple):
     bytes: int
 
 
-def claim_shard(db: sqlite3.Connection, shard_id: str, generation: int) -> Claim:
+def claim_shard(db: sqlite3.Connection, shard_id: str, generation: int, begins_at: Position) -> Claim:
     """Make a new holder of a shard and return its claim. Raises `StaleProcessor` if the generation is over."""
     _check_generation(db, generation)
-    claim = Claim(shard_id, secrets.token_hex(_TOKEN_BYTES), generation)
+    token = f"{claims_made.ledger_id(db)}.{secrets.token_urlsafe(_TOKEN_BYTES)}"
+    claim = Claim(shard_id, token, generation)
+    claims_made.remember(db, shard_id, token, begins_at)
     HOLDERS.put(db, claim)
     return claim
 

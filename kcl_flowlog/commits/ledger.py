@@ -12,14 +12,14 @@ end the process. Knows no KCL, no AWS and no metric name.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
-from kcl_flowlog.commits import fingerprints, holders, meta, own_series, schema, totals
+from kcl_flowlog.commits import claims_made, fingerprints, holders, meta, own_series, schema, totals
 from kcl_flowlog.commits.checked_table import CheckedTable, decode
-from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits.claims import LeaseRow, Verdict
 from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim, LeftCommit, Settlement
@@ -33,6 +33,7 @@ from kcl_flowlog.errors import StaleProcessor
 
 _DELTAS = CheckedTable("deltas", ("shard_id", "token"), ("body",))
 _DEAD_LETTERS = CheckedTable("dead_letters", ("id",), ("body",))
+_STREAM_START = Position("TRIM_HORIZON")
 
 
 class Ledger:
@@ -102,6 +103,7 @@ class Ledger:
             holders.left_commits(db)
             meta.TABLE.all_rows(db)
             own_series.SUBNETS.all_rows(db)
+            claims_made.TABLE.all_rows(db)
             fingerprints.TABLE.all_rows(db)
             for *_, delta in _DELTAS.all_rows(db):
                 decode(delta, Snapshot)
@@ -137,23 +139,38 @@ class Ledger:
             if delta is None:
                 return None
             if verdict is not Verdict.DROP:
-                self._publish(db, left.shard_id, delta)
+                self._publish(db, left.shard_id, left.token, delta)
             if verdict is Verdict.UNDECIDED:
                 totals.add_count(db, counts.UNDECIDED_COMMITS)
             return Settlement(*(sum(numbers[place] for _, numbers in delta.traffic) for place in range(3)))
 
+    def has_claimed(self) -> bool:
+        """Return whether a processor has ever claimed a shard in this ledger."""
+        with transaction(self._connection, "DEFERRED") as db:
+            return not claims_made.is_empty(db)
+
+    def shards_ahead(self, rows: Mapping[str, LeaseRow]) -> list[str]:
+        """Return the shards whose lease rows show that this file is an older copy of the ledger."""
+        with transaction(self._connection, "DEFERRED") as db:
+            return claims_made.shards_ahead(db, rows)
+
     # For processors
 
-    def claim(self, shard_id: str, generation: int) -> Claim:
-        """Make the caller the holder of a shard. Raises `StaleProcessor` if the generation is over.
+    def claim(self, shard_id: str, generation: int, begins_at: Position = _STREAM_START) -> Claim:
+        """Make the caller the holder of a shard, from this checkpoint on.
+
+        Raises `StaleProcessor` if the generation is over.
 
         What an earlier holder has prepared stays: only the lease table can tell its outcome.
         """
         with transaction(self._connection) as db:
-            return holders.claim_shard(db, shard_id, generation)
+            return holders.claim_shard(db, shard_id, generation, begins_at)
 
-    def prepare(self, claim: Claim, upto: Position, delta: Snapshot) -> None:
-        """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit."""
+    def prepare(self, claim: Claim, upto: Position, delta: Snapshot, *, is_end: bool = False) -> None:
+        """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit.
+
+        `is_end` tells that the shard has ended, so that the KCL writes its end in place of `upto`.
+        """
         with transaction(self._connection) as db:
             holders.check_claim(db, claim)
             holder = (claim.shard_id, claim.token)
@@ -161,6 +178,9 @@ class Ledger:
                 raise StaleProcessor(f"The ledger already holds a prepared commit of {claim.shard_id}.")
             holders.PREPARED.put(db, (*holder, *upto, 0))
             _DELTAS.put(db, (*holder, msgspec.json.encode(delta)))
+            claims_made.note_prepared(db, claim.shard_id, claim.token, upto)
+            if is_end:
+                claims_made.note_end(db, claim.shard_id, claim.token)
 
     def fold(self, claim: Claim) -> None:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
@@ -169,7 +189,7 @@ class Ledger:
             delta = _take_prepared(db, claim.shard_id, claim.token)
             if delta is None:
                 raise StaleProcessor(f"The ledger holds no prepared commit of {claim.shard_id}.")
-            self._publish(db, claim.shard_id, delta)
+            self._publish(db, claim.shard_id, claim.token, delta)
             totals.add_count(db, counts.CHECKPOINTS, "ok")
 
     def note_refusal(self, claim: Claim, outcome: str) -> None:
@@ -186,12 +206,19 @@ class Ledger:
             if prepared is not None:
                 holders.PREPARED.put(db, (*prepared[:-1], 1))
 
+    def note_end(self, claim: Claim) -> None:
+        """Note that the shard's end is about to be checkpointed."""
+        with transaction(self._connection) as db:
+            holders.check_claim(db, claim)
+            claims_made.note_end(db, claim.shard_id, claim.token)
+
     def fingerprints(self, shard_id: str) -> list[bytes]:
         """Return the fingerprints of the latest envelopes counted of a shard, oldest first."""
         with transaction(self._connection, "DEFERRED") as db:
             return fingerprints.read(db, shard_id)
 
-    def _publish(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:
+    def _publish(self, db: sqlite3.Connection, shard_id: str, token: str, delta: Snapshot) -> None:
+        claims_made.note_folded(db, shard_id, token)
         commit = totals.add_delta(db, delta, self._bounds)
         (last,) = db.execute("SELECT coalesce(max(id), 0) FROM dead_letters").fetchone()
         letters = map(msgspec.json.encode, delta.dead_letters)

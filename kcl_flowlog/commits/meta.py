@@ -1,4 +1,4 @@
-"""Single numbers that the ledger keeps by name: the generation, the last commit, the last birth shown and others."""
+"""Single numbers that the ledger keeps by name: its id, the generation, the last commit and others."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ RUNNING = "running"
 """For how many seconds instances have run on this ledger."""
 SCHEMA = "schema"
 """The version of the schema; the file's own note of it has no checksum."""
+LEDGER = "ledger"
 
 
 def read(db: sqlite3.Connection, name: str) -> int | None:

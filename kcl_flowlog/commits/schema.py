@@ -185,7 +185,21 @@ SELECT shard_id, sum(number) OVER (PARTITION BY shard_id ORDER BY id), id, 0, bo
     *_sealed("folded_subnets", "subnet_id", "counted_at"),
 )
 
-STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2)
+# The ledger's id, and its memory of its claims.
+_VERSION_3: Step = (
+    "INSERT INTO meta VALUES ('ledger', random() & 4294967295, 0)",
+    *_sealed("meta", "name", "value"),
+    """CREATE TABLE claims_made (
+    shard_id TEXT NOT NULL, token TEXT NOT NULL,
+    number INTEGER NOT NULL, begins_at TEXT NOT NULL, prepared TEXT NOT NULL, folded TEXT NOT NULL,
+    has_ended INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (shard_id, token)
+) WITHOUT ROWID""",
+    *_sealed("claims_made", "shard_id", "token", "number", "begins_at", "prepared", "folded", "has_ended"),
+)
+
+STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """The steps from an empty file on; after the n-th, a file has version n."""
 
 _FIRST_CHECKED = 2

@@ -27,14 +27,19 @@ def set_aside_if_broken(path: Path, suffix: str) -> tuple[Path, str] | None:
     damage = _damage_of(path)
     if damage is None:
         return None
+    return set_aside(path, suffix), damage
+
+
+def set_aside(path: Path, suffix: str) -> Path:
+    """Rename a ledger by adding `suffix`, so that a fresh ledger can begin; return its new path."""
     aside = path.with_name(f"{path.name}.{suffix}")
     path.replace(aside)
     for companion in ("-wal", "-shm"):
-        # They belong to the damaged file; SQLite would apply them to its successor.
+        # They belong to the old file; SQLite would apply them to its successor.
         beside = path.with_name(path.name + companion)
         if beside.exists():
             beside.replace(aside.with_name(aside.name + companion))
-    return aside, damage
+    return aside
 
 
 def _damage_of(path: Path) -> str | None:

@@ -37,6 +37,7 @@ from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
 from kcl_flowlog.launcher.admission import Admission
 from kcl_flowlog.launcher.application import Application, position_text
 from kcl_flowlog.launcher.beats import Beats
+from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
@@ -46,6 +47,7 @@ from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
+from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
 from kcl_flowlog.launcher.main_loop import MainLoop
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
@@ -78,31 +80,40 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
     runtime, jars = java.find_java(config.java, environ), java.find_jars()
     kcl_properties.check_extra(config.kcl_property)
     with StateDirectory(config.state_dir) as state:
-        if stop.is_pending:
+        builder = None if stop.is_pending else _prepare(config, environ, aws, runtime, jars, state, stop)
+        if builder is None:
             log.info("Stopped before the start")
             return
-        identity = aws.check_stream(config.stream)
-        admission = _admission(config, aws, state, identity)
-        position = admission.admit(config.initial_position, stop.wait)
-        if position is None:
-            log.info("Stopped before the start")
-            return
-        # Not earlier: a copy of a directory names the processors of the instance that it was copied from.
-        _clean_up(state)
-        builder = _Builder(config, environ, aws, runtime, jars, state, admission, position)
         with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
             state.log_findings()
-            _warn_of_ineffective_settings(config, formats, position)
+            _warn_of_ineffective_settings(config, formats, builder.position)
             main_loop.run()
 
 
-def _clean_up(state: StateDirectory) -> None:
+def _prepare(
+    config: Config,
+    environ: Mapping[str, str],
+    aws: Aws,
+    runtime: java.Java,
+    jars: java.Jars,
+    state: StateDirectory,
+    stop: StopRequests,
+) -> _Builder | None:
+    """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
+    admission = _admission(config, aws, state, aws.check_stream(config.stream))
+    position = admission.admit(config.initial_position, stop.wait)
+    if position is None:
+        return None
+    # Not earlier: a copy of a directory names the processors of the instance that it was copied from.
     leftovers.end_processors(state)
     leftovers.set_broken_ledger_aside(state)
     become_subreaper()
+    if not set_old_ledger_aside(state.ledger, admission.leases, stop.wait):
+        return None
+    return _Builder(config, environ, aws, runtime, jars, state, admission, position)
 
 
 def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
@@ -152,7 +163,10 @@ class _Builder:
         damage = DamageNote()
         registrar = Registrar(self.admission.leases, self.open_ledger, state.worker_id(), damage, start.is_current)
         inventory = self._inventory()
-        inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.request_refresh)
+        notes = ClaimNotes(self.admission.leases, state.worker_id())
+        inbox = Inbox(
+            state.messages_socket(), denials, registrar.register, inventory.request_refresh, write_note=notes.write
+        )
         files = DaemonFiles(config, state, self.aws.region, self.position)
         starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)

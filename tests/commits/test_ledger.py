@@ -188,11 +188,12 @@ def test_no_shard_is_claimed_before_the_first_generation(ledger: Ledger) -> None
 
 
 def test_claims_have_tokens_of_their_own(ledger: Ledger) -> None:
-    """Twelve digits, different for each claim, as the lease rows keep them."""
+    """The ledger's id, and six characters that differ for each claim, as the lease rows keep them."""
     claims = [claim(ledger) for _ in range(3)]
 
     assert 3 == len({held.token for held in claims})
-    assert {12} == {len(held.token) for held in claims}
+    assert {(8, 6)} == {tuple(map(len, held.token.split("."))) for held in claims}
+    assert 1 == len({held.token.split(".")[0] for held in claims})
     assert [1, 2, 3] == [held.generation for held in claims]
 
 

@@ -235,6 +235,31 @@ def test_an_unknown_interface_makes_the_inventory_be_read_again(host: Host) -> N
     host.run_until(mention)
 
 
+def test_an_old_copy_of_the_ledger_is_set_aside_before_the_start(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """The lease table has a claim of this ledger that the copy does not know."""
+    host.state_dir.mkdir()
+    with Ledger(host.state_dir / "ledger.sqlite3") as ledger:
+        token = ledger.claim("shardId-0", ledger.begin_generation()).token
+        ledger.note_shown(7)
+    host.aws.dynamodb.claimed_rows = [
+        {
+            "leaseKey": {"S": "shardId-0"},
+            "leaseCounter": {"N": "1"},
+            "checkpoint": {"S": "5"},
+            "checkpointSubSequenceNumber": {"N": "0"},
+            "flowlogClaims": {"S": f"{token}later@f7728505c7af"},
+        }
+    ]
+
+    host.run_until(lambda: "kcl-flowlog started" in host.messages)
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "The ledger is an old copy: the lease table knows later commits of it; all totals start again at 0"
+    ]
+    with Ledger(host.state_dir / "ledger.sqlite3") as ledger:
+        assert 0 == ledger.shown()
+
+
 def test_a_series_that_an_earlier_run_has_shown_shows_its_value_at_once(host: Host) -> None:
     """A series that no run has shown shows 0 at first."""
     host.state_dir.mkdir()

@@ -59,7 +59,7 @@ def change(dynamodb: Any, name: str, value: dict[str, str]) -> None:
 
 def test_a_row_is_read(table: LeaseTable) -> None:
     """Its owner, its checkpoint, and no claims so far."""
-    assert LeaseRow("worker-1", CHECKPOINT) == table.read_row(SHARD)
+    assert LeaseRow("worker-1", CHECKPOINT, counter=7) == table.read_row(SHARD)
     assert table.read_row("shardId-000000000009") is None
 
 
@@ -85,7 +85,7 @@ def test_a_row_may_have_no_owner(table: LeaseTable, dynamodb: Any) -> None:
         TableName="leases", Key={"leaseKey": {"S": SHARD}}, AttributeUpdates={"leaseOwner": {"Action": "DELETE"}}
     )
 
-    assert LeaseRow("", CHECKPOINT) == table.read_row(SHARD)
+    assert LeaseRow("", CHECKPOINT, counter=7) == table.read_row(SHARD)
 
 
 def test_claims_are_added_one_after_the_other(table: LeaseTable, dynamodb: Any) -> None:
@@ -132,6 +132,38 @@ def test_a_row_that_has_changed_gets_no_claim(
     after = table.read_row(SHARD)
     assert after is not None
     assert not has_claim(after, "late")
+
+
+def test_all_rows_with_claims_are_read(table: LeaseTable, dynamodb: Any) -> None:
+    """By shard, as they are now; others belong to shards that nobody has claimed, or are no rows of shards."""
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert {} == table.read_claimed_rows()
+    assert table.add_claim(SHARD, row, "first")
+    dynamodb.put_item(TableName="leases", Item={"leaseKey": {"S": "no shard"}})
+
+    assert {SHARD: table.read_row(SHARD)} == table.read_claimed_rows()
+
+
+def test_claims_are_replaced_as_long_as_nobody_else_has_changed_them(table: LeaseTable, dynamodb: Any) -> None:
+    """Whatever the checkpoint and the counter are by then; not for another owner."""
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert table.add_claim(SHARD, row, "first")
+    row = table.read_row(SHARD)
+    assert row is not None
+    change(dynamodb, "leaseCounter", {"N": "9"})
+    change(dynamodb, "checkpoint", {"S": "SHARD_END"})
+
+    assert table.replace_claims(SHARD, row, "changed@1")
+    assert not table.replace_claims(SHARD, row, "late@1")
+    row = table.read_row(SHARD)
+    assert row is not None
+    change(dynamodb, "leaseOwner", {"S": "worker-2"})
+    assert not table.replace_claims(SHARD, row, "late@1")
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert "changed@1" == row.claims
 
 
 def test_a_deleted_row_is_not_created_again(table: LeaseTable, dynamodb: Any) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim, with_claim
+from kcl_flowlog.commits.claims import Care, LeaseRow, Permit, digest, has_claim, with_claim
 from kcl_flowlog.commits.damage import DamageNote
+from kcl_flowlog.commits.deaths import DEATHS
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.launcher.registrar import Registrar
+from kcl_flowlog.launcher.registrar import RENEWAL_PAUSE, Registrar
 from tests.support.lease_fakes import ELSEWHERE, HERE, START, FakeLeases
 
 SHARD, OTHER_SHARD = "shardId-000000000000", "shardId-000000000001"
@@ -55,6 +56,9 @@ class World:
         return self.opened[-1]
 
     def _pause(self, seconds: float) -> None:
+        if seconds == RENEWAL_PAUSE:
+            self.leases.renew()
+            return
         self.pauses.append(seconds)
         self.during_pauses.pop(0)()
 
@@ -260,10 +264,10 @@ def test_a_processor_that_is_replaced_before_its_claim_is_written_is_not_registe
     old = world.claim()
     add_claim = world.leases.add_claim
 
-    def replace_first(shard_id: str, row: LeaseRow, token: str, suspect: str) -> bool:
+    def replace_first(shard_id: str, row: LeaseRow, token: str, suspect: str, care: Care) -> bool:
         monkeypatch.setattr(world.leases, "add_claim", add_claim)
         world.holder()
-        return add_claim(shard_id, row, token, suspect)
+        return add_claim(shard_id, row, token, suspect, care)
 
     monkeypatch.setattr(world.leases, "add_claim", replace_first)
     world.during_pauses.append(lambda: None)
@@ -278,7 +282,7 @@ def test_a_row_that_changes_before_the_write_is_read_again(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A claim is added to the others, and never replaces them."""
-    rows = [LeaseRow(HERE, START), LeaseRow(HERE, START, "other@1")]
+    rows = [LeaseRow(HERE, START, "", 4), *(LeaseRow(HERE, START, "other@1", counter) for counter in (5, 6))]
     world.leases.rows[SHARD] = rows[1]
     monkeypatch.setattr(world.leases, "read_row", lambda _: rows.pop(0))
     world.during_pauses.append(lambda: None)

@@ -17,7 +17,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.processor.faults import VARIABLE
@@ -146,8 +146,12 @@ class Stage:
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
         ledger = directory / "ledger.sqlite3"
-        registrar = Registrar(self.leases, lambda: Ledger(ledger), HERE, DamageNote(), lambda: True)
-        self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
+        # While the registrar waits, the KCL renews the leases.
+        registrar = Registrar(self.leases, lambda: Ledger(ledger), HERE, DamageNote(), lambda: True, self.leases.renew)
+        notes = ClaimNotes(self.leases, HERE)
+        self.inbox = Inbox(
+            directory / "messages.sock", self.denials, registrar.register, lambda: None, write_note=notes.write
+        )
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
         self._child: subprocess.Popen[bytes] | None = None

@@ -49,6 +49,8 @@ class FakeDynamoDB:
     def __init__(self) -> None:
         self.released_in: list[str] = []
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.claimed_rows: list[dict[str, Any]] = []
+        """The items of the lease table that have claims."""
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         item = self.items.get((request["TableName"], request["Key"]["key"]["S"]))
@@ -56,6 +58,13 @@ class FakeDynamoDB:
 
     def put_item(self, **request: Any) -> None:
         self.items[request["TableName"], request["Item"]["key"]["S"]] = request["Item"]
+
+    def get_paginator(self, operation: str) -> FakeDynamoDB:
+        assert operation == "scan"
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"Items": self.claimed_rows}]
 
     def delete_item(self, **request: Any) -> None:
         key = request["Key"]["key"]["S"]

@@ -12,7 +12,7 @@ import msgspec
 from amazon_kclpy import kcl
 
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.messages import Denials, Heartbeat, Hello, Log, Message, Messenger
+from kcl_flowlog.commits.messages import ClaimNote, Denials, Heartbeat, Hello, Log, Message, Messenger
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.processor.faults import FaultPoint, no_fault
@@ -38,15 +38,19 @@ class FakeMessenger(Messenger):
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
-        self.permit: list[str] | None = []
+        self.permit: list[str] | None = ["NORMAL"]
+        self.note_answers: list[list[str] | None] = []
+        """The answers to the next notes in the claim; afterwards each note is written."""
 
     def send(self, message: Message) -> None:
         # A copy: the sender may change the message afterwards.
         self.sent.append(msgspec.structs.replace(message))
 
-    def request(self, message: Hello | Denials) -> list[str] | None:
+    def request(self, message: Hello | ClaimNote | Denials) -> list[str] | None:
         self.send(message)
-        return self.permit if isinstance(message, Hello) else []
+        if isinstance(message, Hello):
+            return self.permit
+        return self.note_answers.pop(0) if isinstance(message, ClaimNote) and self.note_answers else []
 
     def of_kind(self, kind: type[Any]) -> list[Any]:
         """Return the messages of one class."""
