@@ -2,9 +2,9 @@
 
 A processor's stdout is the KCL's protocol, and the daemon logs its stderr
 twice. So logs, denials and heartbeats go through a Unix socket of the
-launcher, one JSON object per line. Two kinds get one line as an answer: a
-`Hello` once the claim is registered or refused, a `Denials` once it is
-written.
+launcher, one JSON object per line. Three kinds get one line as an answer: a
+`Hello` once the claim is registered or refused, a `ClaimNote` and a `Denials`
+once it is written.
 
 The launcher's end is `kcl_flowlog.launcher.inbox`. If the launcher is gone,
 sending raises `OSError`, which must end the process.
@@ -66,14 +66,27 @@ class UnknownInterfaces(msgspec.Struct, tag="unknown_interfaces"):
     number: int
 
 
+class ClaimNote(msgspec.Struct, tag="claim_note"):
+    """What the processor's claim shall say from now on: a value of `claims.Care`, and the digest of a record in hand.
+
+    The answer's words are empty if it is written, `LATER` if the lease table can't be written now.
+    """
+
+    shard_id: str
+    token: str
+    care: str
+    in_hand: str = ""
+
+
 class Farewell(msgspec.Struct, tag="farewell"):
     """The processor ends in order; a processor that hangs up without this has died."""
 
 
-Message = Hello | Farewell | Heartbeat | Log | Denials | UnknownInterfaces
+Message = Hello | Farewell | Heartbeat | Log | ClaimNote | Denials | UnknownInterfaces
 
 REFUSED = b"no\n"
-"""The answer to a claim that is not registered."""
+"""The answer to a claim that is not registered, or to a note in a claim that is not the shard's last any more."""
+LATER = "later"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,6 +94,11 @@ _encode = msgspec.json.Encoder().encode
 def acknowledged(words: Iterable[str] = ()) -> bytes:
     """Return the answer that says yes, followed by `words`, which contain no spaces."""
     return " ".join(("ok", *words)).encode() + b"\n"
+
+
+def _encodable(text: str) -> str:
+    """Return the text without surrogates, which the name of a file may have, and which can't be sent."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Disconnected(OSError):
@@ -118,7 +136,7 @@ class Messenger:
             except BlockingIOError:
                 self._wait(select.POLLOUT)
 
-    def request(self, message: Hello | Denials) -> list[str] | None:
+    def request(self, message: Hello | ClaimNote | Denials) -> list[str] | None:
         """Send a message and wait for its answer; return the words that follow a yes, None for a no."""
         self.send(message)
         answer = b""
@@ -133,7 +151,7 @@ class Messenger:
 
     def log(self, level: str, text: str, **fields: object) -> None:
         """Send one event for the log; `level` is a name of the module logging."""
-        self.send(Log(level, text, {name: str(value) for name, value in fields.items()}))
+        self.send(Log(level, text, {name: _encodable(str(value)) for name, value in fields.items()}))
 
     def _wait(self, event: int) -> None:
         poll = select.poll()

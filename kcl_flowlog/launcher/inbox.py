@@ -25,6 +25,7 @@ import msgspec
 from kcl_flowlog.commits.claims import Permit
 from kcl_flowlog.commits.messages import (
     REFUSED,
+    ClaimNote,
     Denials,
     Farewell,
     Heartbeat,
@@ -62,8 +63,8 @@ class HeldShard:
 class Inbox:
     """Receives the messages of this instance's processors, from `start` until `stop`.
 
-    `register` decides about a claim, and may block for long; it runs in the processor's thread, as does
-    `on_unknown_interfaces`.
+    `register` decides about a claim, and may block for long; it runs in the processor's thread, as do `write_note`,
+    which returns the words of the answer or None for a no, and `on_unknown_interfaces`.
     """
 
     def __init__(
@@ -74,10 +75,13 @@ class Inbox:
         on_unknown_interfaces: Callable[[], None],
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        write_note: Callable[[ClaimNote], list[str] | None],
     ) -> None:
         self._path = path
         self._denials = denials
         self._register = register
+        self._write_note = write_note
         self._on_unknown_interfaces = on_unknown_interfaces
         self._clock = clock
         self._monotonic = monotonic
@@ -155,7 +159,10 @@ class Inbox:
             with self._lock:
                 self._shards[connection] = HeldShard(message.shard_id, message.pid, self._clock(), self._monotonic())
             permit = self._register(message)
-            answer(acknowledged(sorted(permit.poison)) if permit is not None else REFUSED)
+            answer(acknowledged([permit.care.name, *sorted(permit.poison)]) if permit is not None else REFUSED)
+        elif isinstance(message, ClaimNote):
+            words = self._write_note(message)
+            answer(acknowledged(words) if words is not None else REFUSED)
         elif isinstance(message, Farewell):
             with self._lock:
                 self._shards.pop(connection, None)

@@ -1,4 +1,4 @@
-"""Reads a shard's row in the KCL's lease table, and adds claims to it.
+"""Reads a shard's row in the KCL's lease table, adds claims to it, and fences rows off.
 
 The claims are an additional attribute. The KCL leaves it alone: it updates the attributes that it knows, and never
 replaces a row.
@@ -8,14 +8,19 @@ Source of the attributes: `DynamoDBLeaseSerializer`, amazon-kinesis-client 3.1.3
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from kcl_flowlog.commits.claims import LeaseRow, with_claim
+from kcl_flowlog.commits.claims import Care, LeaseRow, with_claim
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.inventory.aws_errors import is_failed_condition
+from kcl_flowlog.inventory.aws_errors import is_failed_condition, is_not_found
 
 CLAIMS = "flowlogClaims"
 """The attribute that holds the claims."""
+
+_ATTRIBUTES = f"leaseKey, leaseOwner, leaseCounter, checkpoint, checkpointSubSequenceNumber, {CLAIMS}"
+# During a hand-off, which is off by default, the old owner may still checkpoint.
+_IS_OF_WORKER = "leaseOwner = :worker OR checkpointOwner = :worker"
 
 
 class LeaseTable:
@@ -31,15 +36,26 @@ class LeaseTable:
             TableName=self._table,
             Key={"leaseKey": {"S": shard_id}},
             ConsistentRead=True,
-            ProjectionExpression=f"leaseOwner, checkpoint, checkpointSubSequenceNumber, {CLAIMS}",
+            ProjectionExpression=_ATTRIBUTES,
         )
         item = response.get("Item")
-        if item is None:
-            return None
-        checkpoint = Position(item["checkpoint"]["S"], int(item["checkpointSubSequenceNumber"]["N"]))
-        return LeaseRow(item.get("leaseOwner", {}).get("S", ""), checkpoint, item.get(CLAIMS, {}).get("S", ""))
+        return _row_of(item) if item is not None else None
 
-    def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "") -> bool:
+    def read_claimed_rows(self) -> dict[str, LeaseRow]:
+        """Return the current rows that have claims, by shard."""
+        rows: dict[str, LeaseRow] = {}
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            ProjectionExpression=_ATTRIBUTES,
+            FilterExpression=f"attribute_exists({CLAIMS})",
+        )
+        for page in pages:
+            rows.update({item["leaseKey"]["S"]: _row_of(item) for item in page["Items"]})
+        return rows
+
+    # It is long because DynamoDB wants each value named.
+    def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "", care: Care = Care.NORMAL) -> bool:
         """Add a claim that begins at the row's checkpoint, if the row is still as it was read; return whether it was.
 
         Each claim is part of the condition for the next. So a request that arrives late or twice changes nothing.
@@ -49,17 +65,29 @@ class LeaseTable:
             ":owner": {"S": row.owner},
             ":sequence": {"S": row.checkpoint.sequence},
             ":sub": {"N": str(row.checkpoint.sub_sequence)},
-            ":after": {"S": with_claim(row, token, suspect)},
+            ":after": {"S": with_claim(row, token, suspect, care)},
         }
         if row.claims:
             values[":before"] = {"S": row.claims}
+        return self._write_claims(
+            shard_id,
+            "leaseOwner = :owner AND checkpoint = :sequence"
+            f" AND checkpointSubSequenceNumber = :sub AND {unchanged_claims}",
+            values,
+        )
+
+    def replace_claims(self, shard_id: str, row: LeaseRow, claims: str) -> bool:
+        """Replace the claims of a row, if it still has those that were read, and its owner; return whether it had."""
+        values = {":owner": {"S": row.owner}, ":before": {"S": row.claims}, ":after": {"S": claims}}
+        return self._write_claims(shard_id, f"leaseOwner = :owner AND {CLAIMS} = :before", values)
+
+    def _write_claims(self, shard_id: str, condition: str, values: dict[str, dict[str, str]]) -> bool:
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"leaseKey": {"S": shard_id}},
                 UpdateExpression=f"SET {CLAIMS} = :after",
-                ConditionExpression="leaseOwner = :owner AND checkpoint = :sequence"
-                f" AND checkpointSubSequenceNumber = :sub AND {unchanged_claims}",
+                ConditionExpression=condition,
                 ExpressionAttributeValues=values,
             )
         except Exception as error:
@@ -67,3 +95,59 @@ class LeaseTable:
                 return False
             raise
         return True
+
+    def fence(self, worker_id: str) -> int:
+        """Make every write fail that a daemon bases on what it has read of this worker's rows; return their number.
+
+        Adds 2 to their counters. The KCL takes a counter that is higher by 1 for the effect of its last request,
+        so one that is higher by 2 costs each daemon the lease that it holds so far.
+        """
+        fenced = 0
+        for key in self._keys_of(worker_id):
+            try:
+                self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=key,
+                    UpdateExpression="ADD leaseCounter :two",
+                    ConditionExpression=_IS_OF_WORKER,
+                    ExpressionAttributeValues={":worker": {"S": worker_id}, ":two": {"N": "2"}},
+                )
+            except Exception as error:
+                # The row has another owner by now, which has changed the counter.
+                if not is_failed_condition(error):
+                    raise
+            else:
+                fenced += 1
+        return fenced
+
+    def _keys_of(self, worker_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the keys of the worker's rows, as they are now; none if there is no table yet."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            # The index by owner can't be read consistently.
+            "ConsistentRead": True,
+            "ProjectionExpression": "leaseKey",
+            "FilterExpression": _IS_OF_WORKER,
+            "ExpressionAttributeValues": {":worker": {"S": worker_id}},
+        }
+        while True:
+            try:
+                page = self._dynamodb.scan(**request)
+            except Exception as error:
+                if is_not_found(error):
+                    return
+                raise
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _row_of(item: dict[str, dict[str, str]]) -> LeaseRow:
+    checkpoint = Position(item["checkpoint"]["S"], int(item["checkpointSubSequenceNumber"]["N"]))
+    return LeaseRow(
+        item.get("leaseOwner", {}).get("S", ""),
+        checkpoint,
+        item.get(CLAIMS, {}).get("S", ""),
+        int(item["leaseCounter"]["N"]),
+    )

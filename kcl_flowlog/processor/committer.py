@@ -73,10 +73,13 @@ class Committer:
         """Whether a delta waits for its checkpoint; no other delta can be prepared until then."""
         return self._prepared is not None
 
-    def prepare(self, delta: Delta, upto: Position) -> None:
-        """Write down what was counted up to `upto`, for `finish` to publish."""
+    def prepare(self, delta: Delta, upto: Position, *, is_end: bool = False) -> None:
+        """Write down what was counted up to `upto`, for `finish` to publish.
+
+        `is_end` tells that the shard has ended.
+        """
         self._fault_point(faults.COUNTED)
-        self._ledger.prepare(self._claim, upto, delta.snapshot())
+        self._ledger.prepare(self._claim, upto, delta.snapshot(), is_end=is_end)
         self._prepared = upto
         self._fault_point(faults.PREPARED)
 
@@ -105,6 +108,10 @@ class Committer:
         if self._prepared is not None:
             self._ledger.abandon(self._claim)
             self._prepared = None
+
+    def announce_end(self) -> None:
+        """Write down that nothing more will be prepared, and that the KCL may write the shard's end from now on."""
+        self._ledger.note_end(self._claim)
 
     def end_shard(self, checkpointer: Checkpointer) -> Outcome:
         """Checkpoint the shard's end, with as many tries as it takes; return DONE or LOST.

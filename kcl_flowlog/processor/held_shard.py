@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from kcl_flowlog.commits.claims import digest
 from kcl_flowlog.commits.messages import Messenger
+from kcl_flowlog.processor.caution import Caution
 from kcl_flowlog.processor.committer import Checkpointer, Committer, Outcome
 from kcl_flowlog.processor.heartbeats import Heartbeats
 from kcl_flowlog.processor.in_hand import RecordInHand
@@ -31,17 +32,22 @@ class HeldShard:
         counter: ShardCounter,
         committer: Committer,
         poison: frozenset[str],
+        caution: Caution | None,
         in_hand: RecordInHand,
         heartbeats: Heartbeats,
         messenger: Messenger,
         checkpoint_interval: float,
         monotonic: Callable[[], float],
     ) -> None:
-        """`poison` holds the digests of records to skip; `checkpoint_interval` is in seconds."""
+        """`poison` holds the digests of records to skip; `caution` is None if nothing demands it.
+
+        `checkpoint_interval` is in seconds.
+        """
         self._shard_id = shard_id
         self._counter = counter
         self._committer = committer
         self._poison = poison
+        self._caution = caution
         self._in_hand = in_hand
         self._heartbeats = heartbeats
         self._messenger = messenger
@@ -51,10 +57,16 @@ class HeldShard:
 
     def process_records(self, records: Sequence[Record], checkpointer: Checkpointer) -> None:
         """Count a batch, and commit if it is time. An empty batch is a chance to commit, too."""
-        if records:
-            self._count(records, checkpointer)
-        if self._is_due():
-            self._commit(checkpointer)
+        try:
+            if records:
+                self._count(records, checkpointer)
+            if self._is_due():
+                self._commit(checkpointer)
+            if self._caution is not None and self._caution.is_over():
+                self._caution = None
+        except LeaseLost:
+            self._committer.abandon()
+            raise
 
     def lease_lost(self) -> None:
         """Forget what was not committed; the next owner counts it."""
@@ -65,8 +77,10 @@ class HeldShard:
 
     def shard_ended(self, checkpointer: Checkpointer) -> None:
         """Commit the rest, then checkpoint the shard's end, without which the child shards are never read."""
+        if not self._counter.delta:
+            self._committer.announce_end()
         while self._has_uncommitted:
-            self._commit(checkpointer)
+            self._commit(checkpointer, is_end=True)
         if self._committer.end_shard(checkpointer) is not Outcome.DONE:
             raise LeaseLost(self._shard_id)
         self._in_hand.forget()
@@ -77,15 +91,25 @@ class HeldShard:
         if self._has_uncommitted:
             self._commit(checkpointer)
             self._committer.abandon()
+        if self._caution is not None:
+            self._caution.survive()
 
     def _count(self, records: Sequence[Record], checkpointer: Checkpointer) -> None:
         self._counter.begin_batch()
         for record in records:
             if self._poison and digest(position_of(record)) in self._poison:
                 self._skip(record, checkpointer)
-            else:
+            elif self._caution is None:
                 self._counter.count(record)
+            else:
+                self._count_carefully(record, self._caution, checkpointer)
         self._counter.end_batch()
+
+    def _count_carefully(self, record: Record, caution: Caution, checkpointer: Checkpointer) -> None:
+        caution.begin_record(position_of(record))
+        self._counter.count(record)
+        if caution.end_record():
+            self._commit(checkpointer)
 
     def _skip(self, record: Record, checkpointer: Checkpointer) -> None:
         """Keep a record that kills, and commit at once, so that the shard never comes back to it."""
@@ -107,11 +131,11 @@ class HeldShard:
         is_time = self._monotonic() - self._committed_at >= self._checkpoint_interval
         return self._has_uncommitted and (is_time or self._counter.delta.size >= _LARGE_DELTA)
 
-    def _commit(self, checkpointer: Checkpointer) -> None:
+    def _commit(self, checkpointer: Checkpointer, *, is_end: bool = False) -> None:
         """Commit what an earlier try has left, then what was counted since. Raises `LeaseLost`."""
         outcome = self._committer.finish(checkpointer)
         if outcome is Outcome.DONE and self._counter.delta:
-            self._committer.prepare(*self._counter.complete())
+            self._committer.prepare(*self._counter.complete(), is_end=is_end)
             outcome = self._committer.finish(checkpointer)
         self._committed_at = self._monotonic()
         if outcome is Outcome.DONE:

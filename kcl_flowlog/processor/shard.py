@@ -18,7 +18,7 @@ from typing import Protocol
 from amazon_kclpy import messages as protocol
 from amazon_kclpy.v3 import processor as v3
 
-from kcl_flowlog.commits.claims import digest
+from kcl_flowlog.commits.claims import Care, digest
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello, Messenger
@@ -31,6 +31,7 @@ from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.processor import faults
+from kcl_flowlog.processor.caution import Caution
 from kcl_flowlog.processor.checkpointer import KclCheckpointer
 from kcl_flowlog.processor.committer import Checkpointer, Committer
 from kcl_flowlog.processor.denial_queue import DenialQueue
@@ -79,18 +80,19 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         """Claim the shard, and wait until the claim is registered or refused: nothing is checkpointed before."""
         shard_id = initialize_input.shard_id
         begins_at = Position(initialize_input.sequence_number, initialize_input.sub_sequence_number or 0)
-        claim = self._ledger.claim(shard_id, self._settings.generation)
+        claim = self._ledger.claim(shard_id, self._settings.generation, begins_at)
         in_hand = RecordInHand(Path(self._settings.attempts) / shard_id)
         self._make_lost = lambda: LostShard(shard_id, in_hand, self._messenger, self._monotonic)
         suspect = in_hand.suspect
         died_of = digest(suspect) if suspect is not None else ""
-        poison = self._messenger.request(Hello(shard_id, os.getpid(), claim.token, *begins_at, died_of))
+        permit = self._messenger.request(Hello(shard_id, os.getpid(), claim.token, *begins_at, died_of))
         self._messenger.log("info", "Shard leased", shard_id=shard_id, checkpoint=begins_at.sequence)
-        if poison is None:
+        if permit is None:
             self._shard = self._make_lost()
         else:
             in_hand.end()
-            self._shard = self._hold(claim, begins_at, frozenset(poison), in_hand)
+            care, *poison = permit
+            self._shard = self._hold(claim, begins_at, frozenset(poison), Care[care], in_hand)
 
     def process_records(self, process_records_input: protocol.ProcessRecordsInput) -> None:
         """Count a batch, and commit if it is time; send a heartbeat."""
@@ -118,7 +120,9 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         except LeaseLost:
             self._shard = self._make_lost()
 
-    def _hold(self, claim: Claim, begins_at: Position, poison: frozenset[str], in_hand: RecordInHand) -> HeldShard:
+    def _hold(
+        self, claim: Claim, begins_at: Position, poison: frozenset[str], care: Care, in_hand: RecordInHand
+    ) -> HeldShard:
         """Return the shard of a registered claim, ready to count."""
         counter = self._make_counter(claim.shard_id, begins_at, in_hand)
         counter.refresh_inventory()
@@ -127,12 +131,17 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             counter,
             Committer(self._ledger, claim, self._sleep, fault_point=self._fault_point),
             poison,
+            self._make_caution(claim, care) if care is not Care.NORMAL else None,
             in_hand,
             self._heartbeats,
             self._messenger,
             self._settings.checkpoint_interval,
             self._monotonic,
         )
+
+    def _make_caution(self, claim: Claim, care: Care) -> Caution:
+        interval = self._settings.checkpoint_interval
+        return Caution(claim, care, self._messenger, interval, self._monotonic, self._sleep)
 
     def _make_counter(self, shard_id: str, begins_at: Position, in_hand: RecordInHand) -> ShardCounter:
         settings = self._settings
@@ -147,6 +156,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             settings.payload_limit,
             denials.add if settings.log_deny else None,
             window if settings.deduplicate else None,
+            # More than the ledger has room for, so that a few more do not hide those that have their series already.
+            max_unlisted_subnets=2 * settings.max_unlisted_subnets,
         )
         inventory = LiveInventory(Path(settings.inventory))
         return ShardCounter(

@@ -1,26 +1,41 @@
 """HTTP basic authentication against bcrypt hashes.
 
-An unknown user costs a client as much time as a wrong password, so response
-times don't reveal user names. A scraper that sends the same credentials again
-pays for bcrypt once. Knows nothing of HTTP except the `Authorization` header;
-every header, valid or not, is either accepted or rejected.
+A scraper that sends the same right credentials again pays for bcrypt once and
+waits for nobody. All other credentials are checked in turn, shared fairly
+between client addresses; beyond a few that wait, they are refused unchecked.
+Every rejection takes the time of the dearest hash, so response times don't
+reveal user names. Knows nothing of HTTP except the `Authorization` header, and
+raises nothing for any header.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import enum
 import hashlib
+import hmac
+import ipaddress
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 import bcrypt
 
-_CACHED_RESULTS = 100
+from kcl_flowlog.web.fair_gate import FairGate
+
+# Each takes a thread of the web server: half of them, with the thread that checks.
+_MAX_WAITING = 11
 # bcrypt reads only this many bytes of a password. Other libraries cut longer passwords silently; this one raises.
 _MAX_PASSWORD_BYTES = 72
+
+
+class Verdict(enum.Enum):
+    """What is known of credentials; `BUSY` means that they were not checked, because too many others wait."""
+
+    ACCEPTED = enum.auto()
+    REJECTED = enum.auto()
+    BUSY = enum.auto()
 
 
 class BasicAuth:
@@ -32,45 +47,79 @@ class BasicAuth:
     def __init__(self, check_password: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
         self._check_password = check_password
         self._secret = secrets.token_bytes(32)
-        self._results: OrderedDict[bytes, bool] = OrderedDict()
         self._lock = threading.Lock()
+        self._users: Mapping[str, str] = {}
+        # The keyed digest of each user's right password, once it was given. Failures are not kept: they have no bound.
+        self._successes: dict[str, bytes] = {}
         # One bcrypt at a time: guessing passwords must not occupy every CPU of the host.
-        self._bcrypt_lock = threading.Lock()
+        self._gate = FairGate(_MAX_WAITING)
 
-    def accepts(self, users: Mapping[str, str], authorization: str) -> bool:
-        """Say whether the header holds valid credentials.
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for their turn."""
+        return self._gate.waiting
 
-        `users` maps each user name to the bcrypt hash of its password; it must not be empty.
+    def check(self, users: Mapping[str, str], authorization: str, address: str) -> Verdict:
+        """Say whether the header of a client at `address` holds valid credentials.
+
+        `users` maps each user name to the bcrypt hash of its password; it must not be empty. A success is remembered
+        until `users` is another object, as after a change of the file.
         """
         credentials = _decode(authorization)
         if credentials is None:
-            return False
+            return Verdict.REJECTED
         user, password = credentials
-        # An unknown user is checked against any hash, for the time that takes, and rejected whatever the result.
-        is_known = user in users
-        hashed = users[user] if is_known else next(iter(users.values()))
-        return self._matches(user, password, hashed) and is_known
-
-    def _matches(self, user: str, password: bytes, hashed: str) -> bool:
-        key = self._cache_key(user.encode(), hashed.encode(), password)
+        digest = hashlib.blake2b(password, key=self._secret).digest()
+        if self._is_remembered(users, user, digest):
+            return Verdict.ACCEPTED
+        with self._gate.turn(_network(address)) as has_turn:
+            if not has_turn:
+                return Verdict.BUSY
+            if not self._matches(users, user, password):
+                return Verdict.REJECTED
         with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        with self._bcrypt_lock:
-            result = self._check_password(password[:_MAX_PASSWORD_BYTES], hashed.encode())
-        with self._lock:
-            self._results[key] = result
-            if len(self._results) > _CACHED_RESULTS:
-                self._results.popitem(last=False)
-        return result
+            if self._users is users:
+                self._successes[user] = digest
+        return Verdict.ACCEPTED
 
-    def _cache_key(self, *parts: bytes) -> bytes:
-        """Return a keyed digest, so that the cache holds no password."""
-        digest = hashlib.blake2b(key=self._secret)
-        for part in parts:
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.digest()
+    def _is_remembered(self, users: Mapping[str, str], user: str, digest: bytes) -> bool:
+        with self._lock:
+            if self._users is not users:
+                self._users, self._successes = users, {}
+            return hmac.compare_digest(self._successes.get(user, b""), digest)
+
+    def _matches(self, users: Mapping[str, str], user: str, password: bytes) -> bool:
+        """Check a password; if it is wrong, for as long as the dearest hash takes."""
+        dearest = max(map(_cost, users.values()))
+        if user not in users:
+            self._check_password(password, _no_hash(dearest))
+            return False
+        if self._check_password(password, users[user].encode()):
+            return True
+        # Each cost takes twice the time of the cost below: n + n + 2n + 4n … make up the difference.
+        for cost in range(_cost(users[user]), dearest):
+            self._check_password(password, _no_hash(cost))
+        return False
+
+
+def _cost(hashed: str) -> int:
+    return int(hashed[4:6])
+
+
+def _no_hash(cost: int) -> bytes:
+    """Return a hash of that cost that no known password fits."""
+    return b"$2b$%02d$" % cost + b"." * 53
+
+
+def _network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 network in which an IPv6 host takes any address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or int(parsed) >> 64)
 
 
 def _decode(authorization: str) -> tuple[str, bytes] | None:
@@ -80,6 +129,6 @@ def _decode(authorization: str) -> tuple[str, bytes] | None:
         return None
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-        return (user.decode(), password) if colon else None
+        return (user.decode(), password[:_MAX_PASSWORD_BYTES]) if colon else None
     except (binascii.Error, ValueError):
         return None

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from kcl_flowlog.web.basic_auth import BasicAuth
+from kcl_flowlog.web.basic_auth import BasicAuth, Verdict
 from kcl_flowlog.web.landing import Landing, landing_page
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
@@ -60,6 +60,18 @@ class _Response:
 
 def _text(status: HTTPStatus, *lines: str, headers: tuple[tuple[str, str], ...] = ()) -> _Response:
     return _Response(status, "".join(f"{line}\n" for line in lines).encode(), headers=headers)
+
+
+_REFUSALS = {
+    Verdict.REJECTED: _text(
+        HTTPStatus.UNAUTHORIZED, "Unauthorized", headers=(("WWW-Authenticate", 'Basic realm="kcl-flowlog"'),)
+    ),
+    Verdict.BUSY: _text(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many passwords are being checked; try again.",
+        headers=(("Retry-After", "1"),),
+    ),
+}
 
 
 class Application:
@@ -109,9 +121,10 @@ class Application:
             self._scrapes.end(scrape)
 
     def _response(self, environ: Environ, users: Mapping[str, str]) -> _Response:
-        if users and not self._auth.accepts(users, environ.get("HTTP_AUTHORIZATION", "")):
-            challenge = ("WWW-Authenticate", 'Basic realm="kcl-flowlog"')
-            return _text(HTTPStatus.UNAUTHORIZED, "Unauthorized", headers=(challenge,))
+        if users:
+            verdict = self._auth.check(users, environ.get("HTTP_AUTHORIZATION", ""), environ["REMOTE_ADDR"])
+            if verdict is not Verdict.ACCEPTED:
+                return _REFUSALS[verdict]
         handler = self._handlers.get(environ["PATH_INFO"])
         if handler is None:
             return _text(HTTPStatus.NOT_FOUND, "Not found")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Verdict, digest, has_claim, poison, verdict, with_claim
+from kcl_flowlog.commits.claims import LeaseRow, Verdict, digest, has_claim, verdict, with_claim
+from kcl_flowlog.commits.deaths import DEATHS, poison
 from kcl_flowlog.counting.positions import Position
 
 WAIT = None

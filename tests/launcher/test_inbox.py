@@ -15,8 +15,8 @@ from typing import BinaryIO, cast
 import msgspec
 import pytest
 
-from kcl_flowlog.commits.claims import Permit
-from kcl_flowlog.commits.messages import Denials, Farewell, Heartbeat, Hello, Log, UnknownInterfaces
+from kcl_flowlog.commits.claims import Care, Permit
+from kcl_flowlog.commits.messages import LATER, ClaimNote, Denials, Farewell, Heartbeat, Hello, Log, UnknownInterfaces
 from kcl_flowlog.launcher.inbox import HeldShard, Inbox
 from tests.support.clocks import FakeClock
 from tests.support.connection import Connection
@@ -36,16 +36,28 @@ class Post:
         self.written = io.BytesIO()
         self.permit: Permit | None = Permit(frozenset())
         self.registered: list[Hello] = []
+        self.notes: list[ClaimNote] = []
+        self.note_answer: list[str] | None = []
         self.unknown_interfaces = 0
         self.wall_clock = FakeClock(40.0)
         self.monotonic = FakeClock(1.0)
         self.inbox = Inbox(
-            path, denials or self.written, self._register, self._note_unknown, self.wall_clock, self.monotonic
+            path,
+            denials or self.written,
+            self._register,
+            self._note_unknown,
+            self.wall_clock,
+            self.monotonic,
+            write_note=self._write_note,
         )
 
     def _register(self, hello: Hello) -> Permit | None:
         self.registered.append(hello)
         return self.permit
+
+    def _write_note(self, note: ClaimNote) -> list[str] | None:
+        self.notes.append(note)
+        return self.note_answer
 
     def _note_unknown(self) -> None:
         self.unknown_interfaces += 1
@@ -84,9 +96,15 @@ def test_files_made_later_get_their_usual_permissions(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         with pytest.raises(OSError, match="No such file"):
-            Inbox(tmp_path / "missing" / "messages.sock", io.BytesIO(), lambda _: None, lambda: None).start()
+            Inbox(
+                tmp_path / "missing" / "messages.sock",
+                io.BytesIO(),
+                lambda _: None,
+                lambda: None,
+                write_note=lambda _: None,
+            ).start()
         masks = [os.umask(0o022)]
-        inbox = Inbox(tmp_path / "messages.sock", io.BytesIO(), lambda _: None, lambda: None)
+        inbox = Inbox(tmp_path / "messages.sock", io.BytesIO(), lambda _: None, lambda: None, write_note=lambda _: None)
         inbox.start()
         inbox.stop()
         masks.append(os.umask(0o022))
@@ -117,16 +135,16 @@ def test_the_socket_of_a_launcher_that_was_killed_is_replaced(tmp_path: Path) ->
     connection.hang_up()
     post.inbox.stop()
 
-    assert (b"ok\n", False) == (answer, path.exists())
+    assert (b"ok NORMAL\n", False) == (answer, path.exists())
 
 
 def test_a_claim_is_registered_and_its_shard_held(post: Post, connect: Connect) -> None:
-    """The answer lists the records to pass over, in a fixed order."""
-    post.permit = Permit(frozenset({"b", "a"}))
+    """The answer says how carefully to go on, and lists the records to pass over, in a fixed order."""
+    post.permit = Permit(frozenset({"b", "a"}), Care.SINGLE)
 
     answer = connect().ask(HELLO)
 
-    assert (b"ok a b\n", [HELLO]) == (answer, post.registered)
+    assert (b"ok SINGLE a b\n", [HELLO]) == (answer, post.registered)
     assert [HeldShard("shardId-0", 10, claimed_at=40.0, heard_at=1.0)] == post.inbox.shards()
 
 
@@ -135,6 +153,15 @@ def test_a_claim_that_is_refused_is_answered_with_no(post: Post, connect: Connec
     post.permit = None
 
     assert b"no\n" == connect().ask(HELLO)
+
+
+@pytest.mark.parametrize(("words", "answer"), [([], b"ok\n"), ([LATER], b"ok later\n"), (None, b"no\n")])
+def test_a_note_is_answered(post: Post, connect: Connect, words: list[str] | None, answer: bytes) -> None:
+    """Written, not now, or never."""
+    post.note_answer = words
+    note = ClaimNote("shardId-0", "token", "2", "record")
+
+    assert (answer, [note]) == (connect().ask(note), post.notes)
 
 
 def test_a_heartbeat_is_a_sign_of_life(post: Post, connect: Connect) -> None:
@@ -232,7 +259,7 @@ def test_denials_that_cannot_be_written_are_not_acknowledged(tmp_path: Path) -> 
     connection.tell(DENIALS)
     next_answer = connection.ask(HELLO)
 
-    assert b"ok mark\n" == next_answer
+    assert b"ok NORMAL mark\n" == next_answer
     assert isinstance(post.inbox.denials_error, BrokenPipeError)
     assert not post.inbox.is_writing_denials
     connection.hang_up()
@@ -299,7 +326,7 @@ def test_an_invalid_message_ends_its_connection_only(
     faulty.send(b'{"type":"greeting"}\n')
 
     assert b"" == faulty.answer()
-    assert b"ok\n" == other.ask(HELLO)
+    assert b"ok NORMAL\n" == other.ask(HELLO)
     assert ["ERROR"] == [record.levelname for record in caplog.records]
 
 

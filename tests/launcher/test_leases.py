@@ -59,7 +59,7 @@ def change(dynamodb: Any, name: str, value: dict[str, str]) -> None:
 
 def test_a_row_is_read(table: LeaseTable) -> None:
     """Its owner, its checkpoint, and no claims so far."""
-    assert LeaseRow("worker-1", CHECKPOINT) == table.read_row(SHARD)
+    assert LeaseRow("worker-1", CHECKPOINT, counter=7) == table.read_row(SHARD)
     assert table.read_row("shardId-000000000009") is None
 
 
@@ -85,7 +85,7 @@ def test_a_row_may_have_no_owner(table: LeaseTable, dynamodb: Any) -> None:
         TableName="leases", Key={"leaseKey": {"S": SHARD}}, AttributeUpdates={"leaseOwner": {"Action": "DELETE"}}
     )
 
-    assert LeaseRow("", CHECKPOINT) == table.read_row(SHARD)
+    assert LeaseRow("", CHECKPOINT, counter=7) == table.read_row(SHARD)
 
 
 def test_claims_are_added_one_after_the_other(table: LeaseTable, dynamodb: Any) -> None:
@@ -134,6 +134,38 @@ def test_a_row_that_has_changed_gets_no_claim(
     assert not has_claim(after, "late")
 
 
+def test_all_rows_with_claims_are_read(table: LeaseTable, dynamodb: Any) -> None:
+    """By shard, as they are now; others belong to shards that nobody has claimed, or are no rows of shards."""
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert {} == table.read_claimed_rows()
+    assert table.add_claim(SHARD, row, "first")
+    dynamodb.put_item(TableName="leases", Item={"leaseKey": {"S": "no shard"}})
+
+    assert {SHARD: table.read_row(SHARD)} == table.read_claimed_rows()
+
+
+def test_claims_are_replaced_as_long_as_nobody_else_has_changed_them(table: LeaseTable, dynamodb: Any) -> None:
+    """Whatever the checkpoint and the counter are by then; not for another owner."""
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert table.add_claim(SHARD, row, "first")
+    row = table.read_row(SHARD)
+    assert row is not None
+    change(dynamodb, "leaseCounter", {"N": "9"})
+    change(dynamodb, "checkpoint", {"S": "SHARD_END"})
+
+    assert table.replace_claims(SHARD, row, "changed@1")
+    assert not table.replace_claims(SHARD, row, "late@1")
+    row = table.read_row(SHARD)
+    assert row is not None
+    change(dynamodb, "leaseOwner", {"S": "worker-2"})
+    assert not table.replace_claims(SHARD, row, "late@1")
+    row = table.read_row(SHARD)
+    assert row is not None
+    assert "changed@1" == row.claims
+
+
 def test_a_deleted_row_is_not_created_again(table: LeaseTable, dynamodb: Any) -> None:
     """A row without the KCL's attributes would stop the KCL."""
     row = table.read_row(SHARD)
@@ -142,6 +174,68 @@ def test_a_deleted_row_is_not_created_again(table: LeaseTable, dynamodb: Any) ->
 
     assert not table.add_claim(SHARD, row, "late")
     assert table.read_row(SHARD) is None
+
+
+def put_row(dynamodb: Any, shard_id: str, **attributes: dict[str, str]) -> None:
+    dynamodb.put_item(TableName="leases", Item={**ROW, "leaseKey": {"S": shard_id}, **attributes})
+
+
+def counters(dynamodb: Any) -> dict[str, str]:
+    return {row["leaseKey"]["S"]: row["leaseCounter"]["N"] for row in dynamodb.scan(TableName="leases")["Items"]}
+
+
+def test_a_fence_adds_two_to_the_counters_of_one_worker(table: LeaseTable, dynamodb: Any) -> None:
+    """The daemon takes a counter that is higher by one for the effect of its last request; other rows stay."""
+    put_row(dynamodb, "another-owner", leaseOwner={"S": "worker-2"})
+    put_row(dynamodb, "handed-off", leaseOwner={"S": "worker-2"}, checkpointOwner={"S": "worker-1"})
+    dynamodb.put_item(
+        TableName="leases", Item={key: ROW[key] for key in ROW if key != "leaseOwner"} | {"leaseKey": {"S": "free"}}
+    )
+
+    assert 2 == table.fence("worker-1")
+    assert {SHARD: "9", "another-owner": "7", "handed-off": "9", "free": "7"} == counters(dynamodb)
+
+
+def test_a_fence_reads_every_page_as_it_is_now(
+    table: LeaseTable, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that it missed would stay in the hands of the earlier start."""
+    put_row(dynamodb, "second")
+    scan = dynamodb.scan
+    reads = []
+
+    def scan_one_by_one(**request: Any) -> Any:
+        reads.append(request["ConsistentRead"])
+        return scan(**request, Limit=1)
+
+    monkeypatch.setattr(dynamodb, "scan", scan_one_by_one)
+
+    assert 2 == table.fence("worker-1")
+    assert all(reads)
+    assert len(reads) > 1
+
+
+def test_a_row_that_moves_before_the_fence_is_left_alone(
+    table: LeaseTable, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new owner has changed the counter, which is as good."""
+    update_item = dynamodb.update_item
+
+    def move_first(**request: Any) -> Any:
+        put_row(dynamodb, SHARD, leaseOwner={"S": "worker-2"})
+        return update_item(**request)
+
+    monkeypatch.setattr(dynamodb, "update_item", move_first)
+
+    assert 0 == table.fence("worker-1")
+    assert {SHARD: "7"} == counters(dynamodb)
+
+
+def test_there_is_nothing_to_fence_before_the_first_start(table: LeaseTable, dynamodb: Any) -> None:
+    """The KCL creates the table later."""
+    dynamodb.delete_table(TableName="leases")
+
+    assert 0 == table.fence("worker-1")
 
 
 def test_another_error_is_raised(table: LeaseTable, dynamodb: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import signal
 
-from kcl_flowlog.commits.claims import DEATHS, digest
+from kcl_flowlog.commits.claims import digest
+from kcl_flowlog.commits.deaths import DEATHS
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.processor import faults

@@ -53,7 +53,7 @@ class Launcher:
                 if self._is_silent:
                     return
                 if message["type"] in ("hello", "denials"):
-                    connection.sendall(acknowledged())
+                    connection.sendall(acknowledged(["NORMAL"]))
 
     def received(self) -> list[dict[str, Any]]:
         """Return all messages, once the processor has hung up."""

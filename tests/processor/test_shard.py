@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
-from kcl_flowlog.commits.claims import digest
+from kcl_flowlog.commits.claims import LeaseRow, digest, with_claim
 from kcl_flowlog.commits.messages import Hello, Log
+from kcl_flowlog.commits.refusals import CheckpointRefused
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import FlowlogError, StaleProcessor
 from kcl_flowlog.processor.in_hand import RecordInHand
@@ -47,7 +49,7 @@ def test_a_claim_names_the_record_that_killed_the_last_processor(driver: Driver)
     driver.messenger.permit = None
     driver.initialize()
     driver.processor = driver.new_processor()
-    driver.messenger.permit = []
+    driver.messenger.permit = ["NORMAL"]
     driver.initialize()
     driver.processor = driver.new_processor()
     driver.initialize()
@@ -94,6 +96,24 @@ def test_the_shards_end_is_checkpointed_after_the_rest(held: Driver) -> None:
     assert 1 == held.flows
     assert not held.note.exists()
     assert Log("info", "Shard ended", {"shard_id": SHARD}) == held.messenger.sent[-1]
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("dies", [True, False])
+def test_the_ledger_knows_of_the_shards_end_before_the_lease_table(held: Driver, counted: bool, dies: bool) -> None:
+    """Otherwise the row at the end would look as if the ledger were an old copy."""
+    if counted:
+        held.deliver(FIRST)
+    (hello,) = held.messenger.of_kind(Hello)
+    row = LeaseRow("owner", Position("TRIM_HORIZON"))
+    row = row._replace(claims=with_claim(row, hello.token), checkpoint=Position("SHARD_END"))
+    assert [SHARD] == held.ledger.shards_ahead({SHARD: row})
+    held.checkpointer.refusals = ["InvalidStateException"] if dies else []
+
+    with pytest.raises(CheckpointRefused) if dies else nullcontext():
+        held.end_shard()
+
+    assert [] == held.ledger.shards_ahead({SHARD: row})
 
 
 def test_the_rest_is_committed_for_as_long_as_it_takes(held: Driver) -> None:

@@ -41,7 +41,7 @@ def test_the_record_in_hand_is_noted_while_it_is_counted(held: Driver) -> None:
 
 def test_a_record_that_kills_is_skipped_and_committed_at_once(driver: Driver) -> None:
     """Kept as a dead letter; the records beside it are counted, those before it with the same commit."""
-    driver.messenger.permit = [digest(Position("103"))]
+    driver.messenger.permit = ["NORMAL", digest(Position("103"))]
     driver.initialize()
 
     driver.deliver(FIRST, POISON, SECOND)
@@ -62,7 +62,7 @@ def test_a_record_that_kills_is_skipped_and_committed_at_once(driver: Driver) ->
 
 def test_a_record_with_another_sub_sequence_number_is_not_skipped(driver: Driver) -> None:
     """The whole position counts."""
-    driver.messenger.permit = [digest(Position("103", 1))]
+    driver.messenger.permit = ["NORMAL", digest(Position("103", 1))]
     driver.initialize()
 
     driver.deliver(POISON)
@@ -73,7 +73,7 @@ def test_a_record_with_another_sub_sequence_number_is_not_skipped(driver: Driver
 
 def test_a_lease_lost_at_a_record_that_kills_ends_the_batch(driver: Driver) -> None:
     """The next owner counts what follows."""
-    driver.messenger.permit = [digest(Position("103"))]
+    driver.messenger.permit = ["NORMAL", digest(Position("103"))]
     driver.initialize()
     driver.checkpointer.refusals = [*LOST]
 
@@ -122,7 +122,7 @@ def test_no_denials_without_log_deny(tmp_path: Path, ledger: Ledger) -> None:
 
 def test_denials_of_waiting_records_are_delivered_before_the_checkpoint(held: Driver) -> None:
     """Records of an interface not known well enough are counted with their commit, at the latest."""
-    held.deliver((101, payload(UNLISTED, log_stream="eni-z-all")))
+    held.deliver((101, payload(UNLISTED, log_stream="eni-0000000f-all")))
     assert 0 == held.messenger.denials
 
     def look(sequence_number: str, sub_sequence_number: int) -> None:
@@ -139,7 +139,7 @@ def test_denials_of_waiting_records_are_delivered_before_the_checkpoint(held: Dr
 
 def test_unknown_interfaces_are_reported_once(held: Driver) -> None:
     """The launcher reads the inventory again then."""
-    held.deliver((101, payload(UNLISTED, log_stream="eni-z-all")))
+    held.deliver((101, payload(UNLISTED, log_stream="eni-0000000f-all")))
     held.deliver(FIRST)
 
     assert [UnknownInterfaces(1)] == held.messenger.of_kind(UnknownInterfaces)

@@ -1,4 +1,4 @@
-"""Through the real MultiLangDaemon: a state directory that is full for a while, and a damaged ledger."""
+"""Through the real MultiLangDaemon: a state directory that is full for a while, and ledgers that can't be continued."""
 
 from __future__ import annotations
 
@@ -63,6 +63,32 @@ def test_a_damaged_ledger_is_kept_aside(tmp_path: Path) -> None:
 
         scenario.verify_counts()
         (kept,) = scenario.instance.state.glob("ledger.sqlite3.broken-*Z")
+        assert kept.name in scenario.instance.log
+
+
+def test_an_old_copy_of_the_ledger_is_kept_aside(tmp_path: Path) -> None:
+    """A snapshot that was brought back lacks what pages have shown since; the totals start again at 0."""
+    with new_scenario(tmp_path) as scenario:
+        scenario.put(500)
+        scenario.instance.start()
+        scenario.verify_counts()
+        assert 0 == scenario.instance.stop()
+        ledger = scenario.instance.state / "ledger.sqlite3"
+        snapshot = ledger.read_bytes()
+        scenario.put(500)
+        scenario.instance.start()
+        scenario.verify_counts()
+        assert 0 == scenario.instance.stop()
+        assert "old copy" not in scenario.instance.log
+
+        ledger.write_bytes(snapshot)
+        scenario.truths.clear()
+        scenario.put(500)
+        scenario.instance.start()
+
+        scenario.verify_counts()
+        (kept,) = scenario.instance.state.glob("ledger.sqlite3.old-*Z")
+        assert snapshot == kept.read_bytes()
         assert kept.name in scenario.instance.log
 
 

@@ -17,18 +17,19 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.processor.faults import VARIABLE
@@ -137,13 +138,20 @@ class Stage:
             # Due at once: every batch is committed.
             "checkpoint_interval": 0.0,
             "log_deny": True,
+            "max_subnets": 5000,
+            "max_unlisted_subnets": 500,
             **settings,
         }
         self.leases = FakeLeases()
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
-        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
-        self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
+        ledger = directory / "ledger.sqlite3"
+        # While the registrar waits, the KCL renews the leases.
+        registrar = Registrar(self.leases, lambda: Ledger(ledger), HERE, DamageNote(), lambda: True, self.leases.renew)
+        notes = ClaimNotes(self.leases, HERE)
+        self.inbox = Inbox(
+            directory / "messages.sock", self.denials, registrar.register, lambda: None, write_note=notes.write
+        )
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
         self._child: subprocess.Popen[bytes] | None = None

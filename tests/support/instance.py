@@ -86,6 +86,10 @@ class Instance:
                 self._argv, env=self._environment, stdout=out, stderr=err, start_new_session=True
             )
 
+    def use(self, environ: Mapping[str, str]) -> None:
+        """Set further environment variables for the next start."""
+        self._environment.update(environ)
+
     def order(self, fault: str) -> None:
         """Order a fault; see kcl_flowlog.processor.faults."""
         new = self.fault.with_suffix(".new")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import bcrypt
 import pytest
 
+from kcl_flowlog.web.basic_auth import BasicAuth, Verdict
 from kcl_flowlog.web.pages import Application
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
@@ -258,6 +259,22 @@ def test_every_path_needs_a_user(client: Client, contents: FakeContents) -> None
     assert {'Basic realm="kcl-flowlog"'} == {reply.headers["WWW-Authenticate"] for reply in without + wrong}
     assert [] == requests_before
     assert ["200 OK"] * 4 + ["404 Not Found"] == [reply.status for reply in right]
+
+
+def test_credentials_that_were_not_checked_may_come_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While too many others wait, the answer is neither a page nor a rejection, and the client's address counts."""
+    addresses: list[str] = []
+
+    def check(auth: BasicAuth, users: Mapping[str, str], authorization: str, address: str) -> Verdict:
+        addresses.append(address)
+        return Verdict.BUSY
+
+    monkeypatch.setattr(BasicAuth, "check", check)
+    client.config = WebConfig(users={"prometheus": "$2b$04$" + "a" * 53})
+    reply = client.get("/metrics", authorization=basic("prometheus:secret"))
+
+    assert ("429 Too Many Requests", "1") == (reply.status, reply.headers["Retry-After"])
+    assert ["192.0.2.1"] == addresses
 
 
 def test_configured_headers_are_on_every_response(client: Client) -> None:
