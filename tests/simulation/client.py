@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -10,26 +12,45 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.simulation import expressions
 from tests.simulation.dynamodb import ConditionFailed, DynamoDb, Row, Throttled, Unreachable
 
-# What the steps of a schedule call a request, by its method, on the lease table.
-_KINDS = {"get_item": "read", "update_item": "claim", "put_item": "put", "delete_item": "delete"}
-
-
 class DynamoDbClient:
-    """Get, put, update and delete an item, with conditions; errors are those of botocore."""
+    """Get, put, update, delete and scan items, with conditions; errors are those of botocore.
 
-    def __init__(self, dynamodb: DynamoDb, sender: str, lease_table: str) -> None:
+    All tables exist. A request for the lease table has its kind for a name, one for another table also that table's.
+    """
+
+    def __init__(self, dynamodb: DynamoDb, sender: str, lease_table: str, clock: Callable[[], float]) -> None:
         self._dynamodb = dynamodb
         self._sender = sender
         self._lease_table = lease_table
+        self._clock = clock
 
     def get_item(self, *, TableName: str, Key: Mapping[str, Any], ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803
         try:
             row = self._dynamodb.read(
-                self._sender, self._kind("get_item", TableName), TableName, _key(Key), ConsistentRead
+                self._sender, self._kind("read", TableName), TableName, _key(Key), ConsistentRead
             )
         except (Throttled, Unreachable) as error:
             raise _translated(error) from error
-        return {} if row is None else {"Item": to_item(row)}
+        found = {} if row is None else {"Item": to_item(row)}
+        return {**found, "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(self._clock(), usegmt=True)}}}
+
+    def scan(self, *, TableName: str, FilterExpression: str, **more: Any) -> Any:  # noqa: N803
+        values = from_item(more.get("ExpressionAttributeValues", {}))
+        is_wanted = expressions.condition(FilterExpression)
+        try:
+            rows = self._dynamodb.scan(self._sender, "scan", TableName)
+        except (Throttled, Unreachable) as error:
+            raise _translated(error) from error
+        items = [to_item(row) for row in rows if is_wanted(row, values)]
+        key = more.get("ProjectionExpression")
+        return {"Items": [{key: item[key]} for item in items] if key == "leaseKey" else items}
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "scan"
+        return SimpleNamespace(paginate=self._pages)
+
+    def _pages(self, **request: Any) -> Iterator[Any]:
+        yield self.scan(**request)
 
     def update_item(self, *, TableName: str, Key: Mapping[str, Any], UpdateExpression: str, **more: Any) -> Any:  # noqa: N803
         names = tuple(more.get("ExpressionAttributeNames", {}).items())
@@ -39,17 +60,18 @@ class DynamoDbClient:
             change(row, values)
             return row
 
-        return self._write("update_item", TableName, Key, changed, more)
+        kind = "fence" if UpdateExpression.startswith("ADD leaseCounter") else "claim"
+        return self._write(kind, TableName, Key, changed, more)
 
     def put_item(self, *, TableName: str, Item: Mapping[str, Any], **more: Any) -> Any:  # noqa: N803
         row = from_item(Item)
         key = dict([next(iter(Item.items()))])
-        return self._write("put_item", TableName, key, lambda before, values: dict(row), more)
+        return self._write("put", TableName, key, lambda before, values: dict(row), more)
 
     def delete_item(self, *, TableName: str, Key: Mapping[str, Any], **more: Any) -> Any:  # noqa: N803
-        return self._write("delete_item", TableName, Key, lambda row, values: None, more)
+        return self._write("delete", TableName, Key, lambda row, values: None, more)
 
-    def _write(self, method: str, table: str, key: Mapping[str, Any], change: Any, more: Mapping[str, Any]) -> Any:
+    def _write(self, kind: str, table: str, key: Mapping[str, Any], change: Any, more: Mapping[str, Any]) -> Any:
         names = tuple(more.get("ExpressionAttributeNames", {}).items())
         values = from_item(more.get("ExpressionAttributeValues", {}))
         text = more.get("ConditionExpression", "")
@@ -65,12 +87,12 @@ class DynamoDbClient:
             return {"Attributes": to_item(after)} if after is not None else {}
 
         try:
-            return self._dynamodb.write(self._sender, self._kind(method, table), apply)
+            return self._dynamodb.write(self._sender, self._kind(kind, table), apply)
         except (ConditionFailed, Throttled, Unreachable) as error:
             raise _translated(error) from error
 
-    def _kind(self, method: str, table: str) -> str:
-        return _KINDS[method] if table == self._lease_table else f"{_KINDS[method]} of {table}"
+    def _kind(self, kind: str, table: str) -> str:
+        return kind if table == self._lease_table else f"{kind} of {table}"
 
 
 def _translated(error: Exception) -> Exception:

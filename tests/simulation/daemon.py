@@ -7,10 +7,11 @@ from collections.abc import Callable
 from kcl_flowlog.commits.refusals import CheckpointRefused, Reaction, reaction_to
 from kcl_flowlog.errors import FlowlogError
 from tests.simulation.consumer import Consumer, HungUp
-from tests.simulation.instance import Launcher, World
+from tests.simulation.instance import Launcher
 from tests.simulation.kcl import Lease, Leases
 from tests.simulation.stream import Stream
 from tests.simulation.tasks import Task, pause
+from tests.simulation.world import World
 
 # Enough for a consumer that gets all that a schedule puts on a shard; more is a loop without progress.
 _MOST_CALLBACKS = 30

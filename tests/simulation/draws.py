@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 
 from tests.simulation.dynamodb import READ_FATES
+from tests.simulation.fleet import NAMES
 from tests.simulation.kcl import TABLE
-from tests.simulation.simulation import DAY, NAMES, Simulation, Step
+from tests.simulation.simulation import DAY, Simulation, Step
 
 _PAUSES = (
     *("before read", "after read", "before claim", "after claim", "before holding"),
@@ -178,7 +179,7 @@ class Drawer:
         return (self._choices.choice(_PAUSES),) if self._choices.random() < chance else ()
 
     def _running(self) -> str:
-        running = [name for name, instance in self._simulation.instances.items() if instance.is_running]
+        running = [name for name, instance in self._simulation.instances.items() if instance.launcher is not None]
         return self._choices.choice(running or self._names)
 
     def _shard(self) -> str:

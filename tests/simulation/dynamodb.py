@@ -91,6 +91,14 @@ class DynamoDb:
         pause(f"after {kind}")
         return copy
 
+    def scan(self, sender: str, kind: str, table: str) -> list[Row]:
+        """Read all rows of a table, at one moment. Raises `Throttled` or `Unreachable`."""
+        pause(f"before {kind}")
+        self._raise_if_refused(sender, self._fate(sender, kind))
+        rows = [dict(row) for row in self.rows(table)]
+        pause(f"after {kind}")
+        return rows
+
     def write(self, sender: str, kind: str, apply: Callable[[], Result]) -> Result:
         """Do a write: `apply` changes a row or raises `ConditionFailed`. Raises `Throttled` or `Unreachable`."""
         pause(f"before {kind}")

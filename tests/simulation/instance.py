@@ -1,159 +1,67 @@
-"""The product in the simulation: the only module that builds its parts.
+"""The launcher of an instance in the simulation: the only module that builds parts of the product.
 
-An `Instance` is a launcher with its state directory, its daemon, and the daemon's processors. The launcher's parts are
-the real `StateDirectory`, `Ledger`, `Registrar`, `LeaseTable`, `Inbox`, `NewSeries` and `TrafficMetrics`; a processor
-is a real `ShardProcessor` with all that it builds. Replaced are: the socket between them (`LocalMessenger`), boto3's
-client, SQLite's file (the ledger is in memory; its transactions are the same), clocks, tokens, and all of the daemon.
+Real are the state directory's files, the ledger, admission with its records, beats, the ledger's age, registrar, notes
+in claims, inbox, and the traffic of a page; a processor is a real `ShardProcessor` with all that it builds. Replaced
+are: the socket between them (`LocalMessenger`), boto3's client, SQLite's file, clocks, random tokens, threads, and all
+of the daemon.
 """
 
 from __future__ import annotations
 
 import io
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import msgspec
-
 from kcl_flowlog.commits import ledger as ledger_module
-from kcl_flowlog.commits import schema
-from kcl_flowlog.commits.claims import Verdict
-from kcl_flowlog.commits.holders import LeftCommit, Settlement
-from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.messages import Disconnected, Message, Messenger
+from kcl_flowlog.commits.damage import DamageNote
+from kcl_flowlog.commits.messages import Disconnected, Log, Message, Messenger
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
-from kcl_flowlog.counting import subnets
-from kcl_flowlog.counting.delta import Snapshot
-from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.traffic import TrafficMetrics
+from kcl_flowlog.launcher import ledger_age
+from kcl_flowlog.launcher.admission import Admission
+from kcl_flowlog.launcher.application import TRIM_HORIZON, Application
+from kcl_flowlog.launcher.beats import Beats
+from kcl_flowlog.launcher.claim_notes import ClaimNotes
+from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.inbox import Inbox
+from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
-from kcl_flowlog.launcher.registrar import Registrar
-from kcl_flowlog.launcher.state_directory import StateDirectory
+from kcl_flowlog.launcher.registrar import RENEWAL_PAUSE, Registrar
+from kcl_flowlog.launcher.start_record import BEAT_INTERVAL, StartRecord
 from kcl_flowlog.launcher.status import note_shown
+from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.processor.shard import ShardProcessor
 from tests.simulation.client import DynamoDbClient
-from tests.simulation.dynamodb import DynamoDb
+from tests.simulation.databases import Databases, SimulatedLedger
 from tests.simulation.kcl import TABLE
 from tests.simulation.tasks import Task, current, pause, wait_for
+from tests.simulation.world import World
 
 HOLD = 10.0
 """How long a new series shows 0, in seconds."""
-
-INVENTORY = Inventory(
-    1.0,
-    (Subnet("subnet-a", "vpc-1", "az1", "10.0.1.0/24"),),
-    (Interface("eni-a", "subnet-a", "vpc-1", ("10.0.1.10",)),),
-)
-# The steps of a ledger that change it, and what the pause before each is called.
-_PAUSES = {
-    "begin_generation": "before a generation",
-    "claim": "before holding",
-    "prepare": "before prepare",
-    "fold": "before fold",
-    "note_refusal": "before noting a refusal",
-    "abandon": "before abandon",
-    "settle": "before settle",
-}
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that all ledgers of a directory share; closing a ledger leaves it open."""
-
-    def close(self) -> None:
-        pass
-
-
-class Databases:
-    """The ledgers' files, in memory."""
-
-    def __init__(self) -> None:
-        self._template = sqlite3.connect(":memory:", isolation_level=None)
-        schema.migrate(self._template)
-        self._files: dict[Path, _Connection] = {}
-
-    def connect(self, path: Path, patience: float) -> sqlite3.Connection:
-        """Open the file at `path`, or create it: stands in for `kcl_flowlog.commits.database.connect`."""
-        if path not in self._files:
-            self._files[path] = self._copy(self._template)
-        return self._files[path]
-
-    def copy(self, source: Path, target: Path) -> None:
-        """Copy a file, as it is between two transactions."""
-        self.remove(target)
-        if source in self._files:
-            self._files[target] = self._copy(self._files[source])
-
-    def remove(self, path: Path) -> None:
-        """Remove a file."""
-        connection = self._files.pop(path, None)
-        if connection is not None:
-            sqlite3.Connection.close(connection)
-
-    def clear(self) -> None:
-        """Remove all files."""
-        for path in list(self._files):
-            self.remove(path)
-
-    def _copy(self, source: sqlite3.Connection) -> _Connection:
-        connection = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection)
-        source.backup(connection)
-        return connection
-
-
-class SimulatedLedger(Ledger):
-    """The real ledger, with a pause before each step; notes the commits that are settled as undecided."""
-
-    def __init__(self, path: Path, clock: Callable[[], float], undecided: list[int]) -> None:
-        super().__init__(path, clock)
-        self._undecided = undecided
-
-    def settle(self, left: LeftCommit, verdict: Verdict) -> Settlement | None:
-        settlement = super().settle(left, verdict)
-        if settlement is not None and verdict is Verdict.UNDECIDED:
-            self._undecided.append(settlement.bytes)
-        return settlement
-
-    def bytes_counted(self) -> int:
-        """Return the sum of bytes of all published totals."""
-        return sum(total.bytes for total in self.totals().traffic)
-
-    def bytes_prepared(self) -> list[int]:
-        """Return the bytes of each commit that is prepared and not settled."""
-        bodies = self._connection.execute("SELECT delta FROM prepared")
-        deltas = [msgspec.json.decode(body, type=Snapshot) for (body,) in bodies]
-        return [sum(numbers[2] for _, numbers in delta.traffic) for delta in deltas]
-
-
-def _with_pause(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
-    def paused(ledger: Ledger, *arguments: Any, **more: Any) -> Any:
-        pause(name)
-        return step(ledger, *arguments, **more)
-
-    return paused
-
-
-for _step, _pause in _PAUSES.items():
-    setattr(SimulatedLedger, _step, _with_pause(_pause, getattr(SimulatedLedger, _step)))
+COORDINATOR = "coordinator"
+_TABLES = TableNames(TABLE, COORDINATOR, "worker-metrics")
 
 
 @contextmanager
 def replaced(databases: Databases) -> Iterator[None]:
     """Replace what the product takes from the world without a constructor: SQLite's file, and random tokens."""
     numbers = iter(range(10**9))
-    token = SimpleNamespace(token_hex=lambda size: f"{next(numbers):0{2 * size}x}")
+    token = SimpleNamespace(token_urlsafe=lambda size: f"{next(numbers):06x}")
     uuid = SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{next(numbers):012x}" * 3))
     with (
         mock.patch.object(ledger_module, "connect", databases.connect),
         mock.patch("kcl_flowlog.commits.holders.secrets", token),
         mock.patch("kcl_flowlog.launcher.state_directory.uuid", uuid),
         mock.patch("kcl_flowlog.launcher.state_directory.os.fsync"),
+        mock.patch("kcl_flowlog.launcher.ledger_age.set_aside", databases.set_aside),
     ):
         yield
 
@@ -183,41 +91,91 @@ class LocalMessenger(Messenger):
 
 
 class Launcher:
-    """One run of an instance's launcher, over its state directory."""
+    """One run of an instance's launcher, over its state directory; `begin` is a task that may take long."""
+
+    ledger: SimulatedLedger
+    registrar: Registrar
+    _inbox: Inbox
+    _new_series: NewSeries
 
     def __init__(self, name: str, directory: Path, world: World) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
         self.is_alive = True
+        self.is_admitted = False
+        self.is_silent = False
+        self.is_replaced = False
+        """Whether it knows that a later start has taken over, and is to end."""
         self.tasks: list[Task] = []
         self._name = name
         self._world = world
-        self._state = StateDirectory(directory)
-        directory.mkdir(parents=True, exist_ok=True)
+        self._state = world.directory(directory)
         self.worker_id = self._state.worker_id()
-        self.ledger = self._open_ledger()
-        client = DynamoDbClient(world.dynamodb, name, TABLE)
-        self.registrar = Registrar(LeaseTable(client, TABLE), self._open_ledger, self.worker_id, self._sleep)
-        self._inbox = Inbox(
-            self._state.messages_socket(), io.BytesIO(), self.registrar.register, lambda: None, self._clock, world.clock
+        client = DynamoDbClient(world.dynamodb, name, TABLE, world.clock)
+        self._leases = LeaseTable(client, TABLE)
+        table = CoordinatorTable(client, COORDINATOR, {}, self._clock)
+        self._start = StartRecord(table, self.worker_id, self._state.lock_identity(), name, world.clock)
+        self._admission = Admission(
+            Application("application", table, _TABLES, "stream", None, self._state.earlier_first_start()),
+            self._start,
+            self._leases,
+            LeaderLock(client, COORDINATOR, self.worker_id),
+            _TABLES,
         )
-        self._new_series = NewSeries(
-            HOLD, self.ledger.shown(), lambda birth: note_shown(self._open_ledger, birth), world.clock
-        )
+        self._beats = Beats(self._start)
+        self._beats_at = world.now
         self._generation = 0
         self.begins_at = 0.0
         """The time from which this instance's daemon reads a shard without a checkpoint."""
+
+    def begin(self) -> None:
+        """Do what `kcl_flowlog.launcher.instance` does before there is a daemon. Raises `ConfigError`."""
+        world = self._world
+        agreed = self._admission.admit("now" if world.initial_position == "now" else "trim-horizon", self._wait)
+        assert agreed is not None  # nobody requests a stop
+        ledger_age.set_old_ledger_aside(self._state.ledger, self._leases, self._wait)
+        # `kcl_flowlog.launcher.daemon_files.DaemonFiles`
+        self.begins_at = self._begins_at(agreed) if agreed != TRIM_HORIZON else 0.0
+        damage = DamageNote()
+        self.ledger = self._open_ledger()
+        self.registrar = Registrar(
+            self._leases, self._open_ledger, self.worker_id, damage, self._start.is_current, self._sleep
+        )
+        self._inbox = Inbox(
+            self._state.messages_socket(),
+            io.BytesIO(),
+            self.registrar.register,
+            lambda: None,
+            self._clock,
+            world.clock,
+            write_note=ClaimNotes(self._leases, self.worker_id).write,
+        )
+        save_shown = partial(note_shown, self._open_ledger, damage)
+        self._new_series = NewSeries(HOLD, self.ledger.shown(), save_shown, world.clock)
+        self._beats_at = world.now
+        self.is_admitted = True
+
+    def beat_if_due(self) -> None:
+        """Give a sign of life if it is time to, as the thread of `Beats` does."""
+        if self.is_admitted and not self.is_silent and self._world.now - self._beats_at >= BEAT_INTERVAL:
+            self.beat()
+
+    def beat(self) -> None:
+        """Give a sign of life, and find out whether a later start has taken over."""
+        self._beats_at = self._world.now
+        task = Task("beat", lambda: setattr(self, "is_replaced", not self._beats._beat()))
+        task.run()
+        if task.error is not None:
+            raise task.error
 
     def begin_daemon(self) -> None:
         """Do what the launcher does before each start of a daemon."""
         self._inbox.forget()
         self._generation = self.ledger.begin_generation()
-        # `kcl_flowlog.launcher.daemon_files.DaemonFiles`
-        if self._world.initial_position == "now":
-            self.begins_at = float(self._state.first_start(self._clock()))
 
     def new_processor(self, shard_id: str) -> ShardProcessor:
         """Return a processor as the daemon starts it."""
         state = self._state
-        self._world.readers.setdefault(shard_id, set()).add(self.worker_id)
+        self._world.readers.setdefault(shard_id, set()).add(self._world.databases.number(state.ledger))
         settings = ProcessorSettings(
             generation=self._generation,
             ledger=str(state.ledger),
@@ -230,19 +188,22 @@ class Launcher:
             payload_limit=1_000_000,
             checkpoint_interval=self._world.checkpoint_interval,
             log_deny=False,
+            max_subnets=DEFAULT_BOUNDS.listed,
+            max_unlisted_subnets=DEFAULT_BOUNDS.unlisted,
         )
         return ShardProcessor(
             settings, self._open_ledger(), LocalMessenger(self), self._clock, self._world.clock, self._sleep
         )
 
     def finish(self) -> None:
-        """Settle what the daemon left when it stopped: `kcl_flowlog.launcher.housekeeping.Housekeeping.finish`."""
+        """Settle what the daemon left, and end in order: `kcl_flowlog.launcher.main_loop.MainLoop`."""
+        self._start.end()
         self.ledger.begin_generation()
         self.registrar.settle_left()
 
     def page(self) -> dict[tuple[str, ...], int]:
         """Return the bytes of each series as a page of metrics shows them."""
-        families = TrafficMetrics(("protocol", "peer"), 1000, self._new_series).collect(self.ledger.totals())
+        families = TrafficMetrics(("protocol", "peer"), self._new_series).collect(self.ledger.totals())
         return {
             tuple(sample.labels.values()): int(sample.value)
             for family in families
@@ -252,6 +213,8 @@ class Launcher:
 
     def handle(self, messenger: LocalMessenger, message: Message, answer: Callable[[bytes], Any]) -> None:
         """Let the inbox handle a message."""
+        if isinstance(message, Log) and message.text.startswith("Record skipped"):
+            self._world.skipped.add(int(message.fields["sequence_number"]))
         self._inbox._handle(id(messenger), message, answer)
 
     def spawn(self, message: Message, work: Callable[[], None]) -> Task:
@@ -260,55 +223,33 @@ class Launcher:
         self.tasks = [other for other in self.tasks if not other.is_done] + [task]
         return task
 
+    def _begins_at(self, agreed: str) -> float:
+        """Return the initial position in Unix seconds, given that of the application record."""
+        return float(agreed)
+
     def _open_ledger(self) -> SimulatedLedger:
-        return SimulatedLedger(self._state.ledger, self._clock, self._world.undecided)
+        return SimulatedLedger(self._state.ledger, self._clock, self._world.note_undecided)
 
     def _clock(self) -> float:
         return self._world.clock() + self._world.leaps.get(self._name, 0.0)
 
+    def _wait(self, seconds: float) -> bool:
+        self._rest("waiting to start", is_in_vain=self._is_cut_off)
+        self._world.pass_time(seconds)
+        return False
+
     def _sleep(self, seconds: float) -> None:
+        # A renewal that is waited for, or a partition that must end: others have to come first.
+        self._rest("sleeping", is_in_vain=self._is_cut_off or seconds == RENEWAL_PAUSE)
+
+    @property
+    def _is_cut_off(self) -> bool:
+        return self._name in self._world.dynamodb.partitioned
+
+    def _rest(self, name: str, *, is_in_vain: bool) -> None:
+        """Pause; whoever waits in vain lets the schedule go on."""
         task = current()
-        # Whoever can't reach DynamoDB would try for ever within one step.
-        if task is not None and self._name in self._world.dynamodb.partitioned:
+        if task is not None and is_in_vain:
             turns = iter((True, False))
             task.is_blocked = lambda: next(turns, False)
-        pause("sleeping")
-
-
-def open_ledger(directory: Path, world: World) -> SimulatedLedger:
-    """Return the ledger of a state directory that no launcher uses now."""
-    return SimulatedLedger(StateDirectory(directory).ledger, world.clock, world.undecided)
-
-
-class World:
-    """What launchers share: DynamoDB, the clock, and settings."""
-
-    def __init__(self, folder: Path, databases: Databases, initial_position: str, checkpoint_interval: float) -> None:
-        self.folder = folder
-        self.databases = databases
-        self.dynamodb = DynamoDb()
-        self.initial_position = initial_position
-        self.checkpoint_interval = checkpoint_interval
-        self.now = 1_700_000_000.0
-        self.leaps: dict[str, float] = {}
-        self.undecided: list[int] = []
-        # The state directories, by their worker ids, that have read each shard.
-        self.readers: dict[str, set[str]] = {}
-        self.inventory = folder / "inventory.json"
-        if not self.inventory.exists():
-            self.inventory.write_bytes(subnets.dump(INVENTORY))
-
-    def clock(self) -> float:
-        """Return the true time; each instance's wall clock is this and its leaps."""
-        return self.now
-
-    def copy_directory(self, source: Path, target: Path) -> None:
-        """Make `target` a copy of a state directory, as of now."""
-        self.remove_directory(target)
-        shutil.copytree(source, target)
-        self.databases.copy(StateDirectory(source).ledger, StateDirectory(target).ledger)
-
-    def remove_directory(self, path: Path) -> None:
-        """Remove a state directory."""
-        shutil.rmtree(path, ignore_errors=True)
-        self.databases.remove(StateDirectory(path).ledger)
+        pause(name)

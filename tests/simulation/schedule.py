@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.simulation.draws import Drawer
-from tests.simulation.instance import Databases, replaced
+from tests.simulation.databases import Databases
+from tests.simulation.instance import replaced
 from tests.simulation.invariant import Violation, check
 from tests.simulation.simulation import Simulation, Step
 

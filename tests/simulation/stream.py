@@ -90,6 +90,11 @@ class Stream:
         numbers = Counter(record.number for record in self.shards[name].records)
         return {number for number, times in numbers.items() if times > 1}
 
+    def payloads(self, sequences: set[int]) -> Counter[int]:
+        """Return the payloads of records."""
+        records = (record for shard in self.shards.values() for record in shard.records)
+        return Counter(record.number for record in records if record.sequence in sequences)
+
     def _add(self, shard: Shard, number: int, now: float) -> StreamRecord:
         self._sequence += 1
         record = StreamRecord(self._sequence, number, now)
