@@ -17,10 +17,12 @@ _PAUSES = (
     *("before prepare", "before checkpoint", "after checkpoint", "before fold", "next callback"),
     *("before noting a refusal", "before abandon", "before settle", "sleeping", "before the shard's end"),
     *("before get lease", "after get lease", "before renew", "after renew"),
+    *("before read of coordinator", "after read of coordinator"),
 )
+_PAUSES_OF_A_START = ("waiting to start", "waiting to start", "before put of coordinator", "before fence", "after fence")
 _WRITE_FATES = ("late", "late", "late", "delayed", "delayed", "unanswered", "repeated", "lost", "throttled")
-_WRITES = ("checkpoint", "checkpoint", "claim", "claim", "renew")
-_READS = ("read", "get lease")
+_WRITES = ("checkpoint", "checkpoint", "checkpoint", "claim", "claim", "renew", "put of coordinator", "fence")
+_READS = ("read", "get lease", "read of coordinator")
 
 # How often each kind of step is drawn.
 WEIGHTS = {
@@ -35,9 +37,11 @@ WEIGHTS = {
     "kill_processor": 2,
     "stop": 1,
     "lose_directory": 1,
-    "snapshot": 1,
-    "restore": 1,
-    "clone": 1,
+    "snapshot": 2,
+    "restore": 2,
+    "clone": 2,
+    "silence": 1,
+    "beat": 1,
     "give": 6,
     "renew": 5,
     "discover": 10,
@@ -53,12 +57,16 @@ WEIGHTS = {
     "partition": 1,
     "heal": 1,
     "wait": 2,
-    "leap": 1,
+    "leap": 2,
 }
 # Without these nothing happens.
 _ALWAYS = frozenset({"put", "start", "give", "discover", "read"})
-_OF_ANY_INSTANCE = ("start", "lose_directory", "snapshot", "restore")
-_OF_INSTANCE = ("restart", "kill", "kill_daemon", "stop", "notice", "scrape", "partition", "heal")
+_OF_ANY_INSTANCE = ("lose_directory", "snapshot", "restore")
+_OF_INSTANCE = (
+    *("restart", "kill", "kill_daemon", "stop", "notice", "scrape", "partition", "heal"),
+    *("silence", "beat"),
+)
+_EPISODES = ("leap", "snapshot", "restore", "clone")
 _OF_SHARD = ("put", "copy", "split", "clean")
 _OF_OWNED = ("kill_processor", "expire")
 _OF_TASK = ("renew", "read", "read_older")
@@ -90,10 +98,12 @@ class Drawer:
         is_alone = self._choices.random() < 0.3
         if name == "give" and not is_alone:
             shard_id, instance = arguments
-            return [step, ("discover", instance, shard_id), ("read", instance, shard_id, *self._until())]
+            return [step, ("discover", instance, shard_id), *self._claim_and_read(instance, shard_id)]
         if name == "expire" and not is_alone:
             instance, shard_id = arguments
             return self._lose_and_find(instance, shard_id) or [step]
+        if name in _EPISODES and not is_alone:
+            return list(getattr(self, f"_{name}_and_go_on")(*arguments))
         if name == "read" and self._choices.random() < 0.25:
             return self._read_with_fate(*arguments[:2])
         return [step]
@@ -119,7 +129,53 @@ class Drawer:
             ("expire", instance, shard_id),
             ("discover", instance, shard_id),
             ("notice", instance),
-            ("read", instance, shard_id, *self._until(0.7)),
+            *self._claim_and_read(instance, shard_id, 0.7),
+        ]
+
+    def _claim_and_read(self, instance: str, shard_id: str, chance: float = 0.35) -> list[Step]:
+        """A claim mostly waits for a renewal."""
+        begin: list[Step] = [("read", instance, shard_id), ("renew", instance, shard_id)]
+        return [*(begin if self._choices.random() < 0.6 else []), ("read", instance, shard_id, *self._until(chance))]
+
+    def _count_more(self, instance: str) -> list[Step]:
+        """Count another record, wherever the instance has a lease."""
+        daemon = self._simulation.instances[instance].daemon
+        owned = list(daemon.leases.owned) if daemon is not None else []
+        shard_id = self._choices.choice(owned or [self._shard()])
+        return [("put", shard_id), ("read", instance, shard_id)]
+
+    def _begin_again(self, instance: str) -> list[Step]:
+        return [("kill", instance), ("start", instance)]
+
+    def _leap_and_go_on(self, instance: str, seconds: float) -> list[Step]:
+        """Count while the clock is wrong, and get copies of what was counted before."""
+        copies: list[Step] = [("copy", self._shard()) for _ in range(2)]
+        back = [("leap", instance, 0.0)] if self._choices.random() < 0.5 else []
+        return [
+            ("leap", instance, seconds),
+            *self._count_more(instance),
+            *back,
+            *self._choices.choice(([], self._begin_again(instance))),
+            *copies,
+        ]
+
+    def _snapshot_and_go_on(self, instance: str) -> list[Step]:
+        """Show more than the copy has."""
+        shown: list[Step] = [("scrape", instance), ("wait", 31.0), ("scrape", instance)]
+        return [*shown, ("snapshot", instance), *self._count_more(instance), ("scrape", instance)]
+
+    def _restore_and_go_on(self, instance: str) -> list[Step]:
+        return [("kill", instance), ("restore", instance), ("start", instance)]
+
+    def _clone_and_go_on(self, instance: str, clone: str) -> list[Step]:
+        """Let the original fall silent, or die; then both may go on."""
+        before: list[Step] = self._choices.choice(([], [("silence", instance)], [("kill", instance)]))
+        shard_id = self._shard()
+        return [
+            *before,
+            ("clone", instance, clone),
+            *((("give", shard_id, clone), ("discover", clone, shard_id)) if self._choices.random() < 0.5 else ()),
+            *self._claim_and_read(clone, shard_id),
         ]
 
     def _step(self, kind: str) -> Step:
@@ -136,6 +192,17 @@ class Drawer:
         if kind in _OF_LAUNCHER:
             return (kind, self._running(), *self._until())
         return tuple(getattr(self, f"_draw_{kind}")())
+
+    def _draw_start(self) -> Step:
+        until = (self._choices.choice(_PAUSES_OF_A_START),) if self._choices.random() < 0.15 else ()
+        return ("start", self._choice_of_a_start(), *until)
+
+    def _choice_of_a_start(self) -> str:
+        """Draw an instance that does not run, if there is any; the clone, too, once it has a directory."""
+        instances = self._simulation.instances.values()
+        idle = [instance.name for instance in instances if instance.daemon is None]
+        possible = [name for name in idle if name in self._names or self._simulation.instances[name].directory.exists()]
+        return self._choices.choice(possible or self._names)
 
     def _draw_clone(self) -> Step:
         return ("clone", self._running(), NAMES[2])

@@ -46,10 +46,11 @@ class Instance:
 
 @dataclass
 class Losses:
-    """What docs/guarantees.md lets go: payloads that the loss of a state directory may take with it."""
+    """What docs/guarantees.md lets go: payloads that the loss or the copy of a state directory may cost."""
 
     prepared: Counter[int] = field(default_factory=Counter)
     unscraped: Counter[int] = field(default_factory=Counter)
+    shown_twice: Counter[int] = field(default_factory=Counter)
 
 
 class Fleet:
@@ -64,7 +65,8 @@ class Fleet:
         self.prometheus = Prometheus()
         # C is a clone, if there is any.
         self.instances = {name: Instance(name, folder / f"state-{name}") for name in NAMES}
-        self.snapshots: dict[str, Path] = {}
+        # By the name of an instance, a copy of its directory, and what its last page had shown then.
+        self.snapshots: dict[str, tuple[Path, int]] = {}
         # What the ledgers have counted that are gone.
         self.retired = 0
         self.losses = Losses()
@@ -74,7 +76,7 @@ class Fleet:
         for instance in self.instances.values():
             self.end_instance(instance)
             self.world.remove_directory(instance.directory)
-        for path in self.snapshots.values():
+        for path, _ in self.snapshots.values():
             self.world.remove_directory(path)
 
     def running(self) -> list[tuple[Instance, Launcher]]:
@@ -113,10 +115,10 @@ class Fleet:
         launcher.begin_daemon()
         instance.daemon = Daemon(instance.name, launcher, self.world, self.stream)
         if not self.world.dynamodb.rows(TABLE):
-            # `HierarchicalShardSyncer`: only an empty table gets the shards that the stream begins with.
+            # `HierarchicalShardSyncer`: only an empty table gets rows, of the shards that are open at the position.
             checkpoint = "TRIM_HORIZON" if self.world.initial_position == "trim-horizon" else "AT_TIMESTAMP"
-            for root in ROOTS:
-                create_if_missing(self.world.dynamodb, lease_row(root, checkpoint))
+            for shard_id in self.stream.open_at(launcher.begins_at):
+                create_if_missing(self.world.dynamodb, lease_row(shard_id, checkpoint))
         instance.daemon.leases.initialize()
 
     def end_instance(self, instance: Instance) -> None:
@@ -153,11 +155,13 @@ class Fleet:
         """Add up what a state directory has counted before it is gone, and note what may be lost with it."""
         self._retire(instance, self.world.open_ledger(instance.ledger))
 
-    def begin_copy(self, instance: Instance, source: Path) -> None:
-        """Replace a state directory by a copy of another."""
+    def begin_copy(self, instance: Instance, source: Path, shown: int) -> None:
+        """Replace a state directory by a copy, made when pages had shown so many bytes."""
         self.world.copy_directory(source, instance.directory)
         instance.base = instance.shown = self.world.open_ledger(instance.ledger).bytes_counted()
         instance.is_copy = True
+        # Series that were not shown yet begin at 0, whether or not they were shown since.
+        self.losses.shown_twice += counted(instance.base - shown)
 
     def _retire(self, instance: Instance, ledger: SimulatedLedger) -> None:
         held = ledger.bytes_counted()

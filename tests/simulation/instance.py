@@ -197,6 +197,7 @@ class Launcher:
 
     def finish(self) -> None:
         """Settle what the daemon left, and end in order: `kcl_flowlog.launcher.main_loop.MainLoop`."""
+        self.is_silent = True
         self._start.end()
         self.ledger.begin_generation()
         self.registrar.settle_left()

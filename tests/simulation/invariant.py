@@ -155,6 +155,7 @@ def _compare(simulation: Simulation) -> None:
     may_be_lost = losses.prepared + simulation.stream.payloads(world.skipped)
     _explain("the ledgers", truth, total, undecided, may_be_lost, may_double)
     may_be_lost += losses.unscraped
+    may_double += losses.shown_twice
     _explain("increase()", truth, simulation.prometheus.increases, undecided, may_be_lost, may_double)
 
 

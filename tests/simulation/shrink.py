@@ -50,7 +50,7 @@ def _simpler_steps(step: Step) -> Iterator[Step]:
     # The last argument of a task is where it stops.
     if step[0] in ("read", "read_older", "renew", "discover") and len(step) == 4:
         yield step[:-1]
-    if step[0] in ("answer", "settle") and len(step) == 3:
+    if step[0] in ("answer", "settle", "start") and len(step) == 3:
         yield step[:-1]
     if step[0] == "kill_processor":
         yield ("kill", step[1])

@@ -44,7 +44,7 @@ class Simulation(Fleet):
         shard = self.stream.shards.get(shard_id)
         if shard is None or shard.children or len(self.stream.shards) > 4:
             return False
-        self.stream.split(shard_id)
+        self.stream.split(shard_id, self.world.now)
         return True
 
     # The life of an instance
@@ -145,8 +145,8 @@ class Simulation(Fleet):
         instance = self.instances[name]
         if not instance.directory.exists():
             return False
-        self.snapshots[name] = self.world.folder / f"snapshot-{name}"
-        self.world.copy_directory(instance.directory, self.snapshots[name])
+        self.snapshots[name] = (self.world.folder / f"snapshot-{name}", instance.shown)
+        self.world.copy_directory(instance.directory, self.snapshots[name][0])
         return True
 
     def do_restore(self, name: str) -> bool:
@@ -154,8 +154,9 @@ class Simulation(Fleet):
         instance = self.instances[name]
         if instance.launcher is not None or name not in self.snapshots:
             return False
-        self.retire(instance)
-        self.begin_copy(instance, self.snapshots[name])
+        if instance.directory.exists():
+            self.retire(instance)
+        self.begin_copy(instance, *self.snapshots[name])
         return True
 
     def do_clone(self, name: str, other: str) -> bool:
@@ -165,7 +166,7 @@ class Simulation(Fleet):
             return False
         if clone.directory.exists():
             self.retire(clone)
-        self.begin_copy(clone, instance.directory)
+        self.begin_copy(clone, instance.directory, instance.shown)
         return self.do_start(other)
 
     # The leases

@@ -36,6 +36,7 @@ class Shard:
     parent: str = ""
     records: list[StreamRecord] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+    closed_at: float = 0.0
 
     @property
     def last(self) -> int:
@@ -66,9 +67,19 @@ class Stream:
         shard = self.shards[name]
         return self._add(shard, shard.records[-1].number, now)
 
-    def split(self, name: str) -> None:
+    def open_at(self, moment: float) -> list[str]:
+        """Return the shards that were open at a moment."""
+        closed = {name: shard.closed_at for name, shard in self.shards.items() if shard.children}
+        return [
+            name
+            for name, shard in self.shards.items()
+            if closed.get(name, moment) >= moment and (not shard.parent or closed[shard.parent] < moment)
+        ]
+
+    def split(self, name: str, now: float) -> None:
         """Close a shard, and open two children."""
         shard = self.shards[name]
+        shard.closed_at = now
         shard.children = [f"{name}{side}" for side in "lr"]
         for child in shard.children:
             self.shards[child] = Shard(child, parent=name)
