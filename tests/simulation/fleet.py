@@ -104,9 +104,11 @@ class Fleet:
             return
         self.begin_daemon(instance)
         if instance.is_copy:
+            instance.is_copy = False
+            # The original has counted also what is settled at the start.
+            instance.base = launcher.ledger.bytes_counted()
             # Prometheus has to see where its series begin.
             self.show_all(instance)
-        instance.is_copy = False
 
     def begin_daemon(self, instance: Instance) -> None:
         """Start a daemon."""

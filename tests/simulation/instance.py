@@ -152,6 +152,9 @@ class Launcher:
         save_shown = partial(note_shown, self._open_ledger, damage)
         self._new_series = NewSeries(HOLD, self.ledger.shown(), save_shown, world.clock)
         self._beats_at = world.now
+        # `Housekeeping.begin`
+        self.ledger.begin_generation()
+        self.registrar.settle_left()
         self.is_admitted = True
 
     def beat_if_due(self) -> None:

@@ -113,7 +113,8 @@ def _is_read(simulation: Simulation, shard_id: str) -> bool:
     children = simulation.stream.shards[shard_id].children
     row = simulation.world.dynamodb.row(TABLE, shard_id)
     if row is None or row["checkpoint"] == "SHARD_END":
-        return bool(children) and all(simulation.world.dynamodb.row(TABLE, child) is not None for child in children)
+        # Without a row, it was closed before the application began, or the KCL has cleaned it up.
+        return bool(children) and all(_is_read(simulation, child) for child in children)
     daemons = [instance.daemon for instance, _ in simulation.running() if instance.daemon is not None]
     return any(
         consumer.is_idle and daemon.leases.held(shard_id) is consumer.lease
