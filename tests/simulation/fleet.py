@@ -37,6 +37,8 @@ class Instance:
     shown: int = 0
     # Whether its directory is a copy that no launcher has used yet.
     is_copy: bool = False
+    # What pages had shown when that copy was made.
+    copied_shown: int = 0
 
     @property
     def ledger(self) -> Path:
@@ -107,6 +109,8 @@ class Fleet:
             instance.is_copy = False
             # The original has counted also what is settled at the start.
             instance.base = launcher.ledger.bytes_counted()
+            # Series that were not shown yet begin at 0, whether or not the original has shown them since.
+            self.losses.shown_twice += counted(instance.base - instance.copied_shown)
             # Prometheus has to see where its series begin.
             self.show_all(instance)
 
@@ -161,9 +165,7 @@ class Fleet:
         """Replace a state directory by a copy, made when pages had shown so many bytes."""
         self.world.copy_directory(source, instance.directory)
         instance.base = instance.shown = self.world.open_ledger(instance.ledger).bytes_counted()
-        instance.is_copy = True
-        # Series that were not shown yet begin at 0, whether or not they were shown since.
-        self.losses.shown_twice += counted(instance.base - shown)
+        instance.is_copy, instance.copied_shown = True, shown
 
     def _retire(self, instance: Instance, ledger: SimulatedLedger) -> None:
         held = ledger.bytes_counted()
@@ -178,7 +180,7 @@ class Fleet:
         aside = self.world.databases.aside.pop(instance.ledger, None)
         if aside is not None:
             self._retire(instance, self.world.open_ledger(aside))
-            instance.base = instance.shown = 0
+            instance.base = instance.shown = instance.copied_shown = 0
 
     def _let_beat(self) -> None:
         for instance, launcher in self.running():
