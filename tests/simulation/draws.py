@@ -134,7 +134,7 @@ class Drawer:
 
     def _claim_and_read(self, instance: str, shard_id: str, chance: float = 0.35) -> list[Step]:
         """A claim mostly waits for a renewal."""
-        begin: list[Step] = [("read", instance, shard_id), ("renew", instance, shard_id)]
+        begin: list[Step] = [("read", instance, shard_id), *[("renew", instance, shard_id)] * self._choices.choice((1, 2))]
         return [*(begin if self._choices.random() < 0.6 else []), ("read", instance, shard_id, *self._until(chance))]
 
     def _count_more(self, instance: str) -> list[Step]:

@@ -28,6 +28,7 @@ from tests.simulation.instance import Launcher
 _DAY = 86_400.0
 _try_to_register = Registrar._try_to_register
 _publish = Ledger._publish
+_beat = StartRecord.beat
 
 
 def _own_position(launcher: Launcher, agreed: str) -> float:
@@ -84,11 +85,16 @@ def _publish_and_drop_by_clock(self: Ledger, db: sqlite3.Connection, *arguments:
         fingerprints.TABLE.delete(db, "WHERE written = ?", written)
 
 
+def _beat_on(self: StartRecord) -> bool:
+    _beat(self)
+    return True
+
+
 Patch = Callable[[], Any]
 
 _NOT_CURRENT = (
     lambda: mock.patch.object(StartRecord, "is_current", lambda self: True),
-    lambda: mock.patch.object(StartRecord, "beat", lambda self: True),
+    lambda: mock.patch.object(StartRecord, "beat", _beat_on),
 )
 _UNFENCED = (*_NOT_CURRENT, lambda: mock.patch.object(LeaseTable, "fence", lambda self, worker_id: 0))
 

@@ -1,4 +1,6 @@
-"""Schedules that have found a hole, cut down, and kept as stories: each must end as promised.
+"""Schedules that have found a hole, cut down, and kept as stories, each with the mend that closes the hole.
+
+Each must end as promised, and must not without the mend (`tests.simulation.reverts`).
 
 A line of a story is a step: the method `do_…` of `Simulation`, and its arguments. In the end all instances are started,
 all requests on their way arrive, and all is read.
@@ -6,13 +8,26 @@ all requests on their way arrive, and all is read.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tests.simulation.schedule import Schedule, Setting, Step
 
 _NUMBERS = {"wait", "leap"}
 
 
-def story(text: str, initial_position: str = "trim-horizon", interval: float = 0.0) -> Schedule:
-    """Return a schedule from a text with a step on each line; words after a comma are the last argument."""
+class Story(NamedTuple):
+    """A schedule, and the mend that it needs."""
+
+    mend: str
+    schedule: Schedule
+
+
+def story(mend: str, text: str, initial_position: str = "trim-horizon", interval: float = 0.0) -> Story:
+    """Return a story from a text with a step on each line; words after a comma are the last argument."""
+    return Story(mend, _schedule(text, initial_position, interval))
+
+
+def _schedule(text: str, initial_position: str, interval: float) -> Schedule:
     return Schedule(Setting(initial_position, interval), tuple(_step(line) for line in text.strip().splitlines()))
 
 
@@ -28,6 +43,7 @@ def _step(line: str) -> Step:
 
 STORIES = {
     "a shard without a checkpoint is read by an instance that started later than the application": story(
+        "application-record",
         """
         put s1
         start B
@@ -35,18 +51,47 @@ STORIES = {
         """,
         initial_position="now",
     ),
-    "two instances on copies of one state directory": story(
+    "two instances on copies of one state directory take each other's renewals for their own": story(
+        "start-record",
         """
-        put s1
         start A
         clone A C
-        give s1 A
-        kill C
+        give s1 C
+        discover C s1
+        read C s1
+        discover A s1
+        read A s1
+        renew A s1
+        read A s1
+        put s1
+        renew C s1
+        read A s1
+        renew C s1
+        read C s1
         """,
-        initial_position="now",
-        interval=30.0,
+    ),
+    "an instance is silent until a copy has started, and goes on": story(
+        "start-fence",
+        """
+        start A
+        silence A
+        clone A C
+        give s1 C
+        discover C s1
+        read C s1
+        discover A s1
+        read A s1
+        renew A s1
+        read A s1
+        put s1
+        renew C s1
+        read A s1
+        renew C s1
+        read C s1
+        """,
     ),
     "a checkpoint lands after the lease was found again, with the same counter": story(
+        "claim-fence",
         """
         put s0
         start A
@@ -61,9 +106,10 @@ STORIES = {
         land A checkpoint
         read A s0, before prepare
         kill A
-        """
+        """,
     ),
     "a state directory is replaced by an earlier copy": story(
+        "ledger-age",
         """
         put s0
         start A
@@ -79,9 +125,10 @@ STORIES = {
         scrape A
         kill A
         restore A
-        """
+        """,
     ),
     "a wall clock is a day ahead for one commit": story(
+        "fingerprints",
         """
         put s0
         put s1
@@ -97,9 +144,10 @@ STORIES = {
         kill A
         start A
         copy s0
-        """
+        """,
     ),
     "a launcher's thread settles a commit by a row that it has read before": story(
+        "left-commits",
         """
         put s0
         fate A checkpoint unanswered
@@ -111,10 +159,13 @@ STORIES = {
         discover A s0
         notice A
         read A s0
+        renew A s0
+        read A s0
         answer A
-        """
+        """,
     ),
     "an old read of the lease hides from the KCL that a shard is complete": story(
+        "shard-end",
         """
         put s0
         start A
@@ -127,16 +178,10 @@ STORIES = {
         discover A s0
         notice A
         read A s0
+        renew A s0
+        renew A s0
+        read A s0
         """,
         interval=30.0,
     ),
 }
-
-OPEN = (
-    "a shard without a checkpoint is read by an instance that started later than the application",
-    "two instances on copies of one state directory",
-    "a checkpoint lands after the lease was found again, with the same counter",
-    "a state directory is replaced by an earlier copy",
-    "a wall clock is a day ahead for one commit",
-)
-"""The stories that don't end as promised yet."""
