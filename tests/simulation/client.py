@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.simulation import expressions
 from tests.simulation.dynamodb import ConditionFailed, DynamoDb, Row, Throttled, Unreachable
 
+
 class DynamoDbClient:
     """Get, put, update, delete and scan items, with conditions; errors are those of botocore.
 
@@ -26,9 +27,7 @@ class DynamoDbClient:
 
     def get_item(self, *, TableName: str, Key: Mapping[str, Any], ConsistentRead: bool = False, **_: Any) -> Any:  # noqa: N803
         try:
-            row = self._dynamodb.read(
-                self._sender, self._kind("read", TableName), TableName, _key(Key), ConsistentRead
-            )
+            row = self._dynamodb.read(self._sender, self._kind("read", TableName), TableName, _key(Key), ConsistentRead)
         except (Throttled, Unreachable) as error:
             raise _translated(error) from error
         found = {} if row is None else {"Item": to_item(row)}

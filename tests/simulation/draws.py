@@ -19,7 +19,14 @@ _PAUSES = (
     *("before get lease", "after get lease", "before renew", "after renew"),
     *("before read of coordinator", "after read of coordinator"),
 )
-_PAUSES_OF_A_START = ("waiting to start", "waiting to start", "before put of coordinator", "before fence", "after fence")
+_PAUSES_OF_A_HOLDER = ("after claim", "after claim", "before prepare", "before checkpoint", "")
+_PAUSES_OF_A_START = (
+    "waiting to start",
+    "waiting to start",
+    "before put of coordinator",
+    "before fence",
+    "after fence",
+)
 _WRITE_FATES = ("late", "late", "late", "delayed", "delayed", "unanswered", "repeated", "lost", "throttled")
 _WRITES = ("checkpoint", "checkpoint", "checkpoint", "claim", "claim", "renew", "put of coordinator", "fence")
 _READS = ("read", "get lease", "read of coordinator")
@@ -28,7 +35,7 @@ _READS = ("read", "get lease", "read of coordinator")
 WEIGHTS = {
     "put": 12,
     "copy": 3,
-    "split": 1,
+    "split": 2,
     "clean": 1,
     "start": 8,
     "restart": 3,
@@ -66,7 +73,7 @@ _OF_INSTANCE = (
     *("restart", "kill", "kill_daemon", "stop", "notice", "scrape", "partition", "heal"),
     *("silence", "beat"),
 )
-_EPISODES = ("leap", "snapshot", "restore", "clone")
+_EPISODES = ("split", "leap", "snapshot", "restore", "clone")
 _OF_SHARD = ("put", "copy", "split", "clean")
 _OF_OWNED = ("kill_processor", "expire")
 _OF_TASK = ("renew", "read", "read_older")
@@ -118,23 +125,43 @@ class Drawer:
         return [
             *begin,
             ("read", instance, shard_id, f"waiting for {kind}"),
-            *self._lose_and_find(instance, shard_id),
+            *self._lose_and_find(instance, shard_id, self._choices.choice(_PAUSES_OF_A_HOLDER)),
             ("land", instance, kind),
+            *self._choices.choice(([], [("read", instance, shard_id, "before prepare")])),
+            *self._choices.choice(([], [("kill", instance)], [("kill_processor", instance, shard_id)])),
         ]
 
-    def _lose_and_find(self, instance: str, shard_id: str) -> list[Step]:
-        if self._choices.random() < 0.4:
+    def _lose_and_find(self, instance: str, shard_id: str, until: str = "") -> list[Step]:
+        if self._choices.random() < 0.2:
             return []
+        more: list[Step] = [("put", shard_id)] if self._choices.random() < 0.3 else []
         return [
             ("expire", instance, shard_id),
             ("discover", instance, shard_id),
             ("notice", instance),
-            *self._claim_and_read(instance, shard_id, 0.7),
+            *more,
+            *([("read", instance, shard_id, until)] if until else self._claim_and_read(instance, shard_id, 0.7)),
+        ]
+
+    def _split_and_go_on(self, shard_id: str) -> list[Step]:
+        """End a shard under a fault, and let its reader find it once more."""
+        instance = self._running()
+        return [
+            ("split", shard_id),
+            ("fate", instance, "checkpoint", self._choices.choice(_WRITE_FATES)),
+            ("read", instance, shard_id),
+            *([("fate", instance, "get lease", "stale")] if self._choices.random() < 0.5 else []),
+            ("discover", instance, shard_id),
+            ("notice", instance),
+            *self._claim_and_read(instance, shard_id),
         ]
 
     def _claim_and_read(self, instance: str, shard_id: str, chance: float = 0.35) -> list[Step]:
         """A claim mostly waits for a renewal."""
-        begin: list[Step] = [("read", instance, shard_id), *[("renew", instance, shard_id)] * self._choices.choice((1, 2))]
+        begin: list[Step] = [
+            ("read", instance, shard_id),
+            *[("renew", instance, shard_id)] * self._choices.choice((1, 2)),
+        ]
         return [*(begin if self._choices.random() < 0.6 else []), ("read", instance, shard_id, *self._until(chance))]
 
     def _count_more(self, instance: str) -> list[Step]:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from kcl_flowlog.commits import claims, fingerprints, totals
+from kcl_flowlog.commits import claims, fingerprints
 from kcl_flowlog.commits.claims import Care, LeaseRow, Permit, Verdict, claims_of, digest, with_claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
@@ -93,17 +93,17 @@ def _beat_on(self: StartRecord) -> bool:
 Patch = Callable[[], Any]
 
 _NOT_CURRENT = (
-    lambda: mock.patch.object(StartRecord, "is_current", lambda self: True),
+    lambda: mock.patch.object(StartRecord, "is_current", return_value=True),
     lambda: mock.patch.object(StartRecord, "beat", _beat_on),
 )
-_UNFENCED = (*_NOT_CURRENT, lambda: mock.patch.object(LeaseTable, "fence", lambda self, worker_id: 0))
+_UNFENCED = (*_NOT_CURRENT, lambda: mock.patch.object(LeaseTable, "fence", return_value=0))
 
 REVERTS: dict[str, tuple[Patch, ...]] = {
     "application-record": (lambda: mock.patch.object(Launcher, "_begins_at", _own_position),),
-    "start-record": (*_UNFENCED, lambda: mock.patch.object(StartRecord, "begin", lambda self: True)),
+    "start-record": (*_UNFENCED, lambda: mock.patch.object(StartRecord, "begin", return_value=True)),
     "start-fence": _UNFENCED,
-    "claim-fence": (lambda: mock.patch.object(registrar._Fence, "is_closed", lambda self, row: True),),
-    "ledger-age": (lambda: mock.patch.object(ledger_age, "set_old_ledger_aside", lambda *arguments: True),),
+    "claim-fence": (lambda: mock.patch.object(registrar._Fence, "is_closed", return_value=True),),
+    "ledger-age": (lambda: mock.patch.object(ledger_age, "set_old_ledger_aside", return_value=True),),
     "fingerprints": (lambda: mock.patch.object(Ledger, "_publish", _publish_and_drop_by_clock),),
     "left-commits": (lambda: mock.patch.object(Registrar, "_try_to_register", _list_left_commits_late),),
     "shard-end": (lambda: mock.patch.object(registrar, "verdict", _verdict_without_end),),

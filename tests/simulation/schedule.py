@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.simulation.draws import Drawer
 from tests.simulation.databases import Databases
+from tests.simulation.draws import Drawer
 from tests.simulation.instance import replaced
 from tests.simulation.invariant import Violation, check
 from tests.simulation.simulation import Simulation, Step

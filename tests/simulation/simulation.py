@@ -5,6 +5,7 @@ So any part of a schedule is a schedule, which is what cutting it down needs.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.simulation.fleet import Fleet
@@ -176,8 +177,7 @@ class Simulation(Fleet):
         instance = self.instances[name]
         if instance.launcher is None or self.world.dynamodb.row(TABLE, shard_id) is None:
             return False
-        worker_id = instance.launcher.worker_id
-        Task("assign", lambda: assign(self.world.dynamodb, shard_id, worker_id)).run()
+        Task("assign", partial(assign, self.world.dynamodb, shard_id, instance.launcher.worker_id)).run()
         return True
 
     def do_renew(self, name: str, shard_id: str, until: str = "") -> bool:
@@ -249,8 +249,7 @@ class Simulation(Fleet):
         if instance.launcher is None or not instance.launcher.is_admitted:
             return False
         if instance.settling is None or instance.settling.is_done:
-            settle = instance.launcher.registrar.settle_left
-            instance.settling = Task("settle", lambda: void(settle()))
+            instance.settling = Task("settle", instance.launcher.registrar.settle_left)
         self._run(instance.settling, until)
         return True
 
@@ -271,9 +270,9 @@ class Simulation(Fleet):
 
     def do_partition(self, name: str) -> bool:
         """Cut an instance off from DynamoDB."""
-        is_new = name not in self.world.dynamodb.partitioned
+        is_connected = name not in self.world.dynamodb.partitioned
         self.world.dynamodb.partitioned.add(name)
-        return is_new
+        return is_connected
 
     def do_heal(self, name: str) -> bool:
         """Connect an instance to DynamoDB again."""
@@ -295,7 +294,3 @@ class Simulation(Fleet):
         task.run(until)
         if task.error is not None:
             raise task.error
-
-
-def void(_: object) -> None:
-    """Drop a result."""

@@ -35,8 +35,7 @@ def _step(line: str) -> Step:
     words, _, until = line.partition(",")
     name, *arguments = words.split()
     given: list[object] = [
-        float(word) if name in _NUMBERS and word not in "ABC" else word.replace("_", " ")
-        for word in arguments
+        float(word) if name in _NUMBERS and word not in "ABC" else word.replace("_", " ") for word in arguments
     ]
     return (name, *given, *([until.strip()] if until else []))
 

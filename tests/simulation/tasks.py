@@ -18,7 +18,7 @@ class Killed(BaseException):
 class Task:
     """One task; `name` is for messages."""
 
-    def __init__(self, name: str, work: Callable[[], None]) -> None:
+    def __init__(self, name: str, work: Callable[[], object]) -> None:
         self.name = name
         self._work = work
         self._greenlet = greenlet(self._run)
