@@ -63,7 +63,7 @@ class Daemon:
         )
 
     def request_shutdown(self) -> None:
-        """`Scheduler.startGracefulShutdown`: the leases are not taken any more, each processor is asked to stop."""
+        """`Scheduler.startGracefulShutdown`: takes no more leases, and requests each processor to stop."""
         self.is_ending = True
         for consumer in self.consumers:
             consumer.reason = consumer.reason or "requested"

@@ -8,7 +8,7 @@ to a request is its fate, which the schedule sets beforehand for the next reques
 - `late`: the sender waits, gets an error, and the request is applied when the schedule says so, perhaps never.
 - `repeated`: applied, the answer is lost, and the SDK's second request is applied and answered.
 - `delayed`: the SDK's second request is applied and answered; its first is applied later, or never.
-- `throttled`: never applied; the sender is told so.
+- `throttled`: never applied; the sender gets an answer that says so.
 - `stale`: an eventually consistent read returns the row before its last change.
 
 SDK: `RetryableStage` of aws-sdk-java-v2 repeats a request without an answer; `FutureUtils.resolveOrCancelFuture` of the

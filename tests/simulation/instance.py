@@ -67,7 +67,7 @@ def replaced(databases: Databases) -> Iterator[None]:
 
 
 class LocalMessenger(Messenger):
-    """A processor's connection to the launcher, without a socket; the launcher answers in tasks of its own."""
+    """A processor's connection to the launcher, without a socket; each answer is a task of the launcher."""
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
