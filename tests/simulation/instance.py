@@ -152,9 +152,7 @@ class Launcher:
         save_shown = partial(note_shown, self._open_ledger, damage)
         self._new_series = NewSeries(HOLD, self.ledger.shown(), save_shown, world.clock)
         self._beats_at = world.now
-        # `Housekeeping.begin`
-        self.ledger.begin_generation()
-        self.registrar.settle_left()
+        self._settle_what_was_left()
         self.is_admitted = True
 
     def beat_if_due(self) -> None:
@@ -230,6 +228,11 @@ class Launcher:
     def _begins_at(self, agreed: str) -> float:
         """Return the initial position in Unix seconds, given that of the application record."""
         return float(agreed)
+
+    def _settle_what_was_left(self) -> None:
+        """`kcl_flowlog.launcher.housekeeping.Housekeeping.begin`."""
+        self.ledger.begin_generation()
+        self.registrar.settle_left()
 
     def _open_ledger(self) -> SimulatedLedger:
         return SimulatedLedger(self._state.ledger, self._clock, self._world.note_undecided)

@@ -104,6 +104,7 @@ REVERTS: dict[str, tuple[Patch, ...]] = {
     "start-fence": _UNFENCED,
     "claim-fence": (lambda: mock.patch.object(registrar._Fence, "is_closed", return_value=True),),
     "ledger-age": (lambda: mock.patch.object(ledger_age, "set_old_ledger_aside", return_value=True),),
+    "first-page": (lambda: mock.patch.object(Launcher, "_settle_what_was_left"),),
     "fingerprints": (lambda: mock.patch.object(Ledger, "_publish", _publish_and_drop_by_clock),),
     "left-commits": (lambda: mock.patch.object(Registrar, "_try_to_register", _list_left_commits_late),),
     "shard-end": (lambda: mock.patch.object(registrar, "verdict", _verdict_without_end),),

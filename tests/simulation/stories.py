@@ -126,6 +126,26 @@ STORIES = {
         restore A
         """,
     ),
+    "a copy from between checkpoint and fold comes back, and nothing was committed since": story(
+        "first-page",
+        """
+        put s0
+        start A
+        give s0 A
+        discover A s0
+        read A s0
+        scrape A
+        wait 31
+        scrape A
+        put s0
+        read A s0, before fold
+        snapshot A
+        read A s0
+        scrape A
+        kill A
+        restore A
+        """,
+    ),
     "a wall clock is a day ahead for one commit": story(
         "fingerprints",
         """
