@@ -171,19 +171,17 @@ class Drawer:
         shard_id = self._choices.choice(owned or [self._shard()])
         return [("put", shard_id), ("read", instance, shard_id)]
 
-    def _begin_again(self, instance: str) -> list[Step]:
-        return [("kill", instance), ("start", instance)]
-
     def _leap_and_go_on(self, instance: str, seconds: float) -> list[Step]:
-        """Count while the clock is wrong, and get copies of what was counted before."""
-        copies: list[Step] = [("copy", self._shard()) for _ in range(2)]
-        back = [("leap", instance, 0.0)] if self._choices.random() < 0.5 else []
+        """Count on a shard while the clock is wrong, and get copies of what was counted before on others."""
+        shards = list(self._simulation.stream.shards)
+        shard_id = self._choices.choice(shards)
         return [
             ("leap", instance, seconds),
-            *self._count_more(instance),
-            *back,
-            *self._choices.choice(([], self._begin_again(instance))),
-            *copies,
+            *(("give", shard_id, instance), ("discover", instance, shard_id), ("put", shard_id)),
+            *self._claim_and_read(instance, shard_id, 0.0),
+            *self._choices.choice(([], [("leap", instance, 0.0)])),
+            *self._choices.choice(([], [("kill", instance), ("start", instance)])),
+            *(("copy", other) for other in shards if other != shard_id),
         ]
 
     def _snapshot_and_go_on(self, instance: str) -> list[Step]:
@@ -192,7 +190,8 @@ class Drawer:
         return [*shown, ("snapshot", instance), *self._count_more(instance), ("scrape", instance)]
 
     def _restore_and_go_on(self, instance: str) -> list[Step]:
-        return [("kill", instance), ("restore", instance), ("start", instance)]
+        begin = [] if instance in self._simulation.snapshots else self._snapshot_and_go_on(instance)
+        return [*begin, ("kill", instance), ("restore", instance), ("start", instance)]
 
     def _clone_and_go_on(self, instance: str, clone: str) -> list[Step]:
         """Let the original fall silent, or die; then both may go on."""
