@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import signal
+import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,31 +18,49 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally
+from tests.fleet.gate import Gates
 from tests.fleet.machine import Clock, Disk
+from tests.fleet.stdout import Reader
 from tests.support.instance import Instance
 
 # Seconds. A new series shows 0 for this long: many scrape intervals, as a busy machine scrapes late.
 NEWBORN_HOLD = 10
 # Longer than any pause of a fault: after the pause, the same processes have to come back.
 STUCK_AFTER = 75
+LEDGER_PAGE = 4096
 OPTIONS = (
     *("--newborn-hold", f"{NEWBORN_HOLD}s", "--final-scrape-timeout", "20s", "--inventory-interval", "20s"),
     *("--stuck-after", f"{STUCK_AFTER}s"),
-    *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info"),
+    *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info", "--log-deny"),
 )
 
 
 class Member:
-    """An instance with its own disk and clock; `restart_if_ended` does what an orchestrator does."""
+    """An instance with its own disk, clock and gates; `restart_if_ended` does what an orchestrator does."""
 
-    def __init__(self, name: str, environ: dict[str, str], stream: str, directory: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        environ: dict[str, str],
+        gates: Gates,
+        stream: str,
+        directory: Path,
+        options: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
+        self.gates = gates
         self.directory = directory
         directory.mkdir()
         self.disk = Disk(directory / "disk")
         self.clock = Clock(directory / "clock")
+        self.stdout = Reader(directory / "stdout")
         self.instance = Instance(
-            {**environ, **self.clock.environment()}, stream, directory, OPTIONS, self.disk.path / "state"
+            {**environ, **self.clock.environment()},
+            stream,
+            directory,
+            (*OPTIONS, *options),
+            self.disk.path / "state",
+            self.stdout.open,
         )
         self.should_run = False
         self.restarts = 0
@@ -67,6 +88,10 @@ class Member:
         self.should_run = False
         self.instance.kill()
 
+    def url(self) -> str | None:
+        """Return the URL of the metrics, or None if the instance does not run."""
+        return self.instance.url if self.instance.is_running else None
+
     def is_up(self) -> bool:
         """Tell whether the instance answers and its daemon is initialised."""
         page = self.instance.page() if self.instance.is_running else None
@@ -84,22 +109,44 @@ class Member:
         content = path.read_bytes()
         path.write_bytes(noise + content[len(noise) : len(content) // 2])
 
+    def damage_page(self, rng: random.Random) -> None:
+        """Overwrite a random page of the ledger with noise, and leave its write-ahead log as it is."""
+        path = self.instance.state / "ledger.sqlite3"
+        with path.open("r+b") as file:
+            file.seek(rng.randrange(path.stat().st_size // LEDGER_PAGE) * LEDGER_PAGE)
+            file.write(rng.randbytes(LEDGER_PAGE))
+
+    def examined_ledger(self) -> tuple[Page, int]:
+        """Return the totals in the ledger and the number of prepared commits; leave its files alone."""
+        # Whoever opens a ledger moves its write-ahead log into it.
+        with tempfile.TemporaryDirectory(prefix="kcl-flowlog-fleet-") as name:
+            for path in self.instance.state.glob("ledger.sqlite3*"):
+                shutil.copy(path, name)
+            copy = Path(name) / "ledger.sqlite3"
+            with contextlib.closing(sqlite3.connect(copy)) as ledger:
+                prepared = ledger.execute("SELECT count(*) FROM prepared").fetchone()[0]
+            return _totals_of(copy), prepared
+
     def damaged_ledgers(self) -> set[Path]:
         """Return the damaged ledgers that the instance has kept."""
         return set(self.instance.state.glob("ledger.sqlite3.broken-*Z"))
 
     def ledger_totals(self) -> Page:
         """Return the totals in the ledger, in the form of a metrics page. The instance must not run."""
-        truth, malformed = Tally(), Counter[str]()
-        with Ledger(self.instance.state / "ledger.sqlite3") as ledger:
-            totals = ledger.totals()
-        for total in totals.traffic:
-            truth.add_traffic(SeriesKey(*total.series), Sums(total.flows, total.packets, total.bytes))
-        by_count = {counts.EVENTS: truth.events, counts.PAYLOADS: truth.payloads, counts.MALFORMED: malformed}
-        for (count, label), number in totals.counts.items():
-            if count in by_count:
-                by_count[count][label] += number
-        return Page(counted=truth, malformed=malformed)
+        return _totals_of(self.instance.state / "ledger.sqlite3")
+
+
+def _totals_of(path: Path) -> Page:
+    truth, malformed = Tally(), Counter[str]()
+    with Ledger(path) as ledger:
+        totals = ledger.totals()
+    for total in totals.traffic:
+        truth.add_traffic(SeriesKey(*total.series), Sums(total.flows, total.packets, total.bytes))
+    by_count = {counts.EVENTS: truth.events, counts.PAYLOADS: truth.payloads, counts.MALFORMED: malformed}
+    for (count, label), number in totals.counts.items():
+        if count in by_count:
+            by_count[count][label] += number
+    return Page(counted=truth, malformed=malformed)
 
 
 def signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
