@@ -104,8 +104,7 @@ class Gate:
         self._behind = behind
         self._rules: list[LaidRule] = []
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="gate")
-        self._loop = asyncio.new_event_loop()
-        self._end = asyncio.Event()
+        self._end = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True, name="gate")
@@ -115,7 +114,7 @@ class Gate:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
+        self._end.set()
         self._thread.join()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -154,12 +153,19 @@ class Gate:
     # The server
 
     def _run(self) -> None:
+        asyncio.run(self._serve_until_end())
+
+    async def _serve_until_end(self) -> None:
         config = Config()
         config.bind = [f"fd://{self._listener.detach()}"]
         config.graceful_timeout = 0.0
         config.keep_alive_timeout = 600.0
         config.errorlog = None
-        self._loop.run_until_complete(serve(self._serve, config, mode="asgi", shutdown_trigger=self._end.wait))  # type: ignore[arg-type]
+        loop = asyncio.get_running_loop()
+        # At the end, hypercorn cancels the tasks of open connections, and asyncio would print each.
+        loop.set_exception_handler(lambda loop, context: None)
+        app: Any = self._serve
+        await serve(app, config, mode="asgi", shutdown_trigger=lambda: loop.run_in_executor(self._pool, self._end.wait))
 
     async def _serve(
         self,
