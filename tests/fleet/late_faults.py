@@ -15,6 +15,8 @@ from tests.fleet.member import Member
 # Seconds that requests are held, and that the fault lasts.
 DELAYS = (1.0, 60.0)
 DURATION = 75.0
+# Until a claim comes, its processor has to start; an instance that gets no shard makes none.
+CLAIM_PATIENCE = 120.0
 # Of the writes to lease rows.
 SHARE = 0.2
 
@@ -40,7 +42,7 @@ def deliver_checkpoint_late(fleet: Fleet, member: Member, rng: random.Random) ->
 def deliver_claim_late(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Hold one claim of an instance, perhaps kill the instance, and deliver it up to a minute later."""
     member.instance.kill()
-    return _deliver_late(fleet, member, rng, lambda request: request.is_claim, "claim")
+    return _deliver_late(fleet, member, rng, lambda request: request.is_claim, "claim", CLAIM_PATIENCE)
 
 
 def deliver_renewal_late(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -48,12 +50,19 @@ def deliver_renewal_late(fleet: Fleet, member: Member, rng: random.Random) -> st
     return _deliver_late(fleet, member, rng, lambda request: request.is_renewal, "renewal")
 
 
-def _deliver_late(fleet: Fleet, member: Member, rng: random.Random, is_held: rules.IsHeld, name: str) -> str:
+def _deliver_late(
+    fleet: Fleet,
+    member: Member,
+    rng: random.Random,
+    is_held: rules.IsHeld,
+    name: str,
+    patience: float = STEP_PATIENCE,
+) -> str:
     arrived = threading.Event()
     victim = rng.choice(("nobody", "processors", "all"))
     seconds = rng.uniform(*DELAYS)
     with laid([member.gates.dynamodb], rules.hold_first(is_held, arrived)):
-        if not fleet.wait(arrived.is_set, 2 * STEP_PATIENCE):
+        if not fleet.wait(arrived.is_set, patience):
             raise NothingDone(f"no {name} comes")
         if victim == "all":
             member.instance.kill()

@@ -9,6 +9,7 @@ from kcl_flowlog.processor.faults import FOLDED
 from tests.fleet.errors import NothingDone
 from tests.fleet.fleet import PATIENCE, STEP_PATIENCE, Fleet, difference
 from tests.fleet.member import LEDGER_PAGE, Member
+from tests.support.instance import is_alive
 
 
 def restart(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -78,9 +79,11 @@ def damage_page_after_fold(fleet: Fleet, member: Member, rng: random.Random) -> 
 
 
 def _die_and_damage(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    processes = member.instance.processes()
     member.instance.order(f"{FOLDED} kill-all")
     if not fleet.wait(lambda: not member.instance.is_running, STEP_PATIENCE):
         raise NothingDone("no commit got to a fold")
+    assert fleet.wait(lambda: not any(map(is_alive, processes))), f"{member.name} leaves processes behind"
     # An answer that the instance gave before its death may be on its way.
     tries = fleet.scraper.tries[member.name]
     assert fleet.wait(lambda: fleet.scraper.tries[member.name] >= tries + 2)

@@ -1,7 +1,7 @@
 """AWS for a fleet, on this machine: strict stand-ins for Kinesis and DynamoDB, and moto for EC2.
 
 kinesis-local validates, limits and reshards as Kinesis does. Amazon's DynamoDB Local holds the leases. The first run
-downloads both into build/stand-ins. Each member reaches them through gates of its own, which can make them fail.
+downloads both into build/stand-ins. Each member reaches them through two gates, which can make them fail.
 """
 
 from __future__ import annotations
