@@ -89,6 +89,13 @@ class Fleet:
         assert self.producer.failure is None, f"The producer failed: {self.producer.failure!r}"
         assert self.scraper.is_alive, "The scraper has died"
 
+    def restart_stopped(self) -> None:
+        """Start the members that a fault has stopped and not started again."""
+        for member in self.members:
+            if not member.should_run:
+                member.kill()
+                member.start()
+
     def wait(self, is_true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
         """Keep the members running until `is_true` holds; tell whether it did within `seconds`."""
         deadline = time.monotonic() + seconds
