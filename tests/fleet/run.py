@@ -38,9 +38,9 @@ def run(options: argparse.Namespace, directory: Path, report: Report) -> bool:
         fleet = Fleet(standins, directory, options.instances, options.rate, options.seed, position)
         stack.callback(fleet.remove_disks)
         try:
-            ok = _start(fleet, report)
-            ok = ok and _inflict_faults(options, fleet, report, recovery_times)
-            ok = is_exact(fleet, report) and ok
+            has_started = _start(fleet, report)
+            ok = has_started and _inflict_faults(options, fleet, report, recovery_times)
+            ok = has_started and is_exact(fleet, report) and ok
             ok = _stop(fleet, report) and ok
         except AssertionError as error:
             report.say(f"FAILED: {error}")
