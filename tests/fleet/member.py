@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,22 +109,17 @@ class Member:
         path.write_bytes(noise + content[len(noise) : len(content) // 2])
 
     def damage_page(self, rng: random.Random) -> None:
-        """Overwrite a random page of the ledger with noise, and leave its write-ahead log as it is."""
+        """Overwrite a random page of the ledger with noise."""
         path = self.instance.state / "ledger.sqlite3"
         with path.open("r+b") as file:
             file.seek(rng.randrange(path.stat().st_size // LEDGER_PAGE) * LEDGER_PAGE)
             file.write(rng.randbytes(LEDGER_PAGE))
 
-    def examined_ledger(self) -> tuple[Page, int]:
-        """Return the totals in the ledger and the number of prepared commits; leave its files alone."""
-        # Whoever opens a ledger moves its write-ahead log into it.
-        with tempfile.TemporaryDirectory(prefix="kcl-flowlog-fleet-") as name:
-            for path in self.instance.state.glob("ledger.sqlite3*"):
-                shutil.copy(path, name)
-            copy = Path(name) / "ledger.sqlite3"
-            with contextlib.closing(sqlite3.connect(copy)) as ledger:
-                prepared = ledger.execute("SELECT count(*) FROM prepared").fetchone()[0]
-            return _totals_of(copy), prepared
+    def prepared_commits(self) -> int:
+        """Return how many commits of the ledger are not folded. The instance must not run."""
+        with contextlib.closing(sqlite3.connect(self.instance.state / "ledger.sqlite3")) as ledger:
+            number: int = ledger.execute("SELECT count(*) FROM prepared").fetchone()[0]
+            return number
 
     def damaged_ledgers(self) -> set[Path]:
         """Return the damaged ledgers that the instance has kept."""
@@ -133,20 +127,16 @@ class Member:
 
     def ledger_totals(self) -> Page:
         """Return the totals in the ledger, in the form of a metrics page. The instance must not run."""
-        return _totals_of(self.instance.state / "ledger.sqlite3")
-
-
-def _totals_of(path: Path) -> Page:
-    truth, malformed = Tally(), Counter[str]()
-    with Ledger(path) as ledger:
-        totals = ledger.totals()
-    for total in totals.traffic:
-        truth.add_traffic(SeriesKey(*total.series), Sums(total.flows, total.packets, total.bytes))
-    by_count = {counts.EVENTS: truth.events, counts.PAYLOADS: truth.payloads, counts.MALFORMED: malformed}
-    for (count, label), number in totals.counts.items():
-        if count in by_count:
-            by_count[count][label] += number
-    return Page(counted=truth, malformed=malformed)
+        truth, malformed = Tally(), Counter[str]()
+        with Ledger(self.instance.state / "ledger.sqlite3") as ledger:
+            totals = ledger.totals()
+        for total in totals.traffic:
+            truth.add_traffic(SeriesKey(*total.series), Sums(total.flows, total.packets, total.bytes))
+        by_count = {counts.EVENTS: truth.events, counts.PAYLOADS: truth.payloads, counts.MALFORMED: malformed}
+        for (count, label), number in totals.counts.items():
+            if count in by_count:
+                by_count[count][label] += number
+        return Page(counted=truth, malformed=malformed)
 
 
 def signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
