@@ -129,7 +129,8 @@ class Gate:
             self._rules = [other for other in self._rules if other is not laid]
             laid.lifted.set()
 
-    def _answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
+        """Return the answer of the stand-in, or what the first rule that concerns the request makes of it."""
         for laid in self._rules:
             deed = laid.rule(request)
             if deed is not None:
@@ -183,7 +184,7 @@ class Gate:
             is_complete = not message.get("more_body", False)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         request = Request(scope["path"], headers, bytes(body))
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, request)
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, self.answer, request)
         lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         lines.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": lines})

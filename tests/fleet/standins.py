@@ -92,12 +92,14 @@ class StandIns:
         ports = (self._dynamodb_port, self.kinesis_port)
         return Gates(*(self._stack.enter_context(Gate(port)) for port in ports))
 
-    def environment(self, gates: Gates) -> dict[str, str]:
-        """Return the environment that makes a program use these stand-ins, through `gates`, and nothing else."""
+    def environment(self, gates: Gates | None = None) -> dict[str, str]:
+        """Return the environment that makes a program use only these stand-ins, through `gates` if given."""
+        kinesis = gates.kinesis.port if gates else self.kinesis_port
+        dynamodb = gates.dynamodb.port if gates else self._dynamodb_port
         return {
             **self.ec2.environment(),
-            "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{gates.kinesis.port}",
-            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{gates.dynamodb.port}",
+            "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{kinesis}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{dynamodb}",
         }
 
     def client(self, service: str) -> Any:
