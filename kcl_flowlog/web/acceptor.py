@@ -1,7 +1,7 @@
 """Accepts connections, also if the process or the machine has no file descriptor left.
 
-Then it has the slowest connection closed and goes on with its descriptor, or
-else waits a moment: a socket that stays readable must not occupy the CPU.
+Then it has the slowest connection closed, and goes on once a descriptor is
+free or after a moment: a socket that stays readable must not occupy the CPU.
 Belongs to the event loop's thread. Knows nothing of HTTP; never raises.
 """
 
@@ -19,13 +19,13 @@ _RETRY_AFTER = 0.5
 
 
 class Acceptor:
-    """Hands new connections to `admit`, with their client's address. `free_one` closes a connection if it can."""
+    """Hands new connections to `admit`, with their client's address. `free_one` closes a connection soon, if it can."""
 
     def __init__(
         self,
         listening: socket.socket,
         admit: Callable[[socket.socket, str], None],
-        free_one: Callable[[], bool],
+        free_one: Callable[[], object],
         warn: OccasionalWarning,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -41,10 +41,18 @@ class Acceptor:
         """Accept from now on."""
         self._loop.add_reader(self._listening, self._accept)
 
+    def resume(self) -> None:
+        """Accept again, if this waits for a descriptor: one has become free."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+            self.start()
+
     def stop(self) -> None:
         """Accept nothing any more, and close the listening socket."""
         if self._retry is not None:
             self._retry.cancel()
+            self._retry = None
         self._loop.remove_reader(self._listening)
         self._listening.close()
 
@@ -65,5 +73,5 @@ class Acceptor:
     def _pause(self, error: OSError) -> None:
         self._warn("Cannot accept a connection; trying again", error=str(error))
         self._loop.remove_reader(self._listening)
-        # The descriptor of the closed connection is free once its task has ended, in the loop's next round.
-        self._retry = self._loop.call_later(0.0 if self._free_one() else _RETRY_AFTER, self.start)
+        self._retry = self._loop.call_later(_RETRY_AFTER, self.resume)
+        self._free_one()

@@ -92,12 +92,11 @@ class OpenConnections:
                 return
             self._close_slowest(others)
 
-    def close_one(self) -> bool:
-        """Close the slowest connection that waits for its client. Returns whether there was any."""
+    def close_one(self) -> None:
+        """Close the slowest connection that waits for its client, if there is any."""
         idle = [connection for connection in self._of_largest_network() if connection.phase is not Phase.MAKING]
         if idle:
             self._close_slowest(idle)
-        return bool(idle)
 
     def stop(self) -> None:
         """Close the connections that wait for a request; the others close after their answer."""

@@ -32,6 +32,7 @@ STOP_TIMEOUT = 2.0
 """How long answers may go on after a stop, in seconds."""
 
 _MAX_CONNECTIONS = 256
+_MIN_CONNECTIONS = 4
 _MAX_PAGE_BYTES = 32 * 1024 * 1024
 # The launcher needs descriptors for its ledger and its processors, too.
 _SHARE_OF_DESCRIPTORS = 4
@@ -138,5 +139,7 @@ class _Running:
 def _limits() -> Limits:
     """Return the limits for this process. A network gets half of the connections at most."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    connections = min(_MAX_CONNECTIONS, descriptors // _SHARE_OF_DESCRIPTORS)
+    connections = _MAX_CONNECTIONS
+    if descriptors != resource.RLIM_INFINITY:
+        connections = min(connections, max(descriptors // _SHARE_OF_DESCRIPTORS, _MIN_CONNECTIONS))
     return Limits(connections, connections // 2, _MAX_PAGE_BYTES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from functools import partial
 
 from kcl_flowlog.web.acceptor import Acceptor
@@ -25,12 +26,14 @@ class Serving:
         self._stop_timeout = stop_timeout
         self._warn = warn
         self._tasks: set[asyncio.Task[None]] = set()
+        self._when_closed: Callable[[], None] = lambda: None
 
     async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
         """Accept and serve, and close everything after `stop`."""
         connections, loop = self._service.connections, asyncio.get_running_loop()
         acceptor = Acceptor(listening, self._admit, connections.close_one, self._warn, loop)
         acceptor.start()
+        self._when_closed = acceptor.resume
         await stop.wait()
         acceptor.stop()
         connections.stop()
@@ -42,7 +45,12 @@ class Serving:
 
     def _admit(self, connected: socket.socket, host: str) -> None:
         loop = asyncio.get_running_loop()
-        client = ClientSocket(connected)
+        try:
+            client = ClientSocket(connected)
+        except OSError:
+            # The client has gone already.
+            connected.close()
+            return
         entry = OpenConnection(network_of(host), lambda: task.cancel(), loop.time())
         task = loop.create_task(Connection(self._service, client, host, entry).run())
         self._tasks.add(task)
@@ -54,3 +62,4 @@ class Serving:
         self._tasks.discard(task)
         self._service.connections.remove(entry)
         client.close()
+        self._when_closed()

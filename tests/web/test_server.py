@@ -1,8 +1,4 @@
-"""The web server, over real sockets on 127.0.0.1.
-
-Clients that hold up others are found without a clock: `LONG` outlasts a test, so a request that has to wait for a
-silent client is never answered.
-"""
+"""The web server, over real sockets on 127.0.0.1. Hostile clients are in test_hostile_clients.py."""
 
 from __future__ import annotations
 
@@ -13,47 +9,19 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bcrypt
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.web.server import CLIENT_TIMEOUT, WebServer
+from kcl_flowlog.web.server import ANSWER_TIMEOUT, CLIENT_TIMEOUT, STOP_TIMEOUT, WebServer
+from tests.support.attackers import HELLO
 from tests.support.certificates import Authority
 from tests.support.waiting import PATIENCE, eventually
-from tests.support.web import PAGE, FakeContents, basic, connect, get, trusting
-
-Write = Callable[[str], Path]
-Serve = Callable[..., WebServer]
-
-LONG = 3600.0
-# The first bytes of a TLS handshake.
-HELLO = b"\x16\x03\x01"
-
-
-@pytest.fixture
-def serve(contents: FakeContents) -> Iterator[Serve]:
-    """Starts a server on a free port of 127.0.0.1, and stops it after the test."""
-    with contextlib.ExitStack() as stack:
-
-        def serve(web_config_file: Path | str = "", host: str = "127.0.0.1", **timeouts: float) -> WebServer:
-            server = WebServer((host, 0), contents.pages(), str(web_config_file), **timeouts)
-            stack.callback(server.stop)
-            server.start()
-            return server
-
-        yield serve
-    # An unclosed connection becomes a warning here, in the test that forgot it.
-    gc.collect()
-
-
-@pytest.fixture
-def tls_config(authority: Authority, write: Write) -> Path:
-    """A web configuration with TLS."""
-    issued = authority.issue("server")
-    return write(f"tls_server_config: {{cert_file: {issued.cert}, key_file: {issued.key}}}\n")
+from tests.support.web import LONG, PAGE, FakeContents, Serve, Write, basic, connect, get, trusting
 
 
 def open_files() -> int:
@@ -92,17 +60,21 @@ def test_a_connection_serves_many_requests(serve: Serve) -> None:
     assert 1 == len(sockets)
 
 
-@pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/" + "x" * 70_000, 414)])
-def test_a_long_request_line_is_refused(serve: Serve, path: str, status: int) -> None:
-    """A client cannot fill the memory with a request."""
-    assert status == get(serve(), path).status
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/none"])
+def test_head_has_the_headers_of_get_and_no_body(serve: Serve, path: str) -> None:
+    """Status and headers are the same, and the connection stays usable."""
+    connection = http.client.HTTPConnection("127.0.0.1", serve(client_timeout=LONG).port, timeout=PATIENCE)
+    replies = []
+    with contextlib.closing(connection):
+        for method in ("HEAD", "GET"):
+            connection.request(method, path)
+            response = connection.getresponse()
+            headers = {name: value for name, value in response.getheaders() if name != "Date"}
+            replies.append((response.status, headers, response.read()))
 
-
-def test_a_large_header_is_refused(serve: Serve) -> None:
-    """Headers may have 64 KiB together."""
-    headers = {f"X-{number}": "x" * 10_000 for number in range(8)}
-
-    assert 413 == get(serve(), headers=headers).status
+    head, got = replies
+    assert (got[0], got[1], b"") == head
+    assert len(got[2]) == int(got[1]["Content-Length"])
 
 
 # Scrapes
@@ -158,38 +130,7 @@ def test_a_scrape_that_breaks_off_does_not_count(serve: Serve, contents: FakeCon
     assert (0, False) == (server.scrapes_answered, answered.is_set())
 
 
-# Slow and silent clients
-
-
-def test_silent_clients_hold_up_nobody(serve: Serve) -> None:
-    """60 silent clients, more than there are worker threads, and a request is answered."""
-    server = serve(client_timeout=LONG)
-    with contextlib.ExitStack() as stack:
-        for _ in range(60):
-            stack.enter_context(connect(server))
-
-        assert 200 == get(server).status
-
-
-def test_silent_tls_clients_hold_up_nobody(serve: Serve, authority: Authority, tls_config: Path) -> None:
-    """30 clients that send nothing, and 30 that are silent after the handshake, and a request is answered."""
-    server, context = serve(tls_config, client_timeout=LONG), trusting(authority)
-    with contextlib.ExitStack() as stack:
-        for _ in range(30):
-            stack.enter_context(connect(server))
-            stack.enter_context(context.wrap_socket(connect(server), server_hostname="127.0.0.1"))
-
-        assert 200 == get(server, context=context).status
-
-
-def test_clients_stuck_in_the_handshake_hold_up_nobody(serve: Serve, authority: Authority, tls_config: Path) -> None:
-    """20 clients that stop after the first bytes of a handshake, and a request is answered."""
-    server = serve(tls_config, client_timeout=LONG)
-    with contextlib.ExitStack() as stack:
-        for _ in range(20):
-            stack.enter_context(connect(server)).sendall(HELLO)
-
-        assert 200 == get(server, context=trusting(authority)).status
+# Timeouts
 
 
 def test_silent_clients_are_disconnected(serve: Serve, tls_config: Path) -> None:
@@ -201,18 +142,44 @@ def test_silent_clients_are_disconnected(serve: Serve, tls_config: Path) -> None
         assert [b"", b""] == [silent.recv(1), stuck.recv(1)]
 
 
-def test_the_client_timeout_of_a_server_is_5_seconds() -> None:
-    """docs/decisions.md promises it."""
-    assert 5.0 == CLIENT_TIMEOUT
+def test_a_request_has_a_deadline_as_a_whole(serve: Serve) -> None:
+    """A client that sends a byte now and then does not get more time with each byte."""
+    with connect(serve(client_timeout=0.5)) as client:
+        client.setblocking(False)
+
+        assert eventually(lambda: is_closed_after(client, b"G"))
 
 
-def test_more_than_256_idle_clients_are_not_kept(serve: Serve) -> None:
-    """A client too many is disconnected at once, so that connections can't exhaust the file descriptors."""
-    server = serve(client_timeout=LONG)
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(connect(server)) for _ in range(270)]
+def is_closed_after(client: socket.socket, data: bytes) -> bool:
+    """Send, and say whether the server has closed the connection."""
+    try:
+        client.send(data)
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
 
-        assert b"" == clients[-1].recv(1)
+
+def test_an_answer_has_a_deadline_as_a_whole(serve: Serve, contents: FakeContents) -> None:
+    """A client that reads a little now and then does not get the whole page; the scrape does not count."""
+    contents.page = b"x" * 30_000_000
+    server = serve(client_timeout=LONG, answer_timeout=0.5)
+    received = b""
+    with connect(server) as client, contextlib.suppress(ConnectionResetError):
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        while data := client.recv(10_000):
+            received += data
+            time.sleep(0.02)
+
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert len(received) < len(contents.page)
+    assert 0 == server.scrapes_answered
+
+
+def test_the_timeouts_of_a_server() -> None:
+    """docs/decisions.md promises them."""
+    assert (5.0, 60.0, 2.0) == (CLIENT_TIMEOUT, ANSWER_TIMEOUT, STOP_TIMEOUT)
 
 
 # TLS and the web configuration
