@@ -33,7 +33,7 @@ STOP_TIMEOUT = 2.0
 
 _MAX_CONNECTIONS = 256
 _MIN_CONNECTIONS = 4
-_MAX_PAGE_BYTES = 32 * 1024 * 1024
+_MAX_PAGE_BYTES = 16 * 1024 * 1024
 # The launcher needs descriptors for its ledger and its processors, too.
 _SHARE_OF_DESCRIPTORS = 4
 

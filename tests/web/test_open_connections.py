@@ -45,7 +45,7 @@ class Story:
         # If all networks together have too many, the largest loses.
         ([("b", RECEIVING), ("a", RECEIVING), ("a", RECEIVING), ("c", RECEIVING), ("c", RECEIVING)], [1]),
         # So a network with a single connection keeps it.
-        ([("s", RECEIVING), ("a", RECEIVING), *[("a", RECEIVING), ("b", RECEIVING)] * 3], [1, 2, 4, 3]),
+        ([("s", RECEIVING), ("a", RECEIVING), *[("a", RECEIVING), ("b", RECEIVING)] * 3], [1, 2, 3, 4]),
     ],
 )  # fmt: skip
 def test_the_slowest_of_the_largest_network_makes_room(opened: list[tuple[str, Phase]], closed: list[float]) -> None:
