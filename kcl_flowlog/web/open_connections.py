@@ -1,9 +1,10 @@
 """The open connections, and which is closed if there are too many.
 
 A newcomer is never refused. If its network has too many connections, or all
-networks together, the network with the most connections loses its slowest:
-the one that has waited longest for its client. So a client that is quick and
-alone in its network keeps its connection, however many the others open.
+networks together, the network with the most connections loses its slowest,
+which is the connection that has waited longest for its client. So a client
+that is quick and alone in its network keeps its connection, however many the
+others open.
 
 Clients that read slowly hold their pages in memory. If these pages grow too
 large together, the client that has read longest loses its connection.

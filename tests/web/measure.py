@@ -45,7 +45,7 @@ def serve() -> None:
 
 
 def never_reading_apart(target: Target) -> None:
-    """50 clients request a page one after the other, so that each has a page of its own, and don't read it."""
+    """50 clients request a page one after the other, so that no two share a page, and don't read it."""
     for client in target.open_for_requests(50):
         client.sendall(REQUEST)
         client.recv(1)

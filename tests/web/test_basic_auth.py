@@ -58,6 +58,21 @@ def test_only_a_known_user_with_the_right_password_is_accepted(authorization: st
     assert [is_accepted] * 2 == [auth.accepts(USERS, authorization) for _ in range(2)]
 
 
+def test_only_accepted_credentials_are_remembered() -> None:
+    """A hash of the same password for another user, or a new hash, is another matter."""
+    auth = BasicAuth()
+    before = auth.remembers(USERS, basic("me:right"))
+    for credentials in ("me:right", "me:wrong", "you:right"):
+        auth.accepts(USERS, basic(credentials))
+
+    assert not before
+    assert [True, False, False, False, False] == [
+        auth.remembers(USERS, authorization)
+        for authorization in (basic("me:right"), basic("me:wrong"), basic("you:right"), "Basic %%%", "")
+    ]
+    assert not auth.remembers({"me": bcrypt_hash(b"new")}, basic("me:right"))
+
+
 def test_a_changed_password_is_rejected() -> None:
     """A result for an old hash does not apply to the new hash."""
     auth = BasicAuth()

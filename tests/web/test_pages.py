@@ -15,6 +15,7 @@ from kcl_flowlog.web.exchange import Request, Response
 from kcl_flowlog.web.pages import Application
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
+from kcl_flowlog.web.worker import Worker
 from tests.support.web import PAGE, TEXT, FakeContents, basic
 
 
@@ -237,6 +238,15 @@ def test_every_path_needs_a_user(client: Client, contents: FakeContents) -> None
     assert {'Basic realm="kcl-flowlog"'} == {reply.headers["WWW-Authenticate"] for reply in without + wrong}
     assert [] == requests_before
     assert [200] * 4 + [404] == [reply.status for reply in right]
+
+
+def test_a_known_user_does_not_wait_for_those_who_guess(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left to do in the thread that checks passwords."""
+    client.config = WebConfig(users={"prometheus": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()})
+    client.get("/metrics", authorization=basic("prometheus:secret"))
+    monkeypatch.setattr(Worker, "do", None)
+
+    assert 200 == client.get("/metrics", authorization=basic("prometheus:secret")).status
 
 
 def test_configured_headers_are_on_every_response(client: Client) -> None:
