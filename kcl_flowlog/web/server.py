@@ -8,6 +8,7 @@ can't be used is a `ConfigError` of `start`; later nothing is raised.
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import socket
 import threading
@@ -22,6 +23,8 @@ from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.serving import Serving
 from kcl_flowlog.web.web_config_keeper import WebConfigKeeper
 
+log = logging.getLogger(__name__)
+
 CLIENT_TIMEOUT = 5.0
 """How long a client may take, in seconds: to be silent between requests, for a TLS handshake, for a whole request."""
 
@@ -30,6 +33,9 @@ ANSWER_TIMEOUT = 60.0
 
 STOP_TIMEOUT = 2.0
 """How long answers may go on after a stop, in seconds."""
+
+# Only a file system that hangs under the web config file can hold up the event loop for that long.
+_STOP_MARGIN = 5.0
 
 _MAX_CONNECTIONS = 256
 _MIN_CONNECTIONS = 4
@@ -126,7 +132,9 @@ class _Running:
         # The loop is closed already if the server was stopped before.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self._thread.join(self._serving.stop_timeout + _STOP_MARGIN)
+        if self._thread.is_alive():
+            log.warning("The web server does not stop, perhaps because its files can't be read; going on without it")
 
     def _run(self) -> None:
         try:

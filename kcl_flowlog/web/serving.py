@@ -23,7 +23,7 @@ class Serving:
 
     def __init__(self, service: Service, stop_timeout: float, warn: OccasionalWarning) -> None:
         self._service = service
-        self._stop_timeout = stop_timeout
+        self.stop_timeout = stop_timeout
         self._warn = warn
         self._tasks: set[asyncio.Task[None]] = set()
         self._when_closed: Callable[[], None] = lambda: None
@@ -37,7 +37,7 @@ class Serving:
         await stop.wait()
         acceptor.stop()
         connections.stop()
-        for timeout in (self._stop_timeout, None):
+        for timeout in (self.stop_timeout, None):
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=timeout)
             for task in self._tasks:

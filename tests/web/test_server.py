@@ -17,6 +17,7 @@ import bcrypt
 import pytest
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.web import server as web_server
 from kcl_flowlog.web.server import ANSWER_TIMEOUT, CLIENT_TIMEOUT, STOP_TIMEOUT, WebServer
 from tests.support.attackers import HELLO
 from tests.support.certificates import Authority
@@ -393,6 +394,25 @@ def test_no_thread_keeps_the_process_alive(serve: Serve) -> None:
     get(serve())
 
     assert {True} == {thread.daemon for thread in set(threading.enumerate()) - before}
+
+
+def test_a_stop_does_not_wait_for_an_event_loop_that_hangs(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A web config file on a network drive that is gone would do that; the process can end without the thread."""
+    monkeypatch.setattr(web_server, "_STOP_MARGIN", 0.0)
+    server, may_go_on = serve(stop_timeout=0.1), threading.Event()
+    assert server._running is not None
+    thread = server._running._thread
+    server._running._loop.call_soon_threadsafe(may_go_on.wait)
+
+    server.stop()
+    may_go_on.set()
+    thread.join(PATIENCE)
+
+    assert ["The web server does not stop, perhaps because its files can't be read; going on without it"] == [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 def test_stop_is_harmless_at_any_time(serve: Serve, contents: FakeContents) -> None:
