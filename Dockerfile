@@ -1,5 +1,10 @@
 # The image of kcl-flowlog. The last stage is the production image; `--target demo` is the same plus what
 # `kcl-flowlog demo` needs. All stages share a base, because a venv is bound to the path of its python3.
+#
+# The base is named by its tag. A release pins it by digest as well, as tag@sha256:…; to get the digest of today, and to
+# renew it when the tag has moved on:
+#   docker buildx imagetools inspect docker.io/library/python:3.11-slim-bookworm --format '{{.Manifest.Digest}}'
+#   make image DOCKERREPO=… IMAGE_FLAGS='--build-arg BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:…'
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 

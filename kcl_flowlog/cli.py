@@ -18,6 +18,7 @@ import click
 
 from kcl_flowlog import __version__
 from kcl_flowlog.errors import ConfigError, FlowlogError
+from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.options import SettingsCommand, all_settings, config_of, warn_of_unknown_variables
 
@@ -93,7 +94,7 @@ def main(stop: StopRequests | None = None) -> None:
     except click.Abort:
         code = _INTERRUPTED
     except FlowlogError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(escape_unprintable(f"Error: {error}", keep="\n"), err=True)
         code = 2 if isinstance(error, ConfigError) else 1
     sys.exit(code or 0)
 
@@ -101,4 +102,6 @@ def main(stop: StopRequests | None = None) -> None:
 def _message(error: click.ClickException) -> str:
     # Without a command, click raises an error whose message is the help.
     is_help = type(error).__name__ == "NoArgsIsHelpError"
-    return error.format_message() if is_help else f"Error: {' '.join(error.format_message().split())}"
+    if is_help:
+        return error.format_message()
+    return escape_unprintable(f"Error: {' '.join(error.format_message().split())}")

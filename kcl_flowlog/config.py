@@ -55,7 +55,7 @@ class Config:
         default="now",
         parse=values.parse_initial_position,
         metavar="POSITION",
-        help="Where a new application starts to read: `now` (its first start), `trim-horizon` (the oldest record) or a time such as 2026-01-31T12:00:00Z. Ignored once leases exist.",
+        help="Where a new application starts to read: `now` (its first start), `trim-horizon` (the oldest record) or a time such as 2026-01-31T12:00:00Z. Ignored once the application has begun.",
     )
     retrieval: str = setting(
         flag="--retrieval",
@@ -176,7 +176,15 @@ class Config:
         default="5000",
         parse=at_least("1", values.parse_count),
         metavar="N",
-        help='Maximum number of subnets in the metrics. The traffic of all others is summed under subnet_id="other".',
+        help='Maximum number of subnets of the inventory with separate series. The traffic of all others is summed under subnet_id="other".',
+    )
+    max_unlisted_subnets: int = setting(
+        flag="--max-unlisted-subnets",
+        group="Metrics",
+        default="500",
+        parse=values.parse_count,
+        metavar="N",
+        help="The same for subnets that only records name, because their account is not read or somebody made them up.",
     )
     web_listen_address: tuple[str, int] = setting(
         flag="--web.listen-address",

@@ -1,4 +1,4 @@
-"""Writes the log to stderr: one line for each event, as logfmt or JSON.
+"""Writes the log to stderr: one line for each event, as logfmt or JSON, with nothing in it that a terminal obeys.
 
 Pass data as fields, which become keys of the line: `log.info("Lease lost", extra={"fields": {"shard_id": shard_id}})`.
 """
@@ -11,6 +11,8 @@ import re
 import sys
 import traceback
 from datetime import datetime, timezone
+
+from kcl_flowlog.escaping import escape_unprintable
 
 _COMPONENTS = {"kcl": "kcl", "kcl_flowlog.processor": "processor"}
 _LIBRARIES = ("boto3", "botocore", "urllib3")
@@ -47,8 +49,8 @@ class Formatter(logging.Formatter):
         if record.exc_info:
             event["trace"] = "".join(traceback.format_exception(*record.exc_info)).strip()
         if self._form == "json":
-            return json.dumps(event, ensure_ascii=False, default=str)
-        return " ".join(f"{key}={_quoted(str(value))}" for key, value in event.items())
+            return escape_unprintable(json.dumps(event, ensure_ascii=False, default=str))
+        return escape_unprintable(" ".join(f"{key}={_quoted(str(value))}" for key, value in event.items()))
 
 
 def utc_timestamp(seconds: float) -> str:

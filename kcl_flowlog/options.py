@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from kcl_flowlog import yaml_file
-from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config, settings
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.processor import faults
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 CONFIG_FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG_FILE"
 # Spellings of flowlog-exporter, the predecessor, that still work.
 _OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
-_INTERNAL_VARIABLES = (PROCESSOR_SETTINGS_VARIABLE, faults.VARIABLE)
+_INTERNAL_VARIABLES = (PROCESSOR_SETTINGS_VARIABLE, PROCESSOR_KEY_VARIABLE, faults.VARIABLE)
 # If a Service is called kcl-flowlog, Kubernetes sets …_SERVICE_HOST, …_PORT_10514_TCP and more in every container.
 _LOOKS_LIKE_SETTING = re.compile(ENVIRONMENT_PREFIX + r"(?!SERVICE_(HOST|PORT)\b|SERVICE_PORT_|PORT(_[0-9]|$))")
 # The column of the help where explanations start. A longer flag has a line to itself.

@@ -60,6 +60,10 @@ class Section:
     def __contains__(self, name: str) -> bool:
         return name in self._nodes
 
+    def is_blank(self, name: str) -> bool:
+        """Say whether a key is there without a value; `{}` and `[]` are values."""
+        return name in self._nodes and self._nodes[name][1].value == ""
+
     def text(self, name: str, default: str = "") -> str:
         """Return the text under a key, or `default` if the key is missing. Raises `ConfigError` for a list."""
         if name not in self._nodes:

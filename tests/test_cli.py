@@ -302,6 +302,8 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Iterator[Main]:
         (None, 0, ""),
         (ConfigError("Mend it."), 2, "Error: Mend it.\n"),
         (GaveUp("Tried enough."), 1, "Error: Tried enough.\n"),
+        (GaveUp("Two\nlines, \x9b2J."), 1, "Error: Two\nlines, \\u009b2J.\n"),
+        (click.ClickException("No \u202ename."), 1, "Error: No \\u202ename.\n"),
         (click.Abort(), 130, ""),
     ],
 )

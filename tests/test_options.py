@@ -28,6 +28,7 @@ OTHER_VALUES = {
     "web_telemetry_path": ("/other", "/another"),
     "kcl_property": ("maxRecords=1", "maxRecords=2"),
     "max_subnets": ("12345", "23456"),
+    "max_unlisted_subnets": ("1", "2"),
 }
 BY_METAVAR = {"TIME": ("77m", "88s"), "SIZE": ("2MiB", "3MB")}
 
@@ -317,6 +318,7 @@ def test_an_unknown_variable_is_a_warning_that_names_the_nearest(caplog: pytest.
         *(setting.variable for setting in TABLE.values()),
         "KCL_FLOWLOG_CONFIG_FILE",
         "KCL_FLOWLOG_PROCESSOR_SETTINGS",
+        "KCL_FLOWLOG_PROCESSOR_KEY",
         "KCL_FLOWLOG_FAULT",
         "KCL_FLOWLOG_SERVICE_HOST",
         "KCL_FLOWLOG_SERVICE_PORT",

@@ -1,52 +1,52 @@
-"""Damaged ledger files: how to tell, and how to set them aside so that a fresh ledger can begin.
+"""Damage of the ledger's file: how to tell it from other errors.
 
-A damaged ledger is kept, never deleted: it may be repaired by hand. A ledger
-that can't be read for another reason (permissions, a lock, a full disk) is
-not damaged.
+A damaged ledger ends the instance; its next start sets the file aside (`kcl_flowlog.commits.soundness`). A ledger that
+can't be used for another reason (permissions, a lock, a full disk) is not damaged. Knows no table.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 
 LedgerError = sqlite3.Error
 """What the ledger raises if its file is damaged, locked for too long, on a full disk, or the like."""
 
-_CHECK_PATIENCE = 30.0
+# What SQLite says of the world around the file; it names any other error by what it found in the file. The errors have
+# codes only since Python 3.11.
+_OF_THE_WORLD = (
+    "access permission denied",
+    "attempt to write a readonly database",
+    "database is locked",
+    "database or disk is full",
+    "database schema is locked",
+    "database table is locked",
+    "disk I/O error",
+    "interrupted",
+    "large file support is disabled",
+    "locking protocol",
+    "unable to open database file",
+)
 
 
-def is_damage(error: Exception) -> bool:
+class DamagedLedger(sqlite3.DatabaseError):
+    """The content of the ledger is not what was written; the text says what does not match."""
+
+
+def is_damage(error: BaseException) -> bool:
     """Return whether an error means that the file is damaged, and not just unusable now."""
-    # Subclasses such as OperationalError name other causes; sqlite3 raises DatabaseError itself only for bad content.
-    return type(error) is sqlite3.DatabaseError
+    if isinstance(error, sqlite3.OperationalError):
+        return not str(error).startswith(_OF_THE_WORLD)
+    # Other subclasses name other causes; sqlite3 raises DatabaseError itself only for bad content.
+    return type(error) in (sqlite3.DatabaseError, DamagedLedger)
 
 
-def set_aside_if_broken(path: Path, suffix: str) -> Path | None:
-    """Rename a damaged ledger by adding `suffix`; return its new path, None if there is no damage.
+class DamageNote:
+    """The first damage that any thread has met; only a restart of the instance repairs that."""
 
-    Raises `sqlite3.OperationalError` if the file can't be read for another reason.
-    """
-    if not path.exists() or _is_sound(path):
-        return None
-    aside = path.with_name(f"{path.name}.{suffix}")
-    path.replace(aside)
-    for companion in ("-wal", "-shm"):
-        # They belong to the damaged file; SQLite would apply them to its successor.
-        beside = path.with_name(path.name + companion)
-        if beside.exists():
-            beside.replace(aside.with_name(aside.name + companion))
-    return aside
+    def __init__(self) -> None:
+        self.error: Exception | None = None
 
-
-def _is_sound(path: Path) -> bool:
-    try:
-        connection = sqlite3.connect(path, timeout=_CHECK_PATIENCE)
-        try:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-        finally:
-            connection.close()
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        return False  # too damaged for the check to run
+    def take(self, error: Exception) -> None:
+        """Note an error if it means damage."""
+        if self.error is None and is_damage(error):
+            self.error = error

@@ -13,8 +13,12 @@ import sqlite3
 from typing import NamedTuple
 
 from kcl_flowlog.commits import meta
+from kcl_flowlog.commits.checked_table import CheckedTable
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import StaleProcessor
+
+HOLDERS = CheckedTable("holders", ("shard_id",), ("token", "generation"))
+PREPARED = CheckedTable("prepared", ("shard_id", "token"), ("upto_sequence", "upto_sub", "abandoned"))
 
 _TOKEN_BYTES = 6
 
@@ -47,32 +51,32 @@ def claim_shard(db: sqlite3.Connection, shard_id: str, generation: int) -> Claim
     """Make a new holder of a shard and return its claim. Raises `StaleProcessor` if the generation is over."""
     _check_generation(db, generation)
     claim = Claim(shard_id, secrets.token_hex(_TOKEN_BYTES), generation)
-    db.execute("INSERT OR REPLACE INTO holders VALUES (?, ?, ?)", claim)
+    HOLDERS.put(db, claim)
     return claim
 
 
 def check_claim(db: sqlite3.Connection, claim: Claim) -> None:
     """Raise `StaleProcessor` unless the claim is the latest on its shard, in the current generation."""
     _check_generation(db, claim.generation)
-    row = db.execute("SELECT token FROM holders WHERE shard_id = ?", (claim.shard_id,)).fetchone()
-    if row is None or row[0] != claim.token:
+    row = HOLDERS.get(db, claim.shard_id)
+    if row is None or row[1] != claim.token:
         raise StaleProcessor(f"Another processor has taken over {claim.shard_id}.")
 
 
 def is_held_by(db: sqlite3.Connection, shard_id: str, token: str) -> bool:
     """Return whether the claim with this token is the latest on a shard, in the current generation."""
-    query = "SELECT 1 FROM holders_now WHERE shard_id = ? AND token = ?"
-    return db.execute(query, (shard_id, token)).fetchone() is not None
+    return HOLDERS.get(db, shard_id) == (shard_id, token, meta.read(db, meta.GENERATION))
 
 
 def left_commits(db: sqlite3.Connection) -> list[LeftCommit]:
     """Return the prepared deltas that their holder has abandoned, or whose holder was replaced."""
-    rows = db.execute(
-        "SELECT shard_id, token, upto_sequence, upto_sub FROM prepared"
-        " WHERE abandoned OR (shard_id, token) NOT IN (SELECT shard_id, token FROM holders_now)"
-        " ORDER BY shard_id, token"
-    )
-    return [LeftCommit(shard_id, token, Position(*upto)) for shard_id, token, *upto in rows]
+    generation = meta.read(db, meta.GENERATION)
+    holding = {(shard_id, token) for shard_id, token, of in HOLDERS.all_rows(db) if of == generation}
+    return [
+        LeftCommit(shard_id, token, Position(*upto))
+        for shard_id, token, *upto, abandoned in sorted(PREPARED.all_rows(db))
+        if abandoned or (shard_id, token) not in holding
+    ]
 
 
 def _check_generation(db: sqlite3.Connection, generation: int) -> None:

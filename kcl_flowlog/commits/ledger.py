@@ -12,14 +12,15 @@ end the process. Knows no KCL, no AWS and no metric name.
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
-from kcl_flowlog.commits import fingerprints, holders, meta, schema, totals
+from kcl_flowlog.commits import fingerprints, holders, meta, own_series, schema, totals
+from kcl_flowlog.commits.checked_table import CheckedTable, decode
 from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim, LeftCommit, Settlement
 from kcl_flowlog.commits.totals import Totals
@@ -27,18 +28,22 @@ from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Snapshot
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS, SubnetBounds
 from kcl_flowlog.errors import StaleProcessor
+
+_DELTAS = CheckedTable("deltas", ("shard_id", "token"), ("body",))
+_DEAD_LETTERS = CheckedTable("dead_letters", ("id",), ("body",))
 
 
 class Ledger:
     """One connection to the ledger. Each process opens its own; threads must not share it."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, patience: float = 30.0) -> None:
+    def __init__(self, path: Path, patience: float = 30.0, bounds: SubnetBounds = DEFAULT_BOUNDS) -> None:
         """Open the ledger at `path`, or create it.
 
-        `clock` returns Unix seconds; `patience` is how many seconds a step waits for a lock.
+        `patience` is how many seconds a step waits for a lock. `bounds` says how many subnets have separate totals.
         """
-        self._clock = clock
+        self._bounds = bounds
         self._connection = connect(path, patience)
         try:
             schema.migrate(self._connection)
@@ -77,31 +82,53 @@ class Ledger:
         with transaction(self._connection) as db:
             meta.write(db, meta.SHOWN, birth)
 
-    def forget_idle_subnets(self, known: Collection[str], before: float) -> list[str]:
-        """Remove and return the subnets that are not `known` and had no traffic since `before`, in Unix seconds.
+    def pass_time(self, seconds: int) -> None:
+        """Note that the instance has run for this many more seconds."""
+        with transaction(self._connection) as db:
+            meta.advance(db, meta.RUNNING, seconds)
 
-        If such a subnet has traffic again, its series start again at 0.
+    def forget_idle_subnets(self, known: Collection[str], idle_for: float) -> list[str]:
+        """Remove and return the subnets that are not `known`, if they had no traffic in the last `idle_for` seconds.
+
+        Only the seconds of `pass_time` count. If such a subnet has traffic again, its series start again at 0.
         """
         with transaction(self._connection) as db:
-            return totals.forget_idle_subnets(db, known, before)
+            return totals.forget_idle_subnets(db, known, idle_for)
+
+    def verify(self) -> None:
+        """Read everything. Raises `LedgerError` if anything is not as it was written."""
+        with transaction(self._connection, "DEFERRED") as db:
+            totals.read(db)
+            holders.left_commits(db)
+            meta.TABLE.all_rows(db)
+            own_series.SUBNETS.all_rows(db)
+            fingerprints.TABLE.all_rows(db)
+            for *_, delta in _DELTAS.all_rows(db):
+                decode(delta, Snapshot)
+            for _, letter in _DEAD_LETTERS.all_rows(db):
+                decode(letter, DeadLetter)
 
     def dead_letters(self, most: int = 1000) -> list[tuple[int, DeadLetter]]:
         """Return the oldest dead letters with their numbers, `most` at a time."""
-        rows = self._connection.execute("SELECT id, body FROM dead_letters ORDER BY id LIMIT ?", (most,))
-        return [(number, msgspec.json.decode(body, type=DeadLetter)) for number, body in rows]
+        with transaction(self._connection, "DEFERRED") as db:
+            _DEAD_LETTERS.check_no_row_is_missing(db)
+            rows = _DEAD_LETTERS.rows(db, "ORDER BY id LIMIT ?", most)
+            return [(number, decode(body, DeadLetter)) for number, body in rows]
 
     def forget_dead_letters(self, upto: int) -> None:
         """Remove the dead letters numbered up to and including `upto`: they are written elsewhere now."""
         with transaction(self._connection) as db:
-            db.execute("DELETE FROM dead_letters WHERE id <= ?", (upto,))
+            _DEAD_LETTERS.delete(db, "WHERE id <= ?", upto)
 
     def is_held_by(self, shard_id: str, token: str) -> bool:
         """Return whether the claim with this token is the latest on a shard, in the current generation."""
-        return holders.is_held_by(self._connection, shard_id, token)
+        with transaction(self._connection, "DEFERRED") as db:
+            return holders.is_held_by(db, shard_id, token)
 
     def left_commits(self) -> list[LeftCommit]:
         """Return the prepared deltas whose holder can't finish them: only the lease table can tell their outcome."""
-        return holders.left_commits(self._connection)
+        with transaction(self._connection, "DEFERRED") as db:
+            return holders.left_commits(db)
 
     def settle(self, left: LeftCommit, verdict: Verdict) -> Settlement | None:
         """Finish a commit of `left_commits` by its verdict; return its size, None if it was settled already."""
@@ -129,10 +156,11 @@ class Ledger:
         """Write down what was counted since the last checkpoint up to `upto`: step 1 of a commit."""
         with transaction(self._connection) as db:
             holders.check_claim(db, claim)
-            db.execute(
-                "INSERT INTO prepared (shard_id, token, upto_sequence, upto_sub, delta) VALUES (?, ?, ?, ?, ?)",
-                (claim.shard_id, claim.token, *upto, msgspec.json.encode(delta)),
-            )
+            holder = (claim.shard_id, claim.token)
+            if holders.PREPARED.get(db, *holder) is not None:
+                raise StaleProcessor(f"The ledger already holds a prepared commit of {claim.shard_id}.")
+            holders.PREPARED.put(db, (*holder, *upto, 0))
+            _DELTAS.put(db, (*holder, msgspec.json.encode(delta)))
 
     def fold(self, claim: Claim) -> None:
         """Add the prepared delta to the totals: step 3 of a commit, after its checkpoint is certain."""
@@ -154,25 +182,31 @@ class Ledger:
         """Leave what this holder has prepared, if anything, to be settled by the lease table."""
         with transaction(self._connection) as db:
             holders.check_claim(db, claim)
-            db.execute(
-                "UPDATE prepared SET abandoned = 1 WHERE shard_id = ? AND token = ?", (claim.shard_id, claim.token)
-            )
+            prepared = holders.PREPARED.get(db, claim.shard_id, claim.token)
+            if prepared is not None:
+                holders.PREPARED.put(db, (*prepared[:-1], 1))
 
     def fingerprints(self, shard_id: str) -> list[bytes]:
         """Return the fingerprints of the latest envelopes counted of a shard, oldest first."""
-        return fingerprints.read(self._connection, shard_id)
+        with transaction(self._connection, "DEFERRED") as db:
+            return fingerprints.read(db, shard_id)
 
     def _publish(self, db: sqlite3.Connection, shard_id: str, delta: Snapshot) -> None:
-        now = self._clock()
-        totals.add_delta(db, delta, now)
-        letters = [(msgspec.json.encode(letter),) for letter in delta.dead_letters]
-        db.executemany("INSERT INTO dead_letters (body) VALUES (?)", letters)
-        fingerprints.add(db, shard_id, delta.fingerprints, now)
+        commit = totals.add_delta(db, delta, self._bounds)
+        (last,) = db.execute("SELECT coalesce(max(id), 0) FROM dead_letters").fetchone()
+        letters = map(msgspec.json.encode, delta.dead_letters)
+        _DEAD_LETTERS.put(db, *enumerate(letters, last + 1))
+        fingerprints.add(db, shard_id, delta.fingerprints, commit)
 
 
 def _take_prepared(db: sqlite3.Connection, shard_id: str, token: str) -> Snapshot | None:
     """Remove and return what a holder has prepared, None if nothing."""
     holder = (shard_id, token)
-    row = db.execute("SELECT delta FROM prepared WHERE shard_id = ? AND token = ?", holder).fetchone()
-    db.execute("DELETE FROM prepared WHERE shard_id = ? AND token = ?", holder)
-    return msgspec.json.decode(row[0], type=Snapshot) if row is not None else None
+    if holders.PREPARED.get(db, *holder) is None:
+        return None
+    delta = _DELTAS.get(db, *holder)
+    if delta is None:
+        raise DamagedLedger(f"the prepared delta of {shard_id} is missing")
+    for table in (holders.PREPARED, _DELTAS):
+        table.delete(db, "WHERE shard_id = ? AND token = ?", *holder)
+    return decode(delta[-1], Snapshot)

@@ -83,6 +83,11 @@ def acknowledged(words: Iterable[str] = ()) -> bytes:
     return " ".join(("ok", *words)).encode() + b"\n"
 
 
+def _encodable(text: str) -> str:
+    """Return the text without surrogates, which the name of a file may have, and which can't be sent."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 class Disconnected(OSError):
     """The launcher or the daemon hung up while the processor waited for the launcher."""
 
@@ -133,7 +138,7 @@ class Messenger:
 
     def log(self, level: str, text: str, **fields: object) -> None:
         """Send one event for the log; `level` is a name of the module logging."""
-        self.send(Log(level, text, {name: str(value) for name, value in fields.items()}))
+        self.send(Log(level, text, {name: _encodable(str(value)) for name, value in fields.items()}))
 
     def _wait(self, event: int) -> None:
         poll = select.poll()

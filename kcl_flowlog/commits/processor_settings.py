@@ -7,6 +7,9 @@ import msgspec
 PROCESSOR_SETTINGS_VARIABLE = "KCL_FLOWLOG_PROCESSOR_SETTINGS"
 """The environment variable that names the file."""
 
+PROCESSOR_KEY_VARIABLE = "KCL_FLOWLOG_PROCESSOR_KEY"
+"""The environment variable with the key of the state directory, by which its launcher knows its own processors."""
+
 
 class ProcessorSettings(msgspec.Struct, frozen=True):
     """The settings of a processor: paths, sizes in bytes, durations in seconds.
@@ -25,3 +28,5 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     payload_limit: int
     checkpoint_interval: float
     log_deny: bool
+    max_subnets: int
+    max_unlisted_subnets: int

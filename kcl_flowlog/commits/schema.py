@@ -1,16 +1,26 @@
 """The ledger's tables, and the steps from each version of them to the next.
 
-`migrate` brings a file of any earlier version up to date in one transaction,
-so that a crash leaves either the old or the new version. The version of a file
-is its `user_version`; an empty file has 0. To change the schema, append a
-step; never edit a released step.
+`migrate` brings a file of any earlier version up to date in one transaction, so that a crash leaves either the old or
+the new version. The version of a file is its `user_version`; an empty file has 0. To change the schema, append a step;
+never edit a released step. A step that changes a checked table ends with `*_sealed(…)` of that table.
+
+Raises `DamagedLedger` if a file does not have the tables of its version: the statements that made them are in the file
+as well, where a bit may flip.
 """
+
+# ruff: noqa: S608 - the SQL is made of names of this module, never of data
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing, suppress
+from functools import cache
+from typing import NoReturn
 
+from kcl_flowlog.commits import meta
+from kcl_flowlog.commits.checked_table import row_checksum
+from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import transaction
 from kcl_flowlog.errors import ConfigError
 
@@ -55,30 +65,189 @@ SELECT shard_id, token FROM holders WHERE generation = (SELECT value FROM meta W
     "CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL)",
 )
 
-STEPS: tuple[Step, ...] = (_VERSION_1,)
+
+def _sealed(table: str, *columns: str) -> Step:
+    """Return the statements that give all rows of a table their checksums; `columns` in the order of its rows."""
+    return (
+        f"UPDATE {table} SET checksum = row_checksum('{table}', {', '.join(columns)})",
+        f"INSERT OR REPLACE INTO checksums SELECT '{table}', count(*), coalesce(sum(checksum), 0) FROM {table}",
+    )
+
+
+# Checksums. The times of the wall clock are gone; seconds of running begin at 0.
+_VERSION_2: Step = (
+    "DROP VIEW holders_now",
+    "CREATE TABLE checksums (name TEXT PRIMARY KEY, number INTEGER NOT NULL, total INTEGER NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE meta RENAME TO old_meta",
+    """CREATE TABLE meta (
+    name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID""",
+    "INSERT INTO meta SELECT name, value, 0 FROM old_meta",
+    "DROP TABLE old_meta",
+    *_sealed("meta", "name", "value"),
+    "ALTER TABLE holders RENAME TO old_holders",
+    """CREATE TABLE holders (
+    shard_id TEXT PRIMARY KEY, token TEXT NOT NULL, generation INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID""",
+    "INSERT INTO holders SELECT shard_id, token, generation, 0 FROM old_holders",
+    "DROP TABLE old_holders",
+    *_sealed("holders", "shard_id", "token", "generation"),
+    "ALTER TABLE prepared RENAME TO old_prepared",
+    """CREATE TABLE prepared (
+    shard_id TEXT NOT NULL, token TEXT NOT NULL,
+    upto_sequence TEXT NOT NULL, upto_sub INTEGER NOT NULL,
+    abandoned INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (shard_id, token)
+) WITHOUT ROWID""",
+    "INSERT INTO prepared SELECT shard_id, token, upto_sequence, upto_sub, abandoned, 0 FROM old_prepared",
+    *_sealed("prepared", "shard_id", "token", "upto_sequence", "upto_sub", "abandoned"),
+    # Apart from the rest of a prepared commit, which is read every two seconds.
+    """CREATE TABLE deltas (
+    shard_id TEXT NOT NULL, token TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (shard_id, token)
+) WITHOUT ROWID""",
+    "INSERT INTO deltas SELECT shard_id, token, 0, delta FROM old_prepared",
+    "DROP TABLE old_prepared",
+    *_sealed("deltas", "shard_id", "token", "body"),
+    "ALTER TABLE traffic RENAME TO old_traffic",
+    """CREATE TABLE traffic (
+    subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
+    protocol TEXT NOT NULL, peer TEXT NOT NULL,
+    flows INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    birth INTEGER NOT NULL, counted_at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (subnet_id, direction, action, protocol, peer)
+) WITHOUT ROWID""",
+    """INSERT INTO traffic
+SELECT subnet_id, direction, action, protocol, peer, flows, packets, bytes, birth, 0, 0 FROM old_traffic""",
+    "DROP TABLE old_traffic",
+    *_sealed(
+        "traffic",
+        *("subnet_id", "direction", "action", "protocol", "peer"),
+        *("flows", "packets", "bytes", "birth", "counted_at"),
+    ),
+    "ALTER TABLE rejected_ports RENAME TO old_rejected_ports",
+    """CREATE TABLE rejected_ports (
+    subnet_id TEXT NOT NULL, direction TEXT NOT NULL, protocol TEXT NOT NULL, port TEXT NOT NULL,
+    flows INTEGER NOT NULL,
+    birth INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (subnet_id, direction, protocol, port)
+) WITHOUT ROWID""",
+    "INSERT INTO rejected_ports SELECT subnet_id, direction, protocol, port, flows, birth, 0 FROM old_rejected_ports",
+    "DROP TABLE old_rejected_ports",
+    *_sealed("rejected_ports", "subnet_id", "direction", "protocol", "port", "flows", "birth"),
+    "ALTER TABLE counts RENAME TO old_counts",
+    """CREATE TABLE counts (
+    count TEXT NOT NULL, label TEXT NOT NULL, number INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (count, label)
+) WITHOUT ROWID""",
+    "INSERT INTO counts SELECT count, label, number, 0 FROM old_counts",
+    "DROP TABLE old_counts",
+    *_sealed("counts", "count", "label", "number"),
+    "ALTER TABLE histograms RENAME TO old_histograms",
+    """CREATE TABLE histograms (
+    histogram TEXT PRIMARY KEY, checksum INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID""",
+    "INSERT INTO histograms SELECT histogram, 0, body FROM old_histograms",
+    "DROP TABLE old_histograms",
+    *_sealed("histograms", "histogram", "body"),
+    "ALTER TABLE fingerprints RENAME TO old_fingerprints",
+    """CREATE TABLE fingerprints (
+    shard_id TEXT NOT NULL, upto INTEGER NOT NULL,
+    written INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (shard_id, upto)
+) WITHOUT ROWID""",
+    """INSERT INTO fingerprints
+SELECT shard_id, sum(number) OVER (PARTITION BY shard_id ORDER BY id), id, 0, body FROM old_fingerprints""",
+    "DROP TABLE old_fingerprints",
+    *_sealed("fingerprints", "shard_id", "upto", "written", "body"),
+    "ALTER TABLE dead_letters RENAME TO old_dead_letters",
+    "CREATE TABLE dead_letters (id INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, body BLOB NOT NULL)",
+    "INSERT INTO dead_letters SELECT id, 0, body FROM old_dead_letters",
+    "DROP TABLE old_dead_letters",
+    *_sealed("dead_letters", "id", "body"),
+    """CREATE TABLE own_series (
+    subnet_id TEXT PRIMARY KEY, is_listed INTEGER NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID""",
+    "INSERT INTO own_series SELECT DISTINCT subnet_id, 0, 0 FROM traffic",
+    *_sealed("own_series", "subnet_id", "is_listed"),
+    """CREATE TABLE folded_subnets (
+    subnet_id TEXT PRIMARY KEY, counted_at INTEGER NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID""",
+    *_sealed("folded_subnets", "subnet_id", "counted_at"),
+)
+
+STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2)
 """The steps from an empty file on; after the n-th, a file has version n."""
+
+_FIRST_CHECKED = 2
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:
     """Bring the file up to the version that the last of `steps` makes.
 
-    Raises `ConfigError` if the file has a newer version.
+    Raises `ConfigError` if the file has a newer version, `DamagedLedger` if it does not have the tables of its version.
     """
     newest = len(steps)
     # Most connections find the file up to date, and must not wait for the write lock.
     if version(connection) == newest:
+        _check_tables(connection, steps)
         return
     with transaction(connection) as db:
         # Read again: another process may have migrated the file while this one waited.
         found = version(db)
         if found > newest:
-            raise ConfigError("The ledger was written by a newer version of kcl-flowlog; run that version.")
-        for number, statements in enumerate(steps[found:], found + 1):
-            for statement in statements:
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {number}")
+            _refuse_newer(db, newest)
+        _check_tables(db, steps[:found])
+        _run(db, steps[found:])
+        if newest >= _FIRST_CHECKED:
+            meta.write(db, meta.SCHEMA, newest)
+        db.execute(f"PRAGMA user_version = {newest}")
 
 
 def version(connection: sqlite3.Connection) -> int:
     """Return the schema version of the file, 0 if it is empty."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _run(db: sqlite3.Connection, steps: Sequence[Step]) -> None:
+    db.create_function("row_checksum", -1, row_checksum, deterministic=True)
+    for statements in steps:
+        for statement in statements:
+            db.execute(statement)
+
+
+def _check_tables(db: sqlite3.Connection, steps: Sequence[Step]) -> None:
+    # A user may have added something, such as an index.
+    if not _expected_tables(tuple(steps)) <= _tables(db):
+        raise DamagedLedger("the file does not have the tables of its version")
+
+
+def _tables(db: sqlite3.Connection) -> frozenset[tuple[str, ...]]:
+    """Return each table and index with the statement that made it."""
+    return frozenset(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+@cache
+def _expected_tables(steps: tuple[Step, ...]) -> frozenset[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        _run(db, steps)
+        return _tables(db)
+
+
+def _refuse_newer(db: sqlite3.Connection, newest: int) -> NoReturn:
+    # Newer versions note their own number here; a bit that flips in `user_version` does not.
+    noted = None
+    with suppress(sqlite3.Error):  # a newer version may keep it elsewhere
+        noted = meta.read(db, meta.SCHEMA)
+    if noted == newest:
+        raise DamagedLedger("the file does not have the version that it says")
+    raise ConfigError("The ledger was written by a newer version of kcl-flowlog; run that version.")

@@ -12,24 +12,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from kcl_flowlog.commits import meta
+from kcl_flowlog.commits import meta, own_series
+from kcl_flowlog.commits.checked_table import CheckedTable, decode
 from kcl_flowlog.counting.delta import Histogram, RejectedPort, Snapshot, Traffic
+from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
 
-# SQLite adds 64-bit integers; a total stops there instead of turning into a rounded number.
+# SQLite keeps 64-bit integers; a total stops there.
 _MOST = 2**63 - 1
 
-_ADD_TRAFFIC = """
-INSERT INTO traffic VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-    flows = min(flows + excluded.flows, 9223372036854775807),
-    packets = min(packets + excluded.packets, 9223372036854775807),
-    bytes = min(bytes + excluded.bytes, 9223372036854775807),
-    counted_at = excluded.counted_at
-"""
-_ADD_REJECTED_PORTS = """
-INSERT INTO rejected_ports VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET flows = flows + excluded.flows
-"""
+TRAFFIC = CheckedTable("traffic", Traffic._fields, ("flows", "packets", "bytes", "birth", "counted_at"))
+REJECTED_PORTS = CheckedTable("rejected_ports", RejectedPort._fields, ("flows", "birth"))
+COUNTS = CheckedTable("counts", ("count", "label"), ("number",))
+HISTOGRAMS = CheckedTable("histograms", ("histogram",), ("body",))
 
 
 class TrafficTotal(NamedTuple):
@@ -51,12 +45,13 @@ class RejectedPortTotal(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """All published totals as of one moment."""
+    """All published totals as of one moment; `folded_subnets` is how many subnets were counted for `other` lately."""
 
     traffic: list[TrafficTotal]
     rejected_ports: list[RejectedPortTotal]
     counts: dict[tuple[str, str], int]
     histograms: dict[str, Histogram]
+    folded_subnets: int = 0
 
     def newest_birth(self) -> int:
         """Return the latest birth of all series, 0 if there are no series."""
@@ -67,58 +62,76 @@ class Totals(NamedTuple):
 
 def read(db: sqlite3.Connection) -> Totals:
     """Return all totals."""
-    traffic = db.execute(
-        "SELECT subnet_id, direction, action, protocol, peer, flows, packets, bytes, birth FROM traffic"
-    )
-    rejected_ports = db.execute("SELECT subnet_id, direction, protocol, port, flows, birth FROM rejected_ports")
-    counts = db.execute("SELECT count, label, number FROM counts")
-    histograms = db.execute("SELECT histogram, body FROM histograms")
     return Totals(
-        [TrafficTotal(Traffic(*row[:5]), *row[5:]) for row in traffic],
-        [RejectedPortTotal(RejectedPort(*row[:4]), *row[4:]) for row in rejected_ports],
-        {(count, label): number for count, label, number in counts},
-        {histogram: msgspec.json.decode(body, type=Histogram) for histogram, body in histograms},
+        [TrafficTotal(Traffic(*row[:5]), *row[5:9]) for row in TRAFFIC.all_rows(db)],
+        [RejectedPortTotal(RejectedPort(*row[:4]), *row[4:]) for row in REJECTED_PORTS.all_rows(db)],
+        {(count, label): number for count, label, number in COUNTS.all_rows(db)},
+        {histogram: decode(body, Histogram) for histogram, body in HISTOGRAMS.all_rows(db)},
+        own_series.number_folded(db),
     )
 
 
-def add_delta(db: sqlite3.Connection, delta: Snapshot, now: float) -> None:
-    """Add a delta, folded at `now` (Unix seconds); its new series are born with this commit."""
+def add_delta(db: sqlite3.Connection, delta: Snapshot, bounds: SubnetBounds) -> int:
+    """Add a delta and return the number of its commit, with which its new series are born.
+
+    Here, and nowhere else, subnets beyond the bounds become `other`: all counts of an instance come together here.
+    """
     birth = meta.advance(db, meta.COMMITS)
-    db.executemany(
-        _ADD_TRAFFIC,
-        [(*series, *(min(number, _MOST) for number in numbers), birth, now) for series, numbers in delta.traffic],
+    now = meta.read(db, meta.RUNNING) or 0
+    names = own_series.names(db, delta, bounds, now)
+    TRAFFIC.merge(
+        db,
+        [
+            (names[series.subnet_id], *series[1:], *(min(number, _MOST) for number in numbers), birth, now)
+            for series, numbers in delta.traffic
+        ],
+        lambda old, new: (*old[:5], *map(_add, old[5:8], new[5:8]), old[8], now),
     )
-    db.executemany(_ADD_REJECTED_PORTS, [(*series, flows, birth) for series, flows in delta.rejected_ports])
+    REJECTED_PORTS.merge(
+        db,
+        [(names[series.subnet_id], *series[1:], flows, birth) for series, flows in delta.rejected_ports],
+        lambda old, new: (*old[:4], _add(old[4], new[4]), old[5]),
+    )
     for count, label, number in delta.counts:
         add_count(db, count, label, number)
     for histogram, added in delta.histograms.items():
         _add_histogram(db, histogram, added)
+    return birth
 
 
 def add_count(db: sqlite3.Connection, count: str, label: str = "", number: int = 1) -> None:
     """Add to one of the counts named in `kcl_flowlog.counting.counts`."""
-    db.execute(
-        "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number",
-        (count, label, number),
-    )
+    COUNTS.merge(db, [(count, label, number)], lambda old, new: (*old[:2], _add(old[2], new[2])))
 
 
-def forget_idle_subnets(db: sqlite3.Connection, known: Collection[str], before: float) -> list[str]:
-    """Remove and return the subnets that are not `known` and had no traffic since `before`, in Unix seconds."""
-    rows = db.execute("SELECT subnet_id FROM traffic GROUP BY subnet_id HAVING max(counted_at) < ?", (before,))
-    idle = [subnet_id for (subnet_id,) in rows if subnet_id not in known]
+def forget_idle_subnets(db: sqlite3.Connection, known: Collection[str], idle_for: float) -> list[str]:
+    """Remove and return the subnets that are not `known` and had no traffic in the last `idle_for` seconds of running.
+
+    These are not seconds of a wall clock: if that leaps, a subnet that has traffic would look idle.
+    """
+    before = (meta.read(db, meta.RUNNING) or 0) - idle_for
+    counted_at: dict[str, int] = {}
+    for row in TRAFFIC.all_rows(db):
+        counted_at[row[0]] = max(row[9], counted_at.get(row[0], 0))
+    kept = {*known, OTHER_SUBNET}
+    idle = sorted(subnet_id for subnet_id, at in counted_at.items() if at < before and subnet_id not in kept)
     for subnet_id in idle:
-        db.execute("DELETE FROM traffic WHERE subnet_id = ?", (subnet_id,))
-        db.execute("DELETE FROM rejected_ports WHERE subnet_id = ?", (subnet_id,))
+        TRAFFIC.delete(db, "WHERE subnet_id = ?", subnet_id)
+        REJECTED_PORTS.delete(db, "WHERE subnet_id = ?", subnet_id)
+    own_series.forget(db, idle, before)
     return idle
 
 
+def _add(before: int, added: int) -> int:
+    return min(before + added, _MOST)
+
+
 def _add_histogram(db: sqlite3.Connection, histogram: str, added: Histogram) -> None:
-    row = db.execute("SELECT body FROM histograms WHERE histogram = ?", (histogram,)).fetchone()
+    row = HISTOGRAMS.get(db, histogram)
     if row is not None:
-        before = msgspec.json.decode(row[0], type=Histogram)
+        before = decode(row[1], Histogram)
         # A version with a different number of buckets starts the histogram again.
         if len(before.buckets) == len(added.buckets):
             buckets = [a + b for a, b in zip(before.buckets, added.buckets, strict=True)]
             added = Histogram(buckets, before.sum + added.sum)
-    db.execute("INSERT OR REPLACE INTO histograms VALUES (?, ?)", (histogram, msgspec.json.encode(added)))
+    HISTOGRAMS.put(db, (histogram, msgspec.json.encode(added)))

@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
-from kcl_flowlog.counting.fields import NO_VALUE
+from kcl_flowlog.counting.fields import IDS, NO_VALUE
 from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN, KnownInterface
@@ -28,6 +28,8 @@ from kcl_flowlog.errors import Malformed
 
 _CACHE_SIZE = 65_536
 """Most addresses, peers and interface ids in memory at a time: some tens of megabytes at worst."""
+# They are only counted, for a message; a flood of made-up interfaces must not fill the memory.
+_MOST_UNKNOWN = 1000
 
 
 class Place(NamedTuple):
@@ -42,7 +44,8 @@ class Attributor:
     """Finds the place of each record in the inventory's index.
 
     `unknown_interfaces` collects the ids that the inventory lacks, each once,
-    for an early refresh; the caller clears it after asking for a refresh.
+    for an early refresh, some hundreds at most; the caller clears it after
+    asking for a refresh.
     """
 
     def __init__(self, index: Index, cache_size: int = _CACHE_SIZE) -> None:
@@ -65,9 +68,11 @@ class Attributor:
         """Learn the addresses of interfaces that the inventory lacks; tell whether anything was new."""
         is_new = False
         for record in records:
-            interface_id = _interface_of(record, log_stream)
+            interface_id = self._interface_of(record, log_stream)
+            if interface_id in self.index.interfaces:
+                continue
             # Without an interface nothing tells which of the two ends has recorded it.
-            if interface_id == NO_VALUE or interface_id in self.index.interfaces:
+            if not IDS["interface"](interface_id):
                 continue
             if self.index.lists_interfaces:
                 _ = self._reported[interface_id]  # reports it, but only once
@@ -80,13 +85,13 @@ class Attributor:
 
     def is_undecided(self, record: FlowRecord, log_stream: LogStream) -> bool:
         """Tell whether further records of its interface may yet show where this record belongs."""
-        interface_id = _interface_of(record, log_stream)
+        interface_id = self._interface_of(record, log_stream)
         return interface_id not in self.index.interfaces and self._unlisted.is_undecided(interface_id)
 
     def locate(self, record: FlowRecord, log_stream: LogStream) -> Place | None:
         """Return the place of a record, or None if its subnet is not known.
 
-        Raises `Malformed` if an address is not valid.
+        Raises `Malformed` if an address or an id is not valid.
         """
         source = self._packed[record.srcaddr]
         destination = self._packed[record.dstaddr]
@@ -111,10 +116,11 @@ class Attributor:
         self, record: FlowRecord, log_stream: LogStream, source: bytes | None, destination: bytes | None
     ) -> KnownInterface | None:
         """Return the interface that has recorded a record, None if its subnet is not known."""
-        interface_id = _interface_of(record, log_stream)
+        interface_id = self._interface_of(record, log_stream)
         listed = self.index.interfaces.get(interface_id)
         if listed is not None and record.subnet_id in (NO_VALUE, listed.subnet_id):
             return listed
+        self._check_ids(record)
         if record.subnet_id != NO_VALUE:
             subnet = self.index.subnets.get(record.subnet_id)
             vpc_id = record.vpc_id if subnet is None else subnet.vpc_id
@@ -124,13 +130,31 @@ class Attributor:
             return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
         return self._unlisted.find(interface_id, record.vpc_id, log_stream)
 
+    def _interface_of(self, record: FlowRecord, log_stream: LogStream) -> str:
+        """Return the interface of a record, or else the interface that its log stream is named after, or `-`."""
+        if record.interface_id != NO_VALUE:
+            return record.interface_id
+        named = log_stream.interface_id
+        return named if named in self.index.interfaces or IDS["interface"](named) else NO_VALUE
+
+    def _check_ids(self, record: FlowRecord) -> None:
+        """Raise `Malformed` if an id that EC2 did not name is not like an id: it may become a label, or a key."""
+        index = self.index
+        if record.subnet_id != NO_VALUE and not index.lists_subnet(record.subnet_id):
+            _check("subnet", record.subnet_id)
+        if record.vpc_id != NO_VALUE and not index.lists_vpc(record.vpc_id):
+            _check("vpc", record.vpc_id)
+        if record.interface_id != NO_VALUE and record.interface_id not in index.interfaces:
+            _check("interface", record.interface_id)
+
     def _report(self, interface_id: str) -> None:
-        self.unknown_interfaces.add(interface_id)
+        if len(self.unknown_interfaces) < _MOST_UNKNOWN:
+            self.unknown_interfaces.add(interface_id)
 
 
-def _interface_of(record: FlowRecord, log_stream: LogStream) -> str:
-    """Return the interface of a record, or else the interface that its log stream is named after."""
-    return log_stream.interface_id if record.interface_id == NO_VALUE else record.interface_id
+def _check(kind: str, value: str) -> None:
+    if not IDS[kind](value):
+        raise Malformed(f"bad_{kind}")
 
 
 def _pack_or_refuse(address: str) -> bytes | None:

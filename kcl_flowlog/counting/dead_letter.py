@@ -9,17 +9,13 @@ import base64
 
 import msgspec
 
-from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
-from kcl_flowlog.counting.unpacking import LARGEST_RECORD
+from kcl_flowlog.counting.unpacking import LARGEST_RECORD, MAX_KEPT
 
 PAYLOAD = "payload"
 LINE = "line"
 EVENT = "event"
-
-MAX_BODY = 4096
-"""Most bytes of a payload, or characters of a line, that are kept."""
-_MAX_NAME_LENGTH = 512
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -44,14 +40,21 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 def from_payload(payload: bytes, reason: str, origin: PayloadOrigin, is_whole: bool = False) -> DeadLetter:
     """Return the dead letter of a payload; `is_whole` keeps all of it."""
-    size = LARGEST_RECORD if is_whole else MAX_BODY
+    size = LARGEST_RECORD if is_whole else MAX_KEPT
     body = base64.b64encode(payload[:size]).decode()
     return _dead_letter(PAYLOAD, body, len(payload) > size, reason, origin, NO_LOG_STREAM)
 
 
 def from_text(text: str, kind: str, reason: str, origin: PayloadOrigin, log_stream: LogStream) -> DeadLetter:
     """Return the dead letter of a `LINE` or `EVENT` of a log stream."""
-    return _dead_letter(kind, text[:MAX_BODY], len(text) > MAX_BODY, reason, origin, log_stream)
+    return _dead_letter(kind, text[:MAX_KEPT], len(text) > MAX_KEPT, reason, origin, log_stream)
+
+
+def from_raw_event(event: bytes, reason: str, origin: PayloadOrigin, log_stream: LogStream) -> DeadLetter:
+    """Return the dead letter of an `EVENT` that is JSON of any kind and size."""
+    # A character has at most four bytes; the rest of a long event is not worth its decoding.
+    text = bytes(memoryview(event)[: 4 * MAX_KEPT + 4]).decode(errors="replace")
+    return from_text(text, EVENT, reason, origin, log_stream)
 
 
 def _dead_letter(
@@ -64,8 +67,8 @@ def _dead_letter(
         reason=reason,
         kind=kind,
         body=body,
-        owner=log_stream.owner[:_MAX_NAME_LENGTH],
-        log_group=log_stream.log_group[:_MAX_NAME_LENGTH],
-        log_stream=log_stream.name[:_MAX_NAME_LENGTH],
+        owner=log_stream.owner[:MAX_NAME_LENGTH],
+        log_group=log_stream.log_group[:MAX_NAME_LENGTH],
+        log_stream=log_stream.name[:MAX_NAME_LENGTH],
         truncated=is_truncated,
     )

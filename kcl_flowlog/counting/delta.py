@@ -47,7 +47,10 @@ class Histogram(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """A delta as plain data: what one commit adds to the totals."""
+    """A delta as plain data: what one commit adds to the totals.
+
+    `listed_subnets` are those of its subnets that the inventory lists; any other is only named by records.
+    """
 
     traffic: list[tuple[Traffic, tuple[int, int, int]]] = []
     rejected_ports: list[tuple[RejectedPort, int]] = []
@@ -55,6 +58,7 @@ class Snapshot(msgspec.Struct):
     histograms: dict[str, Histogram] = {}
     dead_letters: list[DeadLetter] = []
     fingerprints: list[bytes] = []
+    listed_subnets: list[str] = []
 
 
 class Delta:
@@ -69,6 +73,9 @@ class Delta:
         self.dead_letters: list[DeadLetter] = []
         # Of the envelopes that were counted, so that a second delivery is recognised.
         self.fingerprints: list[bytes] = []
+        # The subnets that only records name, and, once the delta is complete, those that the inventory lists.
+        self.unlisted_subnets: set[str] = set()
+        self.listed_subnets: list[str] = []
         self._dead_letter_bytes = 0
 
     def __bool__(self) -> bool:
@@ -110,7 +117,8 @@ class Delta:
         else:
             self.add(counts.DEAD_LETTERS)
             self.dead_letters.append(letter)
-            self._dead_letter_bytes += len(letter.body)
+            # In memory, a text with any character beyond ASCII may take four bytes for each.
+            self._dead_letter_bytes += len(letter.body) * (1 if letter.body.isascii() else 4)
 
     def snapshot(self) -> Snapshot:
         """Return the counts as plain data."""
@@ -121,4 +129,5 @@ class Delta:
             histograms=self.histograms,
             dead_letters=self.dead_letters,
             fingerprints=self.fingerprints,
+            listed_subnets=self.listed_subnets,
         )

@@ -10,7 +10,7 @@ event ids.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -22,15 +22,22 @@ WINDOW: Final = 32_768
 FINGERPRINT_BYTES: Final = 8
 
 
-def fingerprint(log_stream: LogStream, ids: Iterable[str], messages: Iterable[str]) -> bytes:
+# Most texts that are joined at a time: far faster than each alone, and a copy of all would take much memory.
+_TEXTS_AT_A_TIME = 256
+
+
+def fingerprint(log_stream: LogStream, ids: Sequence[str], messages: Sequence[str]) -> bytes:
     """Return the fingerprint of an envelope: `FINGERPRINT_BYTES` bytes, the same in every process."""
-    digest = blake2b(_encode(*log_stream, *ids), digest_size=FINGERPRINT_BYTES)
+    digest = blake2b(_encode(log_stream), digest_size=FINGERPRINT_BYTES)
+    for start in range(0, len(ids), _TEXTS_AT_A_TIME):
+        digest.update(b"\0" + _encode(ids[start : start + _TEXTS_AT_A_TIME]))
     # The ids alone would do if every sender made them as CloudWatch Logs does.
-    digest.update(_encode(*messages))
+    for start in range(0, len(messages), _TEXTS_AT_A_TIME):
+        digest.update((b"\0" if start else b"") + _encode(messages[start : start + _TEXTS_AT_A_TIME]))
     return digest.digest()
 
 
-def _encode(*texts: str) -> bytes:
+def _encode(texts: Iterable[str]) -> bytes:
     # JSON may contain half of a surrogate pair.
     return "\0".join(texts).encode("utf-8", "surrogatepass")
 

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.unpacking import JSON_SPACE, UnreadablePart, unpack
+from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, LogStream
+from kcl_flowlog.counting.room import Room
+from kcl_flowlog.counting.unpacking import UnreadablePart, start_of, unpack
 from kcl_flowlog.errors import Malformed
 
 DATA_MESSAGE = "DATA_MESSAGE"
@@ -26,9 +27,17 @@ CONTROL_MESSAGE = "CONTROL_MESSAGE"
 MAX_ENVELOPES = 1024
 """Most envelopes that are read from a payload; forwarders join a few dozen."""
 
+_MAX_TOKENS = 4_000_000
+"""Most brackets and strings that are searched for the ends of envelopes: a second's work."""
+# A text with more of them is not made of envelopes; the shortest envelope has four in 33 bytes.
+_BYTES_OF_TOKEN = 8
+# JSON that is nested deeper is not decoded either.
+_MAX_DEPTH = 1024
+
 # The brackets of JSON; and its strings as a whole, so that a bracket in a string does not count. A string without
-# an end reaches to the end of the text.
-_BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?(?:"|\Z)|[{}\[\]]', re.DOTALL)
+# an end reaches to the end of the text. Nothing here repeats a group, which would take memory for each repetition.
+_TOKENS = re.compile(rb'"[^"]*"?|([{}\[\]])')
+_SPACES = re.compile(rb"[ \t\r\n]*")
 
 
 class LogEvent(msgspec.Struct):
@@ -81,11 +90,14 @@ def open_payload(payload: bytes, limit: int) -> OpenedPayload:
     Raises `Malformed` if no envelope can be read.
     """
     form, text, unreadable = unpack(payload, limit)
+    room = Room(text, limit)
     try:
-        return OpenedPayload(form, [_read(text)], unreadable)
+        return OpenedPayload(form, [_read(text, room)], unreadable)
     except Malformed as bad:
+        if bad.reason == "payload_too_large":
+            raise
         # One envelope is the rule; a search for several is worth its time only if that fails.
-        envelopes, parts = _read_several(text)
+        envelopes, parts = _read_several(text, room)
         unreadable = parts + unreadable
         if not envelopes:
             raise Malformed(unreadable[0].reason if unreadable else bad.reason) from None
@@ -93,13 +105,24 @@ def open_payload(payload: bytes, limit: int) -> OpenedPayload:
 
 
 def ends_of_objects(text: bytes) -> Iterator[int]:
-    """Yield the end of each JSON object in a text, as far as its brackets tell."""
+    """Yield the end of each JSON object in a text, as far as its brackets tell.
+
+    Ends at a bracket that closes nothing, or is nested too deep. Raises `Malformed` if there are too many brackets and
+    strings.
+    """
     depth = 0
-    for match in _BRACKETS.finditer(text):
-        bracket = match[0]
+    max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _BYTES_OF_TOKEN)
+    for number, match in enumerate(_TOKENS.finditer(_without_escapes(text))):
+        if number >= max_tokens:
+            raise Malformed("payload_too_large")
+        bracket = match[1]
+        if bracket is None:
+            continue
         if bracket in b"{[":
             depth += 1
-        elif bracket in b"}]":
+            if depth > _MAX_DEPTH:
+                return
+        else:
             depth -= 1
             if depth == 0:
                 yield match.end()
@@ -107,54 +130,70 @@ def ends_of_objects(text: bytes) -> Iterator[int]:
                 return
 
 
-def _read(text: bytes) -> Envelope:
+def _without_escapes(text: bytes) -> bytes:
+    """Return a text of the same length whose backslashes and quotes within strings are blank."""
+    return text.replace(b"\\\\", b"  ").replace(b'\\"', b"  ") if b"\\" in text else text
+
+
+def _read(text: bytes | memoryview, room: Room) -> Envelope:
     """Return the envelope of a JSON text. Raises `Malformed`."""
     try:
-        envelope = _decode(text)
+        envelope = _decode(text, room)
     except msgspec.ValidationError:
         raise Malformed("payload_not_envelope") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed("payload_not_json") from None
     if envelope.message_type not in (DATA_MESSAGE, CONTROL_MESSAGE):
         raise Malformed("payload_message_type")
+    if max(map(len, envelope.log_stream)) > MAX_NAME_LENGTH:
+        raise Malformed("payload_not_envelope")
+    room.take(len(envelope.events))
     return envelope
 
 
-def _decode(text: bytes) -> Envelope:
+def _decode(text: bytes | memoryview, room: Room) -> Envelope:
     try:
         strict = _decode_strict(text)
     except msgspec.ValidationError:
-        return _decode_event_by_event(text)
+        return _decode_event_by_event(text, room)
     log_stream = LogStream(strict.owner, strict.logGroup, strict.logStream)
     return Envelope(strict.messageType, log_stream, strict.logEvents)  # type: ignore[arg-type] # a list of both
 
 
-def _decode_event_by_event(text: bytes) -> Envelope:
+def _decode_event_by_event(text: bytes | memoryview, room: Room) -> Envelope:
     """Read an envelope with an event that is not valid, without losing the other events."""
+    room.check_elements()
     lenient = _decode_lenient(text)
-    events: list[LogEvent | msgspec.Raw] = []
-    for raw in lenient.logEvents:
+    events: list[LogEvent | msgspec.Raw] = lenient.logEvents  # type: ignore[assignment] # in place, for less memory
+    for number, raw in enumerate(lenient.logEvents):
         try:
-            events.append(decode_event(raw))
+            events[number] = decode_event(raw)
         except msgspec.ValidationError:
-            events.append(raw)
+            continue
     return Envelope(lenient.messageType, LogStream(lenient.owner, lenient.logGroup, lenient.logStream), events)
 
 
-def _read_several(text: bytes) -> tuple[list[Envelope], list[UnreadablePart]]:
+def _read_several(text: bytes, room: Room) -> tuple[list[Envelope], list[UnreadablePart]]:
     """Return the envelopes that follow each other in a text, and the parts between them that are not valid."""
     envelopes: list[Envelope] = []
     unreadable: list[UnreadablePart] = []
     start = 0
-    for end in ends_of_objects(text):
-        if len(envelopes) + len(unreadable) >= MAX_ENVELOPES:
-            return envelopes, [*unreadable, UnreadablePart("payload_too_large", text[start:])]
-        try:
-            envelopes.append(_read(text[start:end]))
-        except Malformed as bad:
-            unreadable.append(UnreadablePart(bad.reason, text[start:end]))
-        start = end
-    tail = text[start:].lstrip(JSON_SPACE)
-    if tail:
-        unreadable.append(UnreadablePart("payload_not_json" if tail.startswith(b"{") else "payload_encoding", tail))
+    try:
+        for end in ends_of_objects(text):
+            if len(envelopes) + len(unreadable) >= MAX_ENVELOPES:
+                raise Malformed("payload_too_large")
+            try:
+                # A view, as a copy of each part would take as much memory as all of the text.
+                envelopes.append(_read(memoryview(text)[start:end], room))
+            except Malformed as bad:
+                if bad.reason == "payload_too_large":
+                    raise
+                unreadable.append(UnreadablePart(bad.reason, start_of(text, start, end)))
+            start = end
+    except Malformed as bad:
+        return envelopes, [*unreadable, UnreadablePart(bad.reason, start_of(text, start, len(text)))]
+    start = _SPACES.match(text, start).end()  # type: ignore[union-attr] # matches anything
+    if start < len(text):
+        reason = "payload_not_json" if text.startswith(b"{", start) else "payload_encoding"
+        unreadable.append(UnreadablePart(reason, start_of(text, start, len(text))))
     return envelopes, unreadable

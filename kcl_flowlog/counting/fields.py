@@ -80,8 +80,9 @@ FIELDS = {
 }
 
 # What the values of each kind look like. This tells formats apart, so it may be strict, but every real value matches.
+# No two parts of a pattern match the same text, so that a long text is not searched again and again.
 KINDS = {
-    kind: re.compile(pattern).fullmatch
+    kind: re.compile(pattern, re.ASCII).fullmatch
     for kind, pattern in {
         "text": r".+",
         "number": r"[0-9]{1,15}",
@@ -91,13 +92,13 @@ KINDS = {
         "path": r"[0-9]{1,2}",
         "time": r"[0-9]{10}|[0-9]{13}",
         "account": r"[0-9]{12}|unknown",
-        "address": r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*",
+        "address": r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*",
         "interface": r"eni-\w+",
         "vpc": r"vpc-\w+",
         "subnet": r"subnet-\w+",
         "instance": r"i-\w+",
         "arn": r"arn:.+",
-        "region": r"[a-z]{2}(-[a-z]+)+-[0-9]+",
+        "region": r"[a-z]{2}(-[a-z]+){1,9}-[0-9]+",
         "zone": r"[a-z0-9]+-[a-z0-9-]+",
         "service": r"[A-Z0-9_]+",
         "action": r"ACCEPT|REJECT",
@@ -107,6 +108,15 @@ KINDS = {
         "direction": r"ingress|egress",
     }.items()
 }
+
+
+# The ids of AWS have 8 or 17 digits. An id that EC2 named is valid whatever it looks like.
+_DIGITS = "[0-9a-f]{8,32}"
+IDS = {
+    kind: re.compile(rf"{prefix}-{_DIGITS}").fullmatch
+    for kind, prefix in (("interface", "eni"), ("subnet", "subnet"), ("vpc", "vpc"))
+}
+"""What the ids are like that only records name; whatever they are kept in stays small because of it."""
 
 
 def nearest_field(name: str) -> str:

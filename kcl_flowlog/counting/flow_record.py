@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kcl_flowlog.counting.fields import KINDS, NO_VALUE
+from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.errors import Malformed
 
 OK = "OK"
@@ -31,7 +31,6 @@ _MAX_DIGITS = 15
 _MILLISECONDS = 100_000_000_000
 # The end of the year 9999, the last that can be written as a date.
 _LAST_SECOND = 253_402_300_799
-_MAX_ID_LENGTH = 64
 
 
 class FlowRecord(NamedTuple):
@@ -40,7 +39,8 @@ class FlowRecord(NamedTuple):
     A text field that is missing is `-`. `packets` and `bytes` are 0 if AWS
     gives none, as for the rejects of Block Public Access. `start` and `end`
     are Unix seconds, 0 if missing. `protocol`, `action` and `flow_direction`
-    are values of the metrics' labels.
+    are values of the metrics' labels. Ids are not checked here: whether an
+    id is valid depends on the inventory.
     """
 
     log_status: str
@@ -97,12 +97,6 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-# Records come interface by interface, so a few subnets take turns.
-@lru_cache(maxsize=1024)
-def _is_subnet_id(text: str) -> bool:
-    return len(text) <= _MAX_ID_LENGTH and KINDS["subnet"](text) is not None
-
-
 _PROTOCOLS = {str(number): PROTOCOL_NAMES.get(number, OTHER_PROTOCOL) for number in range(256)}
 _PROTOCOL_WORDS = _Words("bad_protocol", {**_PROTOCOLS, NO_VALUE: OTHER_PROTOCOL})
 _ACTION_WORDS = _Words("bad_action", ACTIONS)
@@ -113,7 +107,6 @@ _LOG_STATUS = USED_FIELDS.index("log-status")
 _PROTOCOL = USED_FIELDS.index("protocol")
 _ACTION = USED_FIELDS.index("action")
 _FLOW_DIRECTION = USED_FIELDS.index("flow-direction")
-_SUBNET_ID = USED_FIELDS.index("subnet-id")
 _PACKETS = USED_FIELDS.index("packets")
 _BYTES = USED_FIELDS.index("bytes")
 _START = USED_FIELDS.index("start")
@@ -133,9 +126,6 @@ def record_from_words(words: Sequence[str], has_addresses: bool) -> FlowRecord:
     values[_PROTOCOL] = _PROTOCOL_WORDS[words[_PROTOCOL]]
     values[_ACTION] = _ACTION_WORDS[words[_ACTION]]
     values[_FLOW_DIRECTION] = _DIRECTION_WORDS[words[_FLOW_DIRECTION]]
-    # The other ids are only looked up; the id of a subnet may become a label.
-    if words[_SUBNET_ID] != NO_VALUE and not _is_subnet_id(words[_SUBNET_ID]):
-        raise Malformed("bad_subnet")
     values[_PACKETS] = _number(words[_PACKETS])
     values[_BYTES] = _number(words[_BYTES])
     values[_START] = _seconds(words[_START])

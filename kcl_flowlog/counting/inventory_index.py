@@ -39,6 +39,7 @@ class Index:
         self.interfaces = {
             interface.interface_id: known_interface.from_inventory(interface) for interface in inventory.interfaces
         }
+        self._subnet_ids = {*self.subnets, *(interface.subnet_id for interface in inventory.interfaces)}
         self.lists_interfaces = all(source.interfaces_listed for source in inventory.sources)
         self._vpcs: dict[str, Prefixes[Subnet]] = {}
         for subnet in inventory.subnets:
@@ -49,6 +50,14 @@ class Index:
         for flow_log in inventory.flow_logs:
             self._flow_logs.setdefault(flow_log.log_group, []).append(flow_log)
         self._scopes: BoundedCache[LogStream, Scope] = BoundedCache(self._find_scope, _MAX_SCOPES)
+
+    def lists_subnet(self, subnet_id: str) -> bool:
+        """Tell whether EC2 named a subnet, itself or as that of an interface."""
+        return subnet_id in self._subnet_ids
+
+    def lists_vpc(self, vpc_id: str) -> bool:
+        """Tell whether EC2 named a subnet of a VPC."""
+        return vpc_id in self._vpcs
 
     def find_in_vpc(self, packed: bytes, vpc_id: str) -> Subnet | None:
         """Return the subnet of an address in a VPC, or None."""

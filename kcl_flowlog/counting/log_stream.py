@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 from kcl_flowlog.counting.fields import NO_VALUE
 
-_INTERFACE = re.compile(r"eni-\w+")
+MAX_NAME_LENGTH = 512
+"""The longest name of a log group or log stream that CloudWatch Logs allows."""
+
+_INTERFACE = re.compile(r"eni-\w{1,64}\b", re.ASCII)
 
 
 class LogStream(NamedTuple):

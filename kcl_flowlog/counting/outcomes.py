@@ -83,7 +83,7 @@ MALFORMED_REASONS: Final = {
     "payload_encoding": Word("The payload is neither gzip data nor JSON, nor base64 of either.", _DAMAGE_ADVICE),
     "payload_damaged": Word("The payload's gzip data is cut short or damaged.", _DAMAGE_ADVICE),
     "payload_too_large": Word(
-        "The payload inflates to more than --payload-limit, or holds over a thousand envelopes.",
+        "The payload, or the rest of it, would take more than four times --payload-limit of memory, or too much time.",
         "CloudWatch Logs sends no such payload. If the sender is yours, raise the limit.",
     ),
     "payload_not_json": Word("The content of the payload is not JSON.", _DAMAGE_ADVICE),
@@ -100,6 +100,7 @@ MALFORMED_REASONS: Final = {
         "AWS may have added a type; look for a newer version of kcl-flowlog.",
     ),
     "not_text": Word("The log event has no text message.", _DAMAGE_ADVICE),
+    "message_too_long": Word("The message has over 65,536 characters.", "Something else writes to the log group."),
     "message_not_json": Word(
         "The message starts like JSON, but is not valid.", "Something else writes to the log group."
     ),
@@ -122,4 +123,6 @@ MALFORMED_REASONS: Final = {
     "bad_status": Word("The log status is not OK, NODATA or SKIPDATA.", _FIELD_ADVICE),
     "bad_direction": Word("The flow direction is neither ingress nor egress.", _FIELD_ADVICE),
     "bad_subnet": Word("The subnet-id field does not hold the id of a subnet.", _FIELD_ADVICE),
+    "bad_vpc": Word("The vpc-id field does not hold the id of a VPC.", _FIELD_ADVICE),
+    "bad_interface": Word("The interface-id field does not hold the id of a network interface.", _FIELD_ADVICE),
 }

@@ -12,7 +12,7 @@ Does no I/O; the time is an argument.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -26,10 +26,14 @@ from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.known_interface import UNKNOWN
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
+from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.tally import Tally
 from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN
 from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
 from kcl_flowlog.errors import Malformed, Unsupported
+
+# Most events whose records are in memory at a time. Interfaces are learned from this many records together.
+_EVENTS_AT_A_TIME = 4096
 
 OTHER_PORT = "other"
 REJECT = "reject"
@@ -50,7 +54,8 @@ class PayloadCounter:
     `watched_ports` are counted by number when rejected, the others together.
     `payload_limit` is the largest text of a payload in bytes. `window` holds
     the latest envelopes, to recognise a second delivery; without it, each
-    delivery counts.
+    delivery counts. At most `max_unlisted_subnets` subnets that the inventory
+    does not list are counted apart in one delta.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class PayloadCounter:
         on_denial: Callable[[Denial], None] | None = None,
         window: Window | None = None,
         waiting: WaitingRecords | None = None,
+        max_unlisted_subnets: int = 1000,
     ) -> None:
         self._formats = formats
         self._attributor = attributor
@@ -70,6 +76,7 @@ class PayloadCounter:
         self._on_denial = on_denial
         self._window = window
         self._waiting = WaitingRecords() if waiting is None else waiting
+        self._max_unlisted_subnets = max_unlisted_subnets
 
     def count(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> None:
         """Count one payload, processed at `now` (Unix seconds), into `delta`."""
@@ -93,18 +100,16 @@ class PayloadCounter:
         self, log_stream: LogStream, events: Iterable[LogEvent | bytes], origin: PayloadOrigin, now: float, delta: Delta
     ) -> None:
         """Count the events of a log stream; an event without a text message is its raw JSON."""
-        tally = Tally(delta, log_stream, origin)
-        records = self._read_events(events, tally)
-        # All records of an interface together tell its address, so this comes before any of them is placed.
-        if self._attributor.learn((record for _, record in records), log_stream):
-            self._place_waiting(log_stream, now, delta)
-        self._place_records(records, tally)
-        tally.close(now)
+        rest = iter(events)
+        while some := list(islice(rest, _EVENTS_AT_A_TIME)):
+            self._count_some(some, Tally(delta, log_stream, origin), now)
 
     def finish(self, now: float, delta: Delta) -> None:
-        """Count the records that still wait for their interface. Call it before `delta` is used."""
+        """Count the records that still wait for their interface, and complete `delta`. Call it before that is used."""
         for log_stream in self._waiting.log_streams:
             self._place_waiting(log_stream, now, delta, is_last=True)
+        subnet_ids = dict.fromkeys(series.subnet_id for series in delta.traffic)
+        delta.listed_subnets = [name for name in subnet_ids if self._attributor.index.lists_subnet(name)]
 
     def forget(self) -> None:
         """Forget the waiting records: their delta is not used."""
@@ -134,13 +139,21 @@ class PayloadCounter:
         delta.fingerprints.append(digest)
         return False
 
+    def _count_some(self, events: list[LogEvent | bytes], tally: Tally, now: float) -> None:
+        records = self._read_events(events, tally)
+        # All records of an interface together tell its address, so this comes before any of them is placed.
+        if self._attributor.learn((record for _, record in records), tally.log_stream):
+            self._place_waiting(tally.log_stream, now, tally.delta)
+        self._place_records(records, tally)
+        tally.close(now)
+
     def _read_events(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[tuple[str, FlowRecord]]:
         """Return the flow records among the events, each with its line; the tally counts the other events."""
         read = self._formats.reader(tally.log_stream, self._attributor.index).read
         records = []
         for event in events:
             if not isinstance(event, LogEvent):
-                tally.add_malformed(bytes(event).decode(errors="replace"), "not_text", dead_letter.EVENT)
+                tally.add_malformed_event(event, "not_text")
                 continue
             line = event.message
             try:
@@ -189,11 +202,22 @@ class PayloadCounter:
             tally.close(now)
 
     def _count_flow(self, record: FlowRecord, place: Place, delta: Delta) -> None:
-        series = Traffic(place.subnet_id, place.direction, record.action, record.protocol, place.peer)
+        subnet_id = place.subnet_id if self._has_room_for(place.subnet_id, delta) else OTHER_SUBNET
+        series = Traffic(subnet_id, place.direction, record.action, record.protocol, place.peer)
         delta.add_flow(series, record.packets, record.bytes)
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
-            delta.rejected_ports[RejectedPort(place.subnet_id, place.direction, record.protocol, port)] += 1
+            delta.rejected_ports[RejectedPort(subnet_id, place.direction, record.protocol, port)] += 1
+
+    def _has_room_for(self, subnet_id: str, delta: Delta) -> bool:
+        """Tell whether a delta may count a subnet apart: one payload may name half a million made-up subnets."""
+        unlisted = delta.unlisted_subnets
+        if self._attributor.index.lists_subnet(subnet_id) or subnet_id in unlisted:
+            return True
+        if len(unlisted) >= self._max_unlisted_subnets:
+            return False
+        unlisted.add(subnet_id)
+        return True
 
 
 def _payload_outcome(opened: OpenedPayload, found: set[str]) -> str:

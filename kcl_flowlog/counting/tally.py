@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
+from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
@@ -21,11 +22,14 @@ class Tally:
         # Records by their end, in Unix seconds.
         self.ends: Counter[int] = Counter()
 
-    def add_malformed(self, text: str, reason: str, kind: str = dead_letter.LINE) -> None:
-        """Count a log event as malformed, and keep it as a dead letter."""
-        self.events[outcomes.MALFORMED] += 1
-        self.delta.add(counts.MALFORMED, reason)
-        self.delta.add_dead_letter(dead_letter.from_text(text, kind, reason, self.origin, self.log_stream))
+    def add_malformed(self, line: str, reason: str) -> None:
+        """Count a log event as malformed, and keep its line as a dead letter."""
+        letter = dead_letter.from_text(line, dead_letter.LINE, reason, self.origin, self.log_stream)
+        self._add_malformed(letter)
+
+    def add_malformed_event(self, event: bytes, reason: str) -> None:
+        """Count a log event as malformed, and keep its JSON as a dead letter."""
+        self._add_malformed(dead_letter.from_raw_event(event, reason, self.origin, self.log_stream))
 
     def close(self, now: float) -> None:
         """Add the outcomes to the delta, and the delay of each record that has an end."""
@@ -34,3 +38,8 @@ class Tally:
         for end, number in self.ends.items():
             if end:
                 self.delta.observe(counts.EVENT_DELAY, max(0.0, now - end), number)
+
+    def _add_malformed(self, letter: DeadLetter) -> None:
+        self.events[outcomes.MALFORMED] += 1
+        self.delta.add(counts.MALFORMED, letter.reason)
+        self.delta.add_dead_letter(letter)

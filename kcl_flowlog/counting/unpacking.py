@@ -9,6 +9,7 @@ it are not lost.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 import pybase64
@@ -20,7 +21,11 @@ _GZIP_WINDOW = 16 + isal_zlib.MAX_WBITS
 GZIP_MAGIC = b"\x1f\x8b"
 LARGEST_RECORD = 10 * 1024 * 1024
 """Kinesis accepts no larger record, in bytes."""
-JSON_SPACE = b" \t\r\n"
+MAX_KEPT = 4096
+"""Most bytes of a payload that a dead letter keeps."""
+
+_JSON_SPACE = b" \t\r\n"
+_JSON = re.compile(rb"[ \t\r\n]*\{")
 
 # Each further member copies the rest of the payload, so a crafted payload must not have many.
 _MAX_MEMBERS = 64
@@ -31,7 +36,10 @@ BASE64: Final = "base64"
 
 
 class UnreadablePart(NamedTuple):
-    """A part of a payload that can't be read, with the reason that it would have as a whole payload."""
+    """A part of a payload that can't be read, with the reason that it would have as a whole payload.
+
+    `data` is its start, by a byte more than a dead letter keeps.
+    """
 
     reason: str
     data: bytes
@@ -52,7 +60,7 @@ def unpack(payload: bytes, limit: int) -> Unpacked:
     if _looks_like_json(payload):
         return Unpacked(PLAIN, _check_size(payload, limit), [])
     try:
-        decoded = pybase64.b64decode(payload.strip(JSON_SPACE), validate=True)
+        decoded = pybase64.b64decode(payload.strip(_JSON_SPACE), validate=True)
     except ValueError:
         raise Malformed("payload_encoding") from None
     if decoded.startswith(GZIP_MAGIC):
@@ -62,8 +70,13 @@ def unpack(payload: bytes, limit: int) -> Unpacked:
     raise Malformed("payload_encoding")
 
 
+def start_of(text: bytes, start: int, end: int) -> bytes:
+    """Return the start of a part of a text, enough for an `UnreadablePart`."""
+    return text[start : min(end, start + MAX_KEPT + 1)]
+
+
 def _looks_like_json(data: bytes) -> bool:
-    return data.lstrip(JSON_SPACE).startswith(b"{")
+    return _JSON.match(data) is not None
 
 
 def _check_size(text: bytes, limit: int) -> bytes:
@@ -91,7 +104,7 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, list[UnreadablePart]]:
             if not texts:
                 raise Malformed("payload_damaged")
             reason = "payload_damaged" if data.startswith(GZIP_MAGIC) else "payload_encoding"
-            return b"".join(texts), [UnreadablePart(reason, data)]
+            return b"".join(texts), [UnreadablePart(reason, start_of(data, 0, len(data)))]
         texts.append(text)
         room -= len(text)
         data = inflater.unused_data

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kcl_flowlog.escaping import escape_unprintable
+
 _GAP = 2
 
 
@@ -27,6 +29,7 @@ class Column(NamedTuple):
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Return a table as lines, the titles first, at most `width` characters wide if ranks allow it."""
+    rows = [[escape_unprintable(cell) for cell in row] for row in rows]
     widths = [
         max(column.width, len(column.title), *(len(row[index]) for row in rows)) for index, column in enumerate(columns)
     ]

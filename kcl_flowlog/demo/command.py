@@ -18,6 +18,7 @@ import click
 
 from kcl_flowlog.demo.stop_request import StopRequest
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.values import parse_duration
 
 _PACKAGES = ("boto3", "h2", "hypercorn", "moto", "rich")
@@ -105,4 +106,5 @@ def _run(stop_request: StopRequest, *, duration: float | None, no_table: bool, *
 
 def _say(width: int | None, line: str) -> None:
     """Print a line; on a terminal, wrap it between words."""
+    line = escape_unprintable(line, keep="\n")
     click.echo(line if width is None else textwrap.fill(line, width, break_long_words=False))

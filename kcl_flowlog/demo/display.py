@@ -13,6 +13,7 @@ from kcl_flowlog.demo.comparison import ComparedSubnet, comparison_lines
 from kcl_flowlog.demo.screen import TITLE, Screen
 from kcl_flowlog.demo.status import Status
 from kcl_flowlog.demo.world import World
+from kcl_flowlog.escaping import escape_unprintable
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -104,4 +105,4 @@ class LiveScreen:
         from rich.text import Text
 
         lines = self._screen.lines(status, self._console.width)
-        return Group(*(Text(line.text, line.style, no_wrap=line.is_table) for line in lines))
+        return Group(*(Text(escape_unprintable(line.text), line.style, no_wrap=line.is_table) for line in lines))

@@ -27,7 +27,7 @@ DAEMON_PROCESS_PREFIX = "flowlog_daemon"
 class FlowlogCollector(Collector):
     """Shows the state that `read_state` returns.
 
-    `traffic_labels` and `max_subnets` are the settings of those names; without `new_series` no series is held at 0.
+    `traffic_labels` is the setting of that name; without `new_series` no series is held at 0.
     """
 
     def __init__(
@@ -35,12 +35,9 @@ class FlowlogCollector(Collector):
         read_state: Callable[[], InstanceState],
         traffic_labels: tuple[str, ...] = ("protocol", "peer"),
         new_series: NewSeries | None = None,
-        max_subnets: int = 5000,
     ) -> None:
         self._read_state = read_state
-        self._traffic = TrafficMetrics(
-            traffic_labels, max_subnets, new_series if new_series is not None else NewSeries(0.0)
-        )
+        self._traffic = TrafficMetrics(traffic_labels, new_series if new_series is not None else NewSeries(0.0))
 
     def describe(self) -> Iterable[Metric]:
         """Return the metrics without samples, so that a scrape can select some by name."""

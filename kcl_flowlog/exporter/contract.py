@@ -113,7 +113,12 @@ METRICS = {
             ("outcome",),
             "Attempts to read the inventory from EC2, by outcome.",
         ),
-        Definition("flowlog_folded_subnets", "gauge", (), "Subnets beyond --max-subnets, summed as subnet_id=other."),
+        Definition(
+            "flowlog_folded_subnets",
+            "gauge",
+            (),
+            "Subnets beyond --max-subnets and --max-unlisted-subnets, summed as subnet_id=other; up to 1000.",
+        ),
         Definition("flowlog_daemon_up", "gauge", (), "1 if the MultiLangDaemon runs and is initialised, else 0."),
         Definition("flowlog_daemon_restarts", "counter", ("reason",), "Restarts of the MultiLangDaemon, by reason."),
         Definition(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import botocore.config
@@ -37,6 +37,13 @@ _CREDENTIALS = {
 # Patient with throttling, but not with a dead network.
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 5, "read_timeout": 30}
 _ROLE_SESSION_NAME = "kcl-flowlog"
+
+
+class StreamIdentity(NamedTuple):
+    """What tells a stream from another of the same name: its ARN, and when it was created, in whole Unix seconds."""
+
+    arn: str
+    created_at: int
 
 
 class Aws:
@@ -79,15 +86,19 @@ class Aws:
         )
         return role_account(role), _client(session, "ec2", region)
 
-    def check_stream(self, stream: str) -> None:
-        """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`."""
+    def check_stream(self, stream: str) -> StreamIdentity | None:
+        """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`.
+
+        Return the identity of the stream, or None if there is no permission to describe it.
+        """
         try:
             if self._session.get_credentials() is None:
                 raise ConfigError(
                     "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
                     " task, pod or instance a role."
                 )
-            self.client("kinesis").describe_stream_summary(StreamName=stream)
+            answer = self.client("kinesis").describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+            return StreamIdentity(answer["StreamARN"], int(answer["StreamCreationTimestamp"].timestamp()))
         except AWS_ERRORS as error:
             if not is_denied(error):
                 raise ConfigError(self._explain(error, stream)) from error
@@ -96,6 +107,7 @@ class Aws:
                 "Missing permission; the stream is not checked",
                 extra={"fields": {"action": "kinesis:DescribeStreamSummary", "stream": stream}},
             )
+            return None
 
     def _explain(self, error: Exception, stream: str) -> str:
         if is_not_found(error):

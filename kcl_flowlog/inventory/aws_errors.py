@@ -55,6 +55,16 @@ def is_failed_condition(error: Exception) -> bool:
     return error_code(error) == "ConditionalCheckFailedException"
 
 
+def is_existing(error: Exception) -> bool:
+    """Say whether the DynamoDB table can't be created because it exists, or is being created."""
+    return error_code(error) == "ResourceInUseException"
+
+
+def is_invalid_request(error: Exception) -> bool:
+    """Say whether AWS or boto3 finds a value in the request invalid, so that it is invalid the next time, too."""
+    return error_code(error) == "ValidationException" or is_unknown_parameter(error)
+
+
 def is_unknown_parameter(error: Exception) -> bool:
     """Say whether the installed boto3 is too old for a parameter."""
     return isinstance(error, botocore.exceptions.ParamValidationError)

@@ -7,8 +7,6 @@ version. A disk that refuses is an `OSError`.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from importlib import resources
 
 import msgspec
@@ -16,27 +14,28 @@ import msgspec
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
 from kcl_flowlog.launcher import daemon, kcl_properties
+from kcl_flowlog.launcher.application import TRIM_HORIZON
 from kcl_flowlog.launcher.state_directory import StateDirectory
 
 _RETRIEVAL_MODES = {"polling": "POLLING", "fan-out": "FANOUT"}
 
 
 class DaemonFiles:
-    """Writes the files of one instance."""
+    """Writes the files of one instance; `initial_position` is that of the application record."""
 
     def __init__(
         self,
         config: Config,
         state: StateDirectory,
         region: str,
+        initial_position: str,
         python: str = sys.executable,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._state = state
         self._region = region
+        self._initial_position = initial_position
         self._python = python
-        self._clock = clock
 
     def write(self, generation: int) -> None:
         """Write all files, for processors of this generation. Raises `OSError`."""
@@ -59,6 +58,8 @@ class DaemonFiles:
             payload_limit=config.payload_limit,
             checkpoint_interval=config.checkpoint_interval,
             log_deny=config.log_deny,
+            max_subnets=config.max_subnets,
+            max_unlisted_subnets=config.max_unlisted_subnets,
         )
 
     def _properties(self) -> str:
@@ -72,17 +73,15 @@ class DaemonFiles:
             "retrieval": _RETRIEVAL_MODES[config.retrieval],
             "shutdown_grace": str(int(config.shutdown_grace * 1000)),
             "kcl_metrics": config.kcl_metrics.upper(),
-            "initial_position": self._initial_position(),
+            "initial_position": self._initial_position_line(),
         }
         return kcl_properties.render(_shipped("kcl.properties"), holes, config.kcl_property)
 
-    def _initial_position(self) -> str:
-        position = self._config.initial_position
-        if position == "trim-horizon":
+    def _initial_position_line(self) -> str:
+        if self._initial_position == TRIM_HORIZON:
             return "initialPositionInStream = TRIM_HORIZON"
         # Not LATEST: a shard that gets its lease late would lose what arrived before.
-        seconds = self._state.first_start(self._clock()) if position == "now" else int(position.timestamp())
-        return f"initialPositionInStreamExtended = {seconds}"
+        return f"initialPositionInStreamExtended = {self._initial_position}"
 
 
 def _shipped(name: str) -> str:

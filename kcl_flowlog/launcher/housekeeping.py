@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kcl_flowlog.commits.damage import LedgerError, is_damage
+from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import FlowlogError
@@ -59,8 +59,6 @@ class DenialsOutput(Protocol):
 class CommitSettler(Protocol):
     """Settles commits, such as `kcl_flowlog.launcher.registrar.Registrar`."""
 
-    damage: Exception | None
-
     def settle_left(self) -> bool:
         """Settle what can be settled; return whether the lease table answered."""
 
@@ -87,8 +85,8 @@ class Housekeeping:
         dead_letters: Path,
         dead_letter_limit: int,
         series_ttl: float,
+        damage: DamageNote,
         clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._settler = settler
@@ -97,8 +95,9 @@ class Housekeeping:
         self._dead_letters = dead_letters
         self._dead_letter_limit = dead_letter_limit
         self._series_ttl = series_ttl
+        self._damage = damage
         self._clock = clock
-        self._wall_clock = wall_clock
+        self._time_noted_at = clock()
         self._settling = Every(SETTLE_INTERVAL, clock)
         self._writing_dead_letters = Every(DEAD_LETTERS_INTERVAL, clock)
         self._forgetting = Every(FORGET_INTERVAL, clock)
@@ -111,8 +110,8 @@ class Housekeeping:
         if error is not None:
             raise FlowlogError(f"Denials can't be written to stdout any more ({error}); check what reads them.")
         with self._tolerate_refusal(f"trying again in {REFUSED_PAUSE:g} s"):
-            if self._settler.damage is not None:
-                raise self._settler.damage
+            if self._damage.error is not None:
+                raise self._damage.error
             if self._settling.is_due():
                 self._settler.settle_left()
             if self._writing_dead_letters.is_due():
@@ -133,15 +132,18 @@ class Housekeeping:
                 if wait(SETTLE_INTERVAL):
                     break
             self._write_dead_letters()
+            self._note_time()
 
     @contextmanager
     def _tolerate_refusal(self, consequence: str) -> Iterator[None]:
         try:
             yield
         except (OSError, LedgerError) as error:
-            if is_damage(error):
+            self._damage.take(error)
+            if self._damage.error is not None:
+                damage = self._damage.error
                 raise FlowlogError(
-                    f"The ledger is damaged ({error}); start again: that sets it aside and creates another."
+                    f"The ledger is damaged ({damage}); start again: that sets it aside and creates another."
                 ) from error
             log.warning(
                 "The state directory can't be written; %s", consequence, extra={"fields": {"error": str(error)}}
@@ -152,9 +154,16 @@ class Housekeeping:
     def _write_dead_letters(self) -> None:
         write_dead_letters(self._ledger, self._dead_letters, self._dead_letter_limit)
 
+    def _note_time(self) -> None:
+        passed = int(self._clock() - self._time_noted_at)
+        self._ledger.pass_time(passed)
+        self._time_noted_at += passed
+
     def _forget_idle_subnets(self) -> None:
+        self._note_time()
         known = {subnet.subnet_id for subnet in self._inventory.current.subnets}
-        for subnet_id in self._ledger.forget_idle_subnets(known, self._wall_clock() - self._series_ttl):
+        # Traffic has the time that was noted before it, up to an interval earlier.
+        for subnet_id in self._ledger.forget_idle_subnets(known, self._series_ttl + FORGET_INTERVAL):
             log.info(
                 "Dropped the series of a deleted subnet without traffic",
                 extra={"fields": {"subnet_id": subnet_id, "series_ttl_seconds": self._series_ttl}},

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import logging
 import platform
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kcl_flowlog import __version__
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.fields import nearest_field
 from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
-from kcl_flowlog.inventory.aws import Aws
+from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
+from kcl_flowlog.launcher.admission import Admission
+from kcl_flowlog.launcher.application import Application, position_text
+from kcl_flowlog.launcher.beats import Beats
+from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
 from kcl_flowlog.launcher.daemon_starter import DaemonStarter
@@ -43,9 +50,11 @@ from kcl_flowlog.launcher.main_loop import MainLoop
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.launcher.signals import StopRequests
+from kcl_flowlog.launcher.start_record import StartRecord
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.launcher.status import Status, note_shown
 from kcl_flowlog.launcher.supervisor import Supervisor
+from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.launcher.watchdog import Watchdog
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
@@ -72,17 +81,41 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         if stop.is_pending:
             log.info("Stopped before the start")
             return
-        aws.check_stream(config.stream)
-        leftovers.end_processors(state)
-        leftovers.set_broken_ledger_aside(state)
-        become_subreaper()
-        builder = _Builder(config, environ, aws, runtime, jars, state)
-        with Ledger(state.ledger) as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
+        identity = aws.check_stream(config.stream)
+        admission = _admission(config, aws, state, identity)
+        position = admission.admit(config.initial_position, stop.wait)
+        if position is None:
+            log.info("Stopped before the start")
+            return
+        # Not earlier: a copy of a directory names the processors of the instance that it was copied from.
+        _clean_up(state)
+        builder = _Builder(config, environ, aws, runtime, jars, state, admission, position)
+        with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
-            _warn_of_unknown_fields(formats)
+            state.log_findings()
+            _warn_of_ineffective_settings(config, formats, position)
             main_loop.run()
+
+
+def _clean_up(state: StateDirectory) -> None:
+    leftovers.end_processors(state)
+    leftovers.set_broken_ledger_aside(state)
+    become_subreaper()
+
+
+def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
+    dynamodb: Any = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
+    tables = TableNames.of(config)
+    coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
+    return Admission(
+        Application(config.application, coordinator, tables, config.stream, identity, state.earlier_first_start()),
+        StartRecord(coordinator, state.worker_id(), state.lock_identity(), socket.gethostname()),
+        LeaseTable(dynamodb, tables.leases),
+        LeaderLock(dynamodb, tables.coordinator, state.worker_id()),
+        tables,
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +128,8 @@ class _Builder:
     runtime: java.Java
     jars: java.Jars
     state: StateDirectory
+    admission: Admission
+    position: str
 
     def identity(self, url: str) -> dict[str, str]:
         """Return the fields of the first log line, which identify this run."""
@@ -112,16 +147,18 @@ class _Builder:
     # It is long because it lists all parts, in the order in which they need each other.
     def build(self, ledger: Ledger, denials: BinaryIO, stop: StopRequests) -> MainLoop:
         """Return the parts, connected and not yet started. Raises `ConfigError`."""
-        config, state = self.config, self.state
-        lease_table, leader_lock = self._tables()
-        registrar = Registrar(lease_table, self._open_ledger, state.worker_id())
+        config, state, start = self.config, self.state, self.admission.start
+        leader_lock = self.admission.leader_lock
+        damage = DamageNote()
+        registrar = Registrar(self.admission.leases, self.open_ledger, state.worker_id(), damage, start.is_current)
         inventory = self._inventory()
         inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.request_refresh)
-        files = DaemonFiles(config, state, self.aws.region)
-        starter = DaemonStarter(ledger, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
+        files = DaemonFiles(config, state, self.aws.region, self.position)
+        starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
-        new_series = NewSeries(config.new_series_hold, ledger.shown(), partial(note_shown, self._open_ledger_briefly))
-        status = Status(self._open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build())
+        save_shown = partial(note_shown, self._open_ledger_briefly, damage)
+        new_series = NewSeries(config.new_series_hold, ledger.shown(), save_shown)
+        status = Status(self.open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build(), damage)
         web_server = WebServer(
             config.web_listen_address,
             _pages(config, status, new_series, supervisor),
@@ -134,22 +171,22 @@ class _Builder:
             supervisor=supervisor,
             watchdog=Watchdog(inbox, supervisor.replace, config.stuck_after, time.monotonic),
             housekeeping=Housekeeping(
-                ledger, registrar, inbox, inventory, state.dead_letters, config.dead_letter_limit, config.series_ttl
+                ledger,
+                registrar,
+                inbox,
+                inventory,
+                state.dead_letters,
+                config.dead_letter_limit,
+                config.series_ttl,
+                damage,
             ),
             leader_lock=leader_lock,
+            beats=Beats(start),
             final_scrape=FinalScrape(web_server, new_series, stop.wait),
             stop=stop,
             shutdown_grace=config.shutdown_grace,
             final_scrape_timeout=config.final_scrape_timeout,
         )
-
-    def _tables(self) -> tuple[LeaseTable, LeaderLock]:
-        dynamodb = self.aws.client("dynamodb", **_DYNAMODB_PATIENCE)
-        leases = self.config.kcl_property.get("tableName", self.config.application)
-        coordinator = self.config.kcl_property.get(
-            "coordinatorStateTableName", f"{self.config.application}-CoordinatorState"
-        )
-        return LeaseTable(dynamodb, leases), LeaderLock(dynamodb, coordinator, self.state.worker_id())
 
     def _inventory(self) -> InventoryKeeper:
         saved = self.state.inventory
@@ -161,8 +198,11 @@ class _Builder:
             self.config.series_ttl,
         )
 
-    def _open_ledger(self) -> Ledger:
-        return Ledger(self.state.ledger)
+    def open_ledger(self) -> Ledger:
+        """Open another connection to the ledger."""
+        # Settling a commit folds it, so these bounds are those of the processors.
+        bounds = SubnetBounds(self.config.max_subnets, self.config.max_unlisted_subnets)
+        return Ledger(self.state.ledger, bounds=bounds)
 
     def _open_ledger_briefly(self) -> Ledger:
         return Ledger(self.state.ledger, patience=_NOTE_PATIENCE)
@@ -178,6 +218,7 @@ class _Builder:
         )
         environ = daemon_environment(self.environ, self.aws.region)
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
+        environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)
 
     def _build(self) -> dict[str, str]:
@@ -191,7 +232,7 @@ class _Builder:
 
 
 def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Supervisor) -> Pages:
-    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series, config.max_subnets)
+    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series)
     return Pages(
         telemetry_path=config.web_telemetry_path,
         render=renderer(metrics_registry(collector, lambda: supervisor.pid)),
@@ -200,10 +241,15 @@ def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Su
     )
 
 
-def _warn_of_unknown_fields(formats: Iterable[LineFormat]) -> None:
+def _warn_of_ineffective_settings(config: Config, formats: Iterable[LineFormat], position: str) -> None:
     for format_ in formats:
         for name in format_.unknown_fields:
             log.warning(
                 "--flow-log-format names a field that this version does not know and ignores",
                 extra={"fields": {"field": name, "nearest": nearest_field(name)}},
             )
+    if config.initial_position != "now" and position_text(config.initial_position) != position:
+        log.warning(
+            "--initial-position is ignored, because the application has begun elsewhere",
+            extra={"fields": {"application": config.application, "began": position}},
+        )

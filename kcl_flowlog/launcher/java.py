@@ -1,11 +1,12 @@
 """Finds a Java runtime and the jars of the KCL.
 
-Raises `ConfigError` if Java is missing or too old, or if jars are missing: the installation of amazon-kclpy only warns
-if it can't download them.
+Raises `ConfigError` if Java is missing or too old, or if the jars are not those that this package was tested with: the
+installation of amazon-kclpy downloads them, no hash of a lock covers them, and it only warns if it can't.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -20,9 +21,10 @@ from pathlib import Path
 from kcl_flowlog.errors import ConfigError
 
 OLDEST_JAVA = 11
-# In the form of sha256sum, because the image checks the sums.
 _VERSION_TIMEOUT = 30
+# In the form of sha256sum, with which the image checks the sums as well.
 _JAR_LIST = "kcl-jars-{version}.sha256"
+_REINSTALL = "pip install --force-reinstall --no-cache-dir amazon-kclpy."
 
 
 @dataclass(frozen=True)
@@ -92,25 +94,41 @@ def _major(version: str) -> int:
 
 
 def find_jars() -> Jars:
-    """Return the KCL's jars. Raises `ConfigError` if amazon-kclpy or one of its jars is missing."""
+    """Return the KCL's jars. Raises `ConfigError` if amazon-kclpy or a jar is missing, or a jar is not as expected."""
     spec = importlib.util.find_spec("amazon_kclpy")
     if spec is None or spec.origin is None:
         raise ConfigError("The package amazon-kclpy is not installed; run: pip install kcl-flowlog.")
     folder = Path(spec.origin).parent / "jars"
     kclpy = importlib.metadata.version("amazon-kclpy")
-    present = {path.name for path in folder.glob("*.jar")}
-    missing = sorted(_expected(kclpy) - present)
+    expected = _expected(kclpy)
+    present = {path.name: path for path in folder.glob("*.jar")}
+    missing = sorted(expected.keys() - present.keys())
     kcl = next((name for name in present if re.fullmatch(r"amazon-kinesis-client-\d.*\.jar", name)), "")
     if missing or not kcl:
         example = missing[0] if missing else "amazon-kinesis-client"
         raise ConfigError(
-            f"The KCL is incomplete: {folder} lacks {len(missing) or 1} of its jars, such as {example}; run:"
-            " pip install --force-reinstall --no-cache-dir amazon-kclpy."
+            f"The KCL is incomplete: {folder} lacks {len(missing) or 1} of its jars, such as {example};"
+            f" run: {_REINSTALL}"
         )
+    if expected:
+        _check(present, expected)
     return Jars(folder, kclpy, kcl.removeprefix("amazon-kinesis-client-").removesuffix(".jar"))
 
 
-def _expected(kclpy: str) -> set[str]:
-    """Return the names of the jars that this version of amazon-kclpy needs, empty if its list is not shipped."""
+def _check(present: Mapping[str, Path], expected: Mapping[str, str]) -> None:
+    """Raise `ConfigError` for a jar that is not expected, or has other content: Java would run it."""
+    for name, path in sorted(present.items()):
+        if name not in expected:
+            raise ConfigError(f"The jar {path} does not belong to the KCL; remove it, or run: {_REINSTALL}")
+        # 34 MB in all, some 50 ms.
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected[name]:
+            raise ConfigError(f"The jar {path} does not match its checksum; run: {_REINSTALL}")
+
+
+def _expected(kclpy: str) -> dict[str, str]:
+    """Return the checksum of each jar that this version of amazon-kclpy needs, empty if its list is not shipped."""
     jar_list = resources.files("kcl_flowlog") / "properties" / _JAR_LIST.format(version=kclpy)
-    return set(jar_list.read_text().split()[1::2]) if jar_list.is_file() else set()
+    if not jar_list.is_file():
+        return {}
+    words = jar_list.read_text().split()
+    return dict(zip(words[1::2], words[::2], strict=True))

@@ -1,4 +1,4 @@
-"""Reads a shard's row in the KCL's lease table, and adds claims to it.
+"""Reads a shard's row in the KCL's lease table, adds claims to it, and fences rows off.
 
 The claims are an additional attribute. The KCL leaves it alone: it updates the attributes that it knows, and never
 replaces a row.
@@ -8,14 +8,18 @@ Source of the attributes: `DynamoDBLeaseSerializer`, amazon-kinesis-client 3.1.3
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from kcl_flowlog.commits.claims import LeaseRow, with_claim
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.inventory.aws_errors import is_failed_condition
+from kcl_flowlog.inventory.aws_errors import is_failed_condition, is_not_found
 
 CLAIMS = "flowlogClaims"
 """The attribute that holds the claims."""
+
+# During a hand-off, which is off by default, the old owner may still checkpoint.
+_IS_OF_WORKER = "leaseOwner = :worker OR checkpointOwner = :worker"
 
 
 class LeaseTable:
@@ -67,3 +71,49 @@ class LeaseTable:
                 return False
             raise
         return True
+
+    def fence(self, worker_id: str) -> int:
+        """Make every write fail that a daemon bases on what it has read of this worker's rows; return their number.
+
+        Adds 2 to their counters. The KCL takes a counter that is higher by 1 for the effect of its last request,
+        so one that is higher by 2 costs each daemon the lease that it holds so far.
+        """
+        fenced = 0
+        for key in self._keys_of(worker_id):
+            try:
+                self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=key,
+                    UpdateExpression="ADD leaseCounter :two",
+                    ConditionExpression=_IS_OF_WORKER,
+                    ExpressionAttributeValues={":worker": {"S": worker_id}, ":two": {"N": "2"}},
+                )
+            except Exception as error:
+                # The row has another owner by now, which has changed the counter.
+                if not is_failed_condition(error):
+                    raise
+            else:
+                fenced += 1
+        return fenced
+
+    def _keys_of(self, worker_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the keys of the worker's rows, as they are now; none if there is no table yet."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            # The index by owner can't be read consistently.
+            "ConsistentRead": True,
+            "ProjectionExpression": "leaseKey",
+            "FilterExpression": _IS_OF_WORKER,
+            "ExpressionAttributeValues": {":worker": {"S": worker_id}},
+        }
+        while True:
+            try:
+                page = self._dynamodb.scan(**request)
+            except Exception as error:
+                if is_not_found(error):
+                    return
+                raise
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -13,8 +13,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from kcl_flowlog.commits.damage import LedgerError, set_aside_if_broken
-from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
+from kcl_flowlog.commits.damage import LedgerError
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE
+from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.state_directory import StateDirectory
 
@@ -27,19 +28,20 @@ def end_processors(state: StateDirectory, processes: Path = Path("/proc")) -> No
     A processor that hangs outlives its daemon, because it does not see the end of its input. It can write nothing to
     the ledger any more, but it holds memory, and perhaps a stdout. Does nothing on a system without /proc.
     """
-    killed = _kill_all(state.processor_settings, processes)
+    killed = _kill_all(state.processor_key(), processes)
     if killed:
         # The records that they had in hand are not the cause.
         shutil.rmtree(state.attempts, ignore_errors=True)
         log.warning("Killed processors that an earlier launcher left running", extra={"fields": {"pids": killed}})
 
 
-def _kill_all(processor_settings: Path, processes: Path) -> list[int]:
-    """Kill the processes whose environment names this settings file; return their process ids."""
-    wanted = f"{PROCESSOR_SETTINGS_VARIABLE}={processor_settings}".encode()
+def _kill_all(key: str, processes: Path) -> list[int]:
+    """Kill the processes whose environment holds this key; return their process ids."""
+    # Not by paths: containers that share a PID namespace may have the same paths for different directories.
+    wanted = f"{PROCESSOR_KEY_VARIABLE}={key}".encode()
     killed = []
     for entry in processes.glob("[0-9]*"):
-        # The process may end in between, or belong to another user.
+        # The process may end in between. If its environment can't be read, nothing says that it is ours.
         with suppress(OSError):
             if wanted in (entry / "environ").read_bytes().split(b"\0") and int(entry.name) != os.getpid():
                 os.kill(int(entry.name), signal.SIGKILL)
@@ -51,7 +53,11 @@ def set_broken_ledger_aside(state: StateDirectory) -> None:
     """Rename a damaged ledger, so that the instance creates another. Raises `FlowlogError` if it can't be read."""
     try:
         aside = set_aside_if_broken(state.ledger, time.strftime("broken-%Y%m%dT%H%M%SZ", time.gmtime()))
-    except LedgerError as error:
+    except (OSError, LedgerError) as error:
         raise FlowlogError(f"The ledger {state.ledger} can't be read: {error}.") from error
     if aside is not None:
-        log.error("The ledger was damaged; all totals start again at 0", extra={"fields": {"kept_as": str(aside)}})
+        kept_as, damage = aside
+        log.error(
+            "The ledger was damaged; all totals start again at 0",
+            extra={"fields": {"damage": damage, "kept_as": str(kept_as)}},
+        )

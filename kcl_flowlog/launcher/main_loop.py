@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kcl_flowlog.inventory.keeper import InventoryKeeper
+from kcl_flowlog.launcher.beats import Beats
 from kcl_flowlog.launcher.final_scrape import FinalScrape
 from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
@@ -39,6 +40,7 @@ class MainLoop:
     watchdog: Watchdog
     housekeeping: Housekeeping
     leader_lock: LeaderLock
+    beats: Beats
     final_scrape: FinalScrape
     stop: StopRequests
     shutdown_grace: float
@@ -46,7 +48,8 @@ class MainLoop:
     clock: Callable[[], float] = time.monotonic
 
     def start(self) -> None:
-        """Listen for processors and for scrapes. Raises `ConfigError`."""
+        """Give signs of life, and listen for processors and for scrapes. Raises `ConfigError`."""
+        self.beats.start()
         self.inbox.start()
         self.web_server.start()
 
@@ -58,6 +61,7 @@ class MainLoop:
         log.info("Starting the KCL daemon; the first start takes up to a minute until shards are leased")
         try:
             while not self.stop.wait(_TICK):
+                self.beats.check()
                 self.supervisor.step()
                 self.watchdog.step()
                 self.housekeeping.step()
@@ -69,6 +73,7 @@ class MainLoop:
     def close(self) -> None:
         """Leave nothing behind, whatever happened before."""
         self.supervisor.stop(lambda: True)
+        self.beats.stop()
         self.inbox.stop()
         self.inventory.stop()
         self.web_server.stop()
@@ -86,3 +91,4 @@ class MainLoop:
         self.supervisor.stop(is_over)
         # Another instance can lead at once, instead of after two minutes.
         self.leader_lock.release()
+        self.beats.stop()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kcl_flowlog.commits.claims import LeaseRow, Permit, Verdict, has_claim, poison, verdict, with_claim
-from kcl_flowlog.commits.damage import LedgerError, is_damage
+from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.holders import LeftCommit
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
@@ -38,21 +38,26 @@ class Leases(Protocol):
 
 
 class Registrar:
-    """Registers the claims of one instance, which the lease table knows by its worker id."""
+    """Registers the claims of one instance, which the lease table knows by its worker id.
+
+    `is_current` tells whether no later start has taken over the worker id; it may raise `AWS_ERRORS`.
+    """
 
     def __init__(
         self,
         leases: Leases,
         open_ledger: Callable[[], Ledger],
         worker_id: str,
+        damage: DamageNote,
+        is_current: Callable[[], bool],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._leases = leases
         self._open_ledger = open_ledger
         self._worker_id = worker_id
+        self._damage = damage
+        self._is_current = is_current
         self._sleep = sleep
-        self.damage: Exception | None = None
-        """The error that shows that the ledger is damaged; only a restart of the instance repairs that."""
 
     def register(self, hello: Hello) -> Permit | None:
         """Register a processor's claim, and settle the commits that earlier processors of its shard left.
@@ -66,8 +71,7 @@ class Registrar:
             except _RowChanged:
                 log.debug("Lease row changed; reading it again", extra={"fields": {"shard_id": hello.shard_id}})
             except (*AWS_ERRORS, LedgerError) as error:
-                if is_damage(error):
-                    self.damage = error
+                self._damage.take(error)
                 log.warning(
                     "Claim can't be registered yet; trying again",
                     extra={"fields": {"shard_id": hello.shard_id, "error": error, "retry_seconds": _RETRY_PAUSE}},
@@ -98,6 +102,12 @@ class Registrar:
             log.warning(
                 "Lease changed before its processor could claim it; the processor ends",
                 extra={"fields": {"shard_id": hello.shard_id, **_describe(row)}},
+            )
+            return None
+        # After the row was read: if a start takes over from here on, its fence changes the row before it is written.
+        if not self._is_current():
+            log.warning(
+                "Another start has the worker id; the processor ends", extra={"fields": {"shard_id": hello.shard_id}}
             )
             return None
         if not self._leases.add_claim(hello.shard_id, row, hello.token, hello.suspect):

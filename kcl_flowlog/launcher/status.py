@@ -1,7 +1,7 @@
 """What the pages show of a running instance: its state for /metrics, and the reasons for not healthy or not ready.
 
 The threads of the web server call it, so each call opens its own ledger connection and keeps nothing. A scrape fails
-only if the ledger can't be read, with `LedgerError`.
+only if the ledger can't be read, with `LedgerError`; damage is noted, which ends the instance.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from kcl_flowlog.commits.damage import LedgerError
+from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.state import InstanceState, ShardState
@@ -67,6 +67,7 @@ class Status:
         daemon: DaemonSource,
         stuck_after: float,
         build: Mapping[str, str],
+        damage: DamageNote,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_ledger = open_ledger
@@ -75,12 +76,17 @@ class Status:
         self._daemon = daemon
         self._stuck_after = stuck_after
         self._build = build
+        self._damage = damage
         self._monotonic = monotonic
 
     def read_state(self) -> InstanceState:
         """Return everything that a scrape shows, as of now. Raises `LedgerError`."""
-        with self._open_ledger() as ledger:
-            totals = ledger.totals()
+        try:
+            with self._open_ledger() as ledger:
+                totals = ledger.totals()
+        except LedgerError as error:
+            self._damage.take(error)
+            raise
         return InstanceState(
             totals=totals,
             inventory=self._inventory.current,
@@ -120,12 +126,13 @@ def _shard_state(shard: HeldShard) -> ShardState:
     )
 
 
-def note_shown(open_ledger: OpenLedger, birth: int) -> bool:
+def note_shown(open_ledger: OpenLedger, damage: DamageNote, birth: int) -> bool:
     """Note in the ledger that pages show the value of every series up to `birth`; return whether that worked."""
     try:
         with open_ledger() as ledger:
             ledger.note_shown(birth)
     except LedgerError as error:
+        damage.take(error)
         log.warning(
             "The ledger can't be written; new series show 0 until it can", extra={"fields": {"error": str(error)}}
         )

@@ -24,6 +24,7 @@ from amazon_kclpy import kcl
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Farewell, Messenger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
+from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.shard import ShardProcessor
 
@@ -50,7 +51,8 @@ def run(environ: Mapping[str, str], requests: TextIO, answers: TextIO) -> int:
     settings = msgspec.json.decode(Path(environ[PROCESSOR_SETTINGS_VARIABLE]).read_bytes(), type=ProcessorSettings)
     with Messenger.connect(settings.messages, requests.fileno()) as messenger:
         try:
-            with Ledger(Path(settings.ledger)) as ledger:
+            bounds = SubnetBounds(settings.max_subnets, settings.max_unlisted_subnets)
+            with Ledger(Path(settings.ledger), bounds=bounds) as ledger:
                 processor = ShardProcessor(settings, ledger, messenger, fault_point=faults.from_environment(environ))
                 FailStopProcess(processor, requests, answers, sys.stderr).run()
             messenger.send(Farewell())

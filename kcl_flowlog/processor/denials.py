@@ -10,6 +10,7 @@ import msgspec
 
 from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.logs import utc_timestamp
 
 
@@ -38,28 +39,25 @@ _encode = msgspec.json.Encoder().encode
 def denial_line(denial: Denial, now: float) -> msgspec.Raw:
     """Return a denial as JSON, with `now` (Unix seconds) as its time."""
     record, place = denial
-    return msgspec.Raw(
-        _encode(
-            _Line(
-                time=utc_timestamp(now),
-                event="reject",
-                subnet_id=place.subnet_id if place else "",
-                interface_id=_text(record.interface_id),
-                direction=place.direction if place else "",
-                peer=place.peer if place else "",
-                protocol=record.protocol,
-                srcaddr=_text(record.srcaddr),
-                srcport=_port(record.srcport),
-                dstaddr=_text(record.dstaddr),
-                dstport=_port(record.dstport),
-                packets=record.packets,
-                bytes=record.bytes,
-                start=utc_timestamp(record.start) if record.start else "",
-                end=utc_timestamp(record.end) if record.end else "",
-                reject_reason=_text(record.reject_reason),
-            )
-        )
+    line = _Line(
+        time=utc_timestamp(now),
+        event="reject",
+        subnet_id=place.subnet_id if place else "",
+        interface_id=_text(record.interface_id),
+        direction=place.direction if place else "",
+        peer=place.peer if place else "",
+        protocol=record.protocol,
+        srcaddr=_text(record.srcaddr),
+        srcport=_port(record.srcport),
+        dstaddr=_text(record.dstaddr),
+        dstport=_port(record.dstport),
+        packets=record.packets,
+        bytes=record.bytes,
+        start=utc_timestamp(record.start) if record.start else "",
+        end=utc_timestamp(record.end) if record.end else "",
+        reject_reason=_text(record.reject_reason),
     )
+    return msgspec.Raw(escape_unprintable(_encode(line).decode()).encode())
 
 
 def _text(field: str) -> str:

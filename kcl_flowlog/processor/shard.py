@@ -147,6 +147,8 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             settings.payload_limit,
             denials.add if settings.log_deny else None,
             window if settings.deduplicate else None,
+            # More than the ledger has room for, so that a few more do not hide those that have their series already.
+            max_unlisted_subnets=2 * settings.max_unlisted_subnets,
         )
         inventory = LiveInventory(Path(settings.inventory))
         return ShardCounter(

@@ -17,6 +17,7 @@ from kcl_flowlog.config import Config
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.accounts import SourceReader, source_readers
@@ -58,6 +59,7 @@ _STDIN = "-"
     "inventory_region",
     "traffic_labels",
     "max_subnets",
+    "max_unlisted_subnets",
     "log_level",
     "log_format",
 )
@@ -88,7 +90,8 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
         config.deduplicate,
     )
     _count_files(files, counter, shows_progress=sys.stderr.isatty() and not no_progress)
-    click.echo(FORMS[output](counter.delta, inventory, config.traffic_labels, config.max_subnets))
+    bounds = SubnetBounds(config.max_subnets, config.max_unlisted_subnets)
+    click.echo(FORMS[output](counter.delta, inventory, config.traffic_labels, bounds))
 
 
 def _saved_inventory(path: Path) -> Inventory:

@@ -14,6 +14,8 @@ from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.replay.items import Events, Item, Payload
 
+# A table or JSON shows them all; this only bounds the memory.
+_MAX_UNLISTED_SUBNETS = 100_000
 # Dead letters of a replay are counted but not kept, so their origin does not matter.
 _ORIGIN = PayloadOrigin("replay", Position("0"))
 
@@ -71,5 +73,6 @@ class ItemCounter:
                 self._watched_ports,
                 self._payload_limit,
                 window=self._window,
+                max_unlisted_subnets=_MAX_UNLISTED_SUBNETS,
             )
         return counter

@@ -11,6 +11,7 @@ import msgspec
 
 from kcl_flowlog.counting.envelope import MAX_ENVELOPES, ends_of_objects
 from kcl_flowlog.counting.unpacking import LARGEST_RECORD
+from kcl_flowlog.errors import Malformed
 from kcl_flowlog.replay.content import Content, put_back
 from kcl_flowlog.replay.items import Item, Payload
 
@@ -43,7 +44,10 @@ def _is_envelope_per_line(head: bytes) -> bool:
 
 
 def _is_one_payload(text: bytes) -> bool:
-    return len(list(islice(ends_of_objects(text), MAX_ENVELOPES + 1))) <= MAX_ENVELOPES
+    try:
+        return len(list(islice(ends_of_objects(text), MAX_ENVELOPES + 1))) <= MAX_ENVELOPES
+    except Malformed:
+        return True
 
 
 def _is_json(text: bytes) -> bool:
@@ -66,14 +70,17 @@ def split_objects(
     Reads `piece_bytes` at a time. Gives up a file in which an object is larger than `max_object_bytes`.
     """
     rest = b""
-    while piece := file.read(piece_bytes):
+    is_hopeless = False
+    while not is_hopeless and (piece := file.read(piece_bytes)):
         rest += piece
         start = 0
-        for end in ends_of_objects(rest):
-            yield rest[start:end]
-            start = end
+        try:
+            for end in ends_of_objects(rest):
+                yield rest[start:end]
+                start = end
+        except Malformed:
+            is_hopeless = True
         rest = rest[start:]
-        if len(rest) > max_object_bytes:
-            break
+        is_hopeless = is_hopeless or len(rest) > max_object_bytes
     if rest.strip():
         yield rest

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
-from kcl_flowlog.commits.totals import RejectedPortTotal, Totals, TrafficTotal
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
 from kcl_flowlog.exporter.state import InstanceState
@@ -73,7 +78,7 @@ def make_report(delta: Delta) -> Report:
 
 def to_json(delta: Delta) -> str:
     """Return the report as JSON."""
-    return msgspec.json.format(msgspec.json.encode(make_report(delta)), indent=2).decode()
+    return msgspec.json.format(escape_unprintable(msgspec.json.encode(make_report(delta)).decode()), indent=2)
 
 
 def to_table(delta: Delta, inventory: Inventory) -> str:
@@ -99,28 +104,28 @@ def to_table(delta: Delta, inventory: Inventory) -> str:
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def to_metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], max_subnets: int) -> str:
+def to_metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], bounds: SubnetBounds) -> str:
     """Return the report as a metrics page in Prometheus' text format, with the series of `run`."""
-    state = InstanceState(totals=_totals(delta), inventory=inventory)
-    collector = FlowlogCollector(lambda: state, traffic_labels, max_subnets=max_subnets)
+    state = InstanceState(totals=_totals(delta, bounds), inventory=inventory)
+    collector = FlowlogCollector(lambda: state, traffic_labels)
     _, page = renderer(metrics_registry(collector))(TEXT, {"name[]": _SERIES})
     return page.decode().rstrip("\n")
 
 
-def _totals(delta: Delta) -> Totals:
-    return Totals(
-        [TrafficTotal(series, cell[0], cell[1], cell[2], 0) for series, cell in delta.traffic.items()],
-        [RejectedPortTotal(series, flows, 0) for series, flows in delta.rejected_ports.items()],
-        dict(delta.counts),
-        {},
-    )
+def _totals(delta: Delta, bounds: SubnetBounds) -> Totals:
+    """Return what `run` would have in its ledger if it had counted only this."""
+    with Ledger(Path(":memory:"), bounds=bounds) as ledger:
+        claim = ledger.claim("replay", ledger.begin_generation())
+        ledger.prepare(claim, Position("0"), delta.snapshot())
+        ledger.fold(claim)
+        return ledger.totals()
 
 
-Form = Callable[[Delta, Inventory, tuple[str, ...], int], str]
+Form = Callable[[Delta, Inventory, tuple[str, ...], SubnetBounds], str]
 
 FORMS: Mapping[str, Form] = {
-    "table": lambda delta, inventory, traffic_labels, max_subnets: to_table(delta, inventory),
-    "json": lambda delta, inventory, traffic_labels, max_subnets: to_json(delta),
+    "table": lambda delta, inventory, traffic_labels, bounds: to_table(delta, inventory),
+    "json": lambda delta, inventory, traffic_labels, bounds: to_json(delta),
     "metrics": to_metrics,
 }
-"""The values of `--output`, each with a function of delta, inventory, traffic labels and limit of subnets."""
+"""The values of `--output`, each with a function of delta, inventory, traffic labels and the bounds of subnets."""

@@ -1,86 +1,114 @@
 """HTTP basic authentication against bcrypt hashes.
 
-An unknown user costs a client as much time as a wrong password, so response
-times don't reveal user names. A scraper that sends the same credentials again
-pays for bcrypt once. Knows nothing of HTTP except the `Authorization` header;
-every header, valid or not, is either accepted or rejected.
+A scraper that sends the same right credentials again pays for bcrypt once and
+waits for nobody. All other credentials are checked in a thread, shared fairly
+between the networks of the clients; beyond a few that wait, they are refused
+unchecked. Every rejection takes the time of the dearest hash, so response times
+don't reveal user names. Knows nothing of HTTP except the `Authorization`
+header, and raises nothing for any header.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import enum
 import hashlib
+import hmac
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import bcrypt
 
-_CACHED_RESULTS = 100
+from kcl_flowlog.web.worker import TooManyWaiting, Worker
+
+MAX_WAITING = 11
+"""How many clients wait for a check. More would make a first scrape from a guesser's own network wait longer."""
+
 # bcrypt reads only this many bytes of a password. Other libraries cut longer passwords silently; this one raises.
 _MAX_PASSWORD_BYTES = 72
 
 
-class BasicAuth:
-    """Checks `Authorization` headers. Safe to use from several threads.
+class Verdict(enum.Enum):
+    """What is known of credentials; `BUSY` means that they were not checked, because too many others wait."""
 
-    `check_password(password, hash)` says whether a password matches a bcrypt hash.
+    ACCEPTED = enum.auto()
+    REJECTED = enum.auto()
+    BUSY = enum.auto()
+
+
+class BasicAuth:
+    """Checks `Authorization` headers. All methods belong to the event loop's thread.
+
+    `worker` checks one password at a time: guessing must not occupy every CPU of the host. `check_password(password,
+    hash)` says whether a password matches a bcrypt hash.
     """
 
-    def __init__(self, check_password: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
+    def __init__(self, worker: Worker, check_password: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
+        self._worker = worker
         self._check_password = check_password
         self._secret = secrets.token_bytes(32)
-        self._results: OrderedDict[bytes, bool] = OrderedDict()
-        self._lock = threading.Lock()
-        # One bcrypt at a time: guessing passwords must not occupy every CPU of the host.
-        self._bcrypt_lock = threading.Lock()
+        self._users: Mapping[str, str] = {}
+        # The keyed digest of each user's right password, once it was given. Failures are not kept: they have no bound.
+        self._successes: dict[str, bytes] = {}
 
-    def accepts(self, users: Mapping[str, str], authorization: str) -> bool:
-        """Say whether the header holds valid credentials.
-
-        `users` maps each user name to the bcrypt hash of its password; it must not be empty.
-        """
+    def remembers(self, users: Mapping[str, str], authorization: str) -> bool:
+        """Say at once whether the header was accepted before, since `users` became this object."""
+        if self._users is not users:
+            self._users, self._successes = users, {}
         credentials = _decode(authorization)
         if credentials is None:
             return False
         user, password = credentials
-        # An unknown user is checked against any hash, for the time that takes, and rejected whatever the result.
-        is_known = user in users
-        hashed = users[user] if is_known else next(iter(users.values()))
-        return self._matches(user, password, hashed) and is_known
+        return hmac.compare_digest(self._successes.get(user, b""), self._digest(password))
 
-    def remembers(self, users: Mapping[str, str], authorization: str) -> bool:
-        """Say whether the header was accepted before, at once: without a hash and without waiting for others."""
+    async def check(self, users: Mapping[str, str], authorization: str, network: str) -> Verdict:
+        """Say whether the header of a client in `network` holds valid credentials.
+
+        `users` maps each user name to the bcrypt hash of its password; it must not be empty. A success is remembered
+        until `users` is another object, as after a change of the file.
+        """
+        if self.remembers(users, authorization):
+            return Verdict.ACCEPTED
         credentials = _decode(authorization)
-        if credentials is None or credentials[0] not in users:
-            return False
+        if credentials is None:
+            return Verdict.REJECTED
         user, password = credentials
-        key = self._cache_key(user.encode(), users[user].encode(), password)
-        with self._lock:
-            return self._results.get(key, False)
+        try:
+            is_right = await self._worker.do(partial(self._matches, users, user, password), network)
+        except TooManyWaiting:
+            return Verdict.BUSY
+        if not is_right:
+            return Verdict.REJECTED
+        if self._users is users:
+            self._successes[user] = self._digest(password)
+        return Verdict.ACCEPTED
 
-    def _matches(self, user: str, password: bytes, hashed: str) -> bool:
-        key = self._cache_key(user.encode(), hashed.encode(), password)
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        with self._bcrypt_lock:
-            result = self._check_password(password[:_MAX_PASSWORD_BYTES], hashed.encode())
-        with self._lock:
-            self._results[key] = result
-            if len(self._results) > _CACHED_RESULTS:
-                self._results.popitem(last=False)
-        return result
+    def _digest(self, password: bytes) -> bytes:
+        return hashlib.blake2b(password, key=self._secret).digest()
 
-    def _cache_key(self, *parts: bytes) -> bytes:
-        """Return a keyed digest, so that the cache holds no password."""
-        digest = hashlib.blake2b(key=self._secret)
-        for part in parts:
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.digest()
+    def _matches(self, users: Mapping[str, str], user: str, password: bytes) -> bool:
+        """Check a password; if it is wrong, for as long as the dearest hash takes."""
+        dearest = max(map(_cost, users.values()))
+        if user not in users:
+            self._check_password(password, _no_hash(dearest))
+            return False
+        if self._check_password(password, users[user].encode()):
+            return True
+        # Each cost takes twice the time of the cost below: n + n + 2n + 4n … make up the difference.
+        for cost in range(_cost(users[user]), dearest):
+            self._check_password(password, _no_hash(cost))
+        return False
+
+
+def _cost(hashed: str) -> int:
+    return int(hashed[4:6])
+
+
+def _no_hash(cost: int) -> bytes:
+    """Return a hash of that cost that no known password fits."""
+    return b"$2b$%02d$" % cost + b"." * 53
 
 
 def _decode(authorization: str) -> tuple[str, bytes] | None:
@@ -90,6 +118,6 @@ def _decode(authorization: str) -> tuple[str, bytes] | None:
         return None
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-        return (user.decode(), password) if colon else None
+        return (user.decode(), password[:_MAX_PASSWORD_BYTES]) if colon else None
     except (binascii.Error, ValueError):
         return None

@@ -2,7 +2,8 @@
 
 h11 reads and writes HTTP/1.1; the home of h11. What is not HTTP, or too large,
 gets a short 4xx, and the connection ends. So it does after every other fault
-of a client, without a response.
+of a client, without a response. It also ends after an answer if the TLS settings
+have changed since it began.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -57,6 +58,7 @@ class Connection:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEADER_BYTES)
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
+        self._tls_context: ssl.SSLContext | None = None
 
     async def run(self) -> None:
         """Answer requests until the client or a timeout ends the connection."""
@@ -91,7 +93,8 @@ class Connection:
             await self._client.send(_HTTPS_ONLY)
             return False
         # The file may have changed while the client was silent.
-        await self._client.encrypt(self._service.tls_context() or context)
+        self._tls_context = self._service.tls_context() or context
+        await self._client.encrypt(self._tls_context)
         return True
 
     async def _answer_next(self) -> bool:
@@ -107,7 +110,11 @@ class Connection:
         self._service.connections.begin_making(self._entry, self._loop.time())
         self._limit_time(self._service.answer_timeout)
         request = self._request(received)
-        await self._send(await self._service.answer(request), has_body=request.method != "HEAD")
+        response = await self._service.answer(request)
+        if self._service.tls_context() is not self._tls_context:
+            # Otherwise a client could keep a connection without TLS, or with the old rules, for as long as it likes.
+            response = replace(response, headers=(*response.headers, ("Connection", "close")))
+        await self._send(response, has_body=request.method != "HEAD")
         if (self._http.our_state, self._http.their_state) != (h11.DONE, h11.DONE):
             return False
         self._http.start_next_cycle()

@@ -14,7 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-from kcl_flowlog.web.basic_auth import BasicAuth
+from kcl_flowlog.web.basic_auth import MAX_WAITING, BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response, failure, text
 from kcl_flowlog.web.landing import Landing, landing_page
 from kcl_flowlog.web.renderings import Render, Renderings
@@ -28,6 +28,17 @@ Check = Callable[[], Sequence[str]]
 """Returns the reasons why a check fails, one sentence each; none if it passes."""
 
 _HTML = "text/html; charset=utf-8"
+
+_REFUSALS = {
+    Verdict.REJECTED: text(
+        HTTPStatus.UNAUTHORIZED, "Unauthorized", headers=(("WWW-Authenticate", 'Basic realm="kcl-flowlog"'),)
+    ),
+    Verdict.BUSY: text(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many passwords are being checked; try again.",
+        headers=(("Retry-After", "1"),),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,12 @@ class Application:
         self._pages = pages
         self._web_config = web_config
         self._scrapes = scrapes
-        self._auth = BasicAuth()
-        self._auth_worker, metrics_worker, self._page_worker = self._workers = (
-            Worker("web-passwords"),
+        auth_worker, metrics_worker, self._page_worker = self._workers = (
+            Worker("web-passwords", MAX_WAITING),
             Worker("web-metrics"),
             Worker("web-pages"),
         )
+        self._auth = BasicAuth(auth_worker)
         self._renderings = Renderings(pages.render, metrics_worker)
         self._handlers: Mapping[str, Callable[[Request], Awaitable[Response]]] = {
             "/": partial(self._page, self._landing),
@@ -88,22 +99,16 @@ class Application:
         )
 
     async def _response(self, request: Request, users: Mapping[str, str]) -> Response:
-        if users and not await self._is_user(request, users):
-            challenge = ("WWW-Authenticate", 'Basic realm="kcl-flowlog"')
-            return text(HTTPStatus.UNAUTHORIZED, "Unauthorized", headers=(challenge,))
+        if users:
+            verdict = await self._auth.check(users, request.header("authorization"), request.network)
+            if verdict is not Verdict.ACCEPTED:
+                return _REFUSALS[verdict]
         handler = self._handlers.get(request.path)
         if handler is None:
             return text(HTTPStatus.NOT_FOUND, "Not found")
         if request.method not in ("GET", "HEAD"):
             return text(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD", headers=(("Allow", "GET, HEAD"),))
         return await handler(request)
-
-    async def _is_user(self, request: Request, users: Mapping[str, str]) -> bool:
-        authorization = request.header("authorization")
-        # A scraper does not wait for those who guess passwords.
-        if self._auth.remembers(users, authorization):
-            return True
-        return await self._auth_worker.do(partial(self._auth.accepts, users, authorization), request.network)
 
     async def _page(self, make: Callable[[], Response], request: Request) -> Response:
         return await self._page_worker.do(partial(_attempt, make, request.path), request.network)

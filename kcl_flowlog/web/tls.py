@@ -38,17 +38,18 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = tls.min_version, tls.max_version
     context.set_alpn_protocols(["http/1.1"])
+    # `OSError` includes `ssl.SSLError`, and a file that vanished since it was checked.
     try:
         # With a password given, OpenSSL does not ask for an encrypted key's password on the terminal.
         context.load_cert_chain(tls.cert_file, tls.key_file, password="")
-    except ssl.SSLError:
+    except OSError:
         raise ConfigError(
             f"{_OPTION}: {tls.cert_file} and {tls.key_file} are not a certificate and its unencrypted key in PEM form."
         ) from None
     if tls.client_ca_file is not None:
         try:
             context.load_verify_locations(tls.client_ca_file)
-        except ssl.SSLError:
+        except OSError:
             raise ConfigError(f"{_OPTION}: {tls.client_ca_file} holds no certificates in PEM form.") from None
     context.verify_mode = tls.client_auth
     return context

@@ -1,8 +1,10 @@
 """The file of `--web.config.file`, in the format of the Prometheus exporter-toolkit.
 
 Rejects every unknown key and every value that the toolkit would reject, with
-a `ConfigError` that names file, line and key. Does not open the certificates
-that the file names, and knows nothing of HTTP servers.
+a `ConfigError` that names file, line and key; also a file that sets nothing,
+and an emptied section or key of TLS or users, because a file that is cut off
+looks like that. Does not open the certificates that the file names, and knows
+nothing of HTTP servers.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kcl_flowlog import yaml_file
+from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.web.tls import Tls
 from kcl_flowlog.yaml_file import Section
 
@@ -49,6 +52,9 @@ class WebConfig:
 def load(path: Path) -> WebConfig:
     """Read the file. Relative paths in it start at its directory. Raises `ConfigError`."""
     top = yaml_file.read(path).allow(("tls_server_config", "http_server_config", "basic_auth_users"))
+    if not list(top):
+        raise ConfigError(f"{path} sets nothing; set what it should protect, or leave --web.config.file out.")
+    _refuse_blanks(top, ("tls_server_config", "basic_auth_users"))
     # `http2` is accepted for files shared with other exporters; this server speaks HTTP/1.1 only.
     http = top.section("http_server_config").allow(("headers", "http2"))
     return WebConfig(
@@ -58,8 +64,15 @@ def load(path: Path) -> WebConfig:
     )
 
 
+def _refuse_blanks(section: Section, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if section.is_blank(key):
+            raise section.error(key, "nothing follows; complete it or remove the key")
+
+
 def _tls(top: Section, directory: Path) -> Tls | None:
     section = top.section("tls_server_config").allow(_TLS_KEYS)
+    _refuse_blanks(section, _TLS_KEYS)
     files = {key: directory / text for key in _FILE_KEYS if (text := section.text(key))}
     client_auth = _choice(section, "client_auth_type", _CLIENT_AUTH, ssl.CERT_NONE)
     # Like the toolkit: a section with nothing but versions turns no TLS on.

@@ -1,27 +1,32 @@
 """The web configuration in force, kept current while its file and certificates change.
 
-Reads the file again after every change of it or of a certificate. If the new
-state is broken, logs one warning and keeps the last valid configuration, so a
-mistake never opens a protected server. Only the first read raises
-`ConfigError`.
+Looks at the file and the certificates for each request. A mistake never opens
+a protected server: what is invalid, empty or half written is never served, and
+what protects less is served only once the files have stayed unchanged for some
+seconds. Until then the last good configuration stays in force, and one warning
+says so. Only the first read raises `ConfigError`.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.web.file_state import FileState, file_state
+from kcl_flowlog.web.protections import protections
 from kcl_flowlog.web.tls import tls_context
 from kcl_flowlog.web.web_config import WebConfig, load
 
 log = logging.getLogger(__name__)
 
-_FileStamp = tuple[int, ...]
+SETTLE = 5.0
+"""How long the files must stay unchanged before a configuration that protects less is in force, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -33,54 +38,80 @@ class ActiveWebConfig:
 
 
 class WebConfigKeeper:
-    """Returns the configuration in force. `path` may be empty: then it is `WebConfig()`. Safe to use from threads."""
+    """Returns the configuration in force. `path` may be empty: then it is `WebConfig()`. Safe to use from threads.
 
-    def __init__(self, path: str) -> None:
+    `clock` is monotonic.
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = Path(path) if path else None
+        self._clock = clock
         self._lock = threading.Lock()
-        self._stamps: dict[Path, _FileStamp] = {}
+        # Of every file that the last read depends on, also if it failed.
+        self._states: dict[Path, FileState] = {}
+        self._changed_at = 0.0
         self._active: ActiveWebConfig | None = None
+        self._protections: frozenset[str] = frozenset()
+        self._is_held = False
+        self._warned = ""
 
     def current(self) -> ActiveWebConfig:
         """Return the configuration in force. The first call reads the file, and raises `ConfigError` if it is invalid.
 
-        Later calls read the file only after a change, and don't raise.
+        Later calls parse the file only after a change, and don't raise.
         """
-        with self._lock:
-            if self._active is None:
-                self._active = self._read()
-            elif any(_stamp(file) != stamp for file, stamp in self._stamps.items()):
-                self._active = self._read_again(self._active)
-            return self._active
-
-    def _read_again(self, before: ActiveWebConfig) -> ActiveWebConfig:
-        try:
-            active = self._read()
-        except ConfigError as error:
-            log.warning(
-                "Invalid web configuration; keeping the last valid one",
-                extra={"fields": {"file": str(self._path), "error": str(error)}},
-            )
-            return before
-        log.info("Read the changed web configuration", extra={"fields": {"file": str(self._path)}})
-        return active
-
-    def _read(self) -> ActiveWebConfig:
         if self._path is None:
             return ActiveWebConfig(WebConfig(), None)
-        # Stamps come before contents: a change during the read counts as a change. They cover every file that the
-        # result depends on, also when the result is an error.
-        self._stamps = {self._path: _stamp(self._path)}
-        config = load(self._path)
-        if config.tls is None:
-            return ActiveWebConfig(config, None)
-        self._stamps |= {file: _stamp(file) for file in config.tls.files}
-        return ActiveWebConfig(config, tls_context(config.tls))
+        with self._lock:
+            if self._active is None:
+                self._active, self._protections = self._read(self._path)
+            elif self._has_changed() or (self._is_held and self._is_settled()):
+                self._active = self._read_again(self._path, self._active)
+            return self._active
 
+    def _has_changed(self) -> bool:
+        return any(file_state(file) != state for file, state in self._states.items())
 
-def _stamp(file: Path) -> _FileStamp:
-    try:
-        status = os.stat(file)
-    except OSError:
-        return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    def _is_settled(self) -> bool:
+        return self._clock() - self._changed_at >= SETTLE
+
+    def _read_again(self, path: Path, before: ActiveWebConfig) -> ActiveWebConfig:
+        self._is_held = False
+        try:
+            active, protected = self._read(path)
+        except ConfigError as error:
+            self._warn("Invalid web configuration; keeping the last valid one", {"error": str(error)})
+            return before
+        lost = ", ".join(sorted(self._protections - protected))
+        if lost and not self._is_settled():
+            self._is_held = True
+            message = "The changed web configuration protects less; waiting until the file stays unchanged"
+            self._warn(message, {"lost": lost, "seconds": SETTLE})
+            return before
+        fields = {"file": str(path)} | ({"lost": lost} if lost else {})
+        log.info("Read the changed web configuration", extra={"fields": fields})
+        self._protections, self._warned = protected, ""
+        return active
+
+    def _warn(self, message: str, fields: dict[str, object]) -> None:
+        """Warn, unless the last warning since a change came into force was the same."""
+        if str(fields) != self._warned:
+            self._warned = str(fields)
+            log.warning(message, extra={"fields": {"file": str(self._path), **fields}})
+
+    def _read(self, path: Path) -> tuple[ActiveWebConfig, frozenset[str]]:
+        """Return a configuration and what it protects. Raises `ConfigError`, also if a file changes meanwhile."""
+        states = {path: file_state(path)}
+        context = None
+        try:
+            config = load(path)
+            if config.tls is not None:
+                states |= {file: file_state(file) for file in config.tls.files}
+                context = tls_context(config.tls)
+        finally:
+            if states != self._states:
+                self._states, self._changed_at = states, self._clock()
+        if self._has_changed():
+            raise ConfigError(f"{path} or a certificate in it changed while it was read; wait until it is complete.")
+        certificates = {file: state.certificates for file, state in states.items()}
+        return ActiveWebConfig(config, context), protections(config, certificates)

@@ -4,7 +4,9 @@ It does one job at a time. The networks of the clients take turns, so a client
 with a hundred jobs delays another client by one job. A job that nobody waits
 for any more is not done. All methods belong to the event loop's thread.
 
-What a job raises, everybody who waits for the job gets.
+The number of clients that wait can be limited. Beyond the limit, the network
+with the most clients waiting loses the newest of them: it gets
+`TooManyWaiting`. What a job raises, everybody who waits for the job gets.
 """
 
 from __future__ import annotations
@@ -13,11 +15,16 @@ import asyncio
 import queue
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class TooManyWaiting(Exception):
+    """A job was not done, because too many clients wait."""
 
 
 class Job(Generic[T]):
@@ -41,7 +48,7 @@ class Job(Generic[T]):
             return False
         self._is_taken = True
         self._when_taken()
-        return not all(future.cancelled() for future in self._waiting)
+        return not all(future.done() for future in self._waiting)
 
     def do(self) -> Callable[[], None]:
         """Do the work, in any thread. Returns what hands over the result, in the event loop's thread."""
@@ -58,43 +65,84 @@ class Job(Generic[T]):
                 settle(future)
 
 
-class Worker:
-    """Does jobs in a thread, which ends with `stop` or with the process, whichever is first."""
+@dataclass(frozen=True)
+class _Waiter:
+    """A client that waits for a job, or has gone."""
 
-    def __init__(self, name: str) -> None:
+    job: Job[object]
+    result: asyncio.Future[object]
+
+    @property
+    def still_waits(self) -> bool:
+        return not self.result.done()
+
+
+class Worker:
+    """Does jobs in a thread, which ends with `stop` or with the process, whichever is first.
+
+    At most `max_waiting` clients wait; None means any number.
+    """
+
+    def __init__(self, name: str, max_waiting: int | None = None) -> None:
         self._name = name
-        self._waiting: OrderedDict[str, deque[Job[object]]] = OrderedDict()
+        self._max_waiting = max_waiting
+        # The next turn is for the first network. No queue is empty.
+        self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
         self._next: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_busy = False
+        self._turn_of = ""
 
     async def do(self, work: Callable[[], T], network: str) -> T:
-        """Do the work when it is the turn of that network."""
+        """Do the work when it is the turn of that network. Raises `TooManyWaiting`, and what the work raises."""
         return await self.join(Job(work), network)
 
     async def join(self, job: Job[T], network: str) -> T:
         """Wait for a job, which begins when it is the turn of any network that has joined it."""
-        self._waiting.setdefault(network, deque()).append(job)  # type: ignore[arg-type] # its result is for `job` only
+        if self._is_full() and not self._make_room(network):
+            raise TooManyWaiting
         result = job.add_client()
+        # Its result is for `job` only.
+        waiter = _Waiter(job, result)  # type: ignore[arg-type]
+        self._queues.setdefault(network, deque()).append(waiter)
         self._begin_next()
         return await result
 
     def stop(self) -> None:
         """End the thread after the job that it does now. The other jobs are dropped."""
-        self._waiting.clear()
+        self._queues.clear()
         self._next.put(None)
 
-    def _begin_next(self) -> None:
-        while self._waiting and not self._is_busy:
-            network, jobs = self._waiting.popitem(last=False)
-            job = jobs.popleft()
-            if jobs:
-                self._waiting[network] = jobs
-            if job.take():
-                self._begin(job)
+    def _is_full(self) -> bool:
+        return self._is_busy and self._max_waiting is not None and sum(self._sizes().values()) >= self._max_waiting
 
-    def _begin(self, job: Job[object]) -> None:
+    def _sizes(self) -> Mapping[str, int]:
+        """Return how many clients of each network wait."""
+        return {network: sum(waiter.still_waits for waiter in waiters) for network, waiters in self._queues.items()}
+
+    def _make_room(self, network: str) -> bool:
+        """Refuse the newest client of the network with the most, unless `network` would then have as many."""
+        sizes = self._sizes()
+        largest = max(sizes, key=sizes.__getitem__, default=network)
+        if sizes.get(largest, 0) <= sizes.get(network, 0) + 1:
+            return False
+        newest = next(waiter for waiter in reversed(self._queues[largest]) if waiter.still_waits)
+        self._queues[largest].remove(newest)
+        newest.result.set_exception(TooManyWaiting())
+        return True
+
+    def _begin_next(self) -> None:
+        while self._queues and not self._is_busy:
+            network, waiters = self._queues.popitem(last=False)
+            job = waiters.popleft().job
+            if waiters:
+                self._queues[network] = waiters
+            if job.take():
+                self._begin(job, network)
+
+    def _begin(self, job: Job[object], network: str) -> None:
         self._is_busy = True
+        self._turn_of = network
         if self._thread is None:
             arguments = (self._next, asyncio.get_running_loop(), self._end)
             self._thread = threading.Thread(target=_work, args=arguments, name=self._name, daemon=True)
@@ -104,6 +152,9 @@ class Worker:
     def _end(self, hand_over: Callable[[], None]) -> None:
         hand_over()
         self._is_busy = False
+        # Also the networks that came during the turn are before the network that had it.
+        if self._turn_of in self._queues:
+            self._queues.move_to_end(self._turn_of)
         self._begin_next()
 
 

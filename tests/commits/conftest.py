@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
-from tests.support.ledgers import FakeClock
 
 
 @pytest.fixture
@@ -18,13 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """Return the clock that the ledger reads."""
-    return FakeClock()
-
-
-@pytest.fixture
-def ledger(path: Path, clock: FakeClock) -> Iterator[Ledger]:
+def ledger(path: Path) -> Iterator[Ledger]:
     """Return an empty ledger."""
-    with Ledger(path, clock) as opened:
+    with Ledger(path) as opened:
         yield opened

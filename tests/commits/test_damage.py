@@ -1,4 +1,4 @@
-"""Damaged ledgers: how they are recognised, and what is kept of them."""
+"""Damage of a ledger, told from other errors."""
 
 from __future__ import annotations
 
@@ -7,110 +7,98 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.commits.damage import LedgerError, is_damage, set_aside_if_broken
+from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits.damage import DamagedLedger, DamageNote, LedgerError, is_damage
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.positions import Position
-from tests.support.ledgers import claim, commit, make_delta
+from tests.support.ledgers import SERIES, SHARD, change, claim, commit, make_delta
+
+ERRORS = {
+    sqlite3.DatabaseError("database disk image is malformed"): True,
+    sqlite3.DatabaseError("file is not a database"): True,
+    DamagedLedger("a row of the table traffic does not match its checksum"): True,
+    sqlite3.OperationalError("no such table: traffic"): True,
+    sqlite3.OperationalError("no such column: flows"): True,
+    sqlite3.OperationalError("unsupported file format"): True,
+    sqlite3.OperationalError("integer overflow"): True,
+    sqlite3.OperationalError("Could not decode to UTF-8 column 'peer' with text 'interne\ufffd'"): True,
+    sqlite3.OperationalError("database or disk is full"): False,
+    sqlite3.OperationalError("database is locked"): False,
+    sqlite3.OperationalError("database table is locked: traffic"): False,
+    sqlite3.OperationalError("disk I/O error"): False,
+    sqlite3.OperationalError("unable to open database file"): False,
+    sqlite3.OperationalError("attempt to write a readonly database"): False,
+    sqlite3.IntegrityError("UNIQUE constraint failed"): False,
+    sqlite3.ProgrammingError("Cannot operate on a closed database."): False,
+    OSError("No space left on device"): False,
+}
 
 
-def overwrite_table(path: Path, table: str) -> None:
-    """Overwrite the first page of a table of a closed ledger."""
-    connection = sqlite3.connect(path)
-    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-    (size,) = connection.execute("PRAGMA page_size").fetchone()
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    content = bytearray(path.read_bytes())
-    content[(page - 1) * size : page * size] = b"\xff" * size
-    path.write_bytes(content)
+@pytest.mark.parametrize(("error", "expected"), ERRORS.items(), ids=map(str, ERRORS))
+def test_damage_is_told_from_other_errors(error: Exception, expected: bool) -> None:
+    """What the world does to the file is no damage; anything else that SQLite finds in the file is."""
+    assert expected == is_damage(error)
 
 
-def names_beside(path: Path) -> set[str]:
-    return {file.name for file in path.parent.iterdir()}
+def test_the_first_damage_is_noted() -> None:
+    """Other errors are not."""
+    note = DamageNote()
+    first = DamagedLedger("first")
+
+    for error in (OSError("no damage"), first, DamagedLedger("second")):
+        note.take(error)
+
+    assert first is note.error
 
 
-def test_damage_is_told_from_other_errors(path: Path) -> None:
-    """An overwritten page shows as damage in the next step that reads it; a full disk does not."""
-    with Ledger(path) as ledger:
-        commit(ledger, claim(ledger))
-    overwrite_table(path, "traffic")
-
+def test_a_fold_does_not_add_to_a_changed_row(path: Path) -> None:
+    """The new checksum would cover the damage."""
     with Ledger(path) as ledger:
         held = claim(ledger)
+        commit(ledger, held, "5")
+        change(path, "UPDATE traffic SET flows = flows + 1")
         ledger.prepare(held, Position("6"), make_delta().snapshot())
+
         with pytest.raises(LedgerError) as raised:
             ledger.fold(held)
 
-    assert is_damage(raised.value)
-    assert not is_damage(sqlite3.OperationalError("database or disk is full"))
-    assert not is_damage(sqlite3.IntegrityError("UNIQUE constraint failed"))
-    assert not is_damage(OSError("No space left on device"))
+        assert is_damage(raised.value)
+        with pytest.raises(DamagedLedger):
+            ledger.totals()
 
 
-def test_a_sound_ledger_stays(ledger: Ledger, path: Path) -> None:
-    """Also while a processor writes to it."""
-    ledger.prepare(claim(ledger), Position("5"), make_delta().snapshot())
-
-    assert set_aside_if_broken(path, "broken") is None
-
-    assert path.exists()
-    assert 0 == len(list(path.parent.glob("*broken*")))
-
-
-def test_a_missing_ledger_is_not_damaged(path: Path) -> None:
-    """The first start creates it."""
-    assert set_aside_if_broken(path, "broken") is None
-    assert not path.exists()
-
-
-@pytest.mark.parametrize("damage", ["no database", "zeros in the middle", "cut short"])
-def test_a_damaged_ledger_is_kept_aside(path: Path, damage: str) -> None:
-    """A new one begins empty, and the old content is kept."""
+def test_a_row_that_has_vanished_is_noticed_after_the_series_was_counted_again(path: Path) -> None:
+    """The new row starts at the delta, and looks right on its own."""
     with Ledger(path) as ledger:
         held = claim(ledger)
-        for number in range(300):
-            ledger.prepare(ledger.claim(f"shard-{number}", held.generation), Position("5"), make_delta().snapshot())
-    content = path.read_bytes()
-    damaged = {
-        "no database": b"What is this?" * 1000,
-        "zeros in the middle": content[:4096] + bytes(len(content) - 8192) + content[-4096:],
-        "cut short": content[: len(content) // 2],
-    }[damage]
-    path.write_bytes(damaged)
+        commit(ledger, held, "5")
+        change(path, "DELETE FROM traffic")
+        commit(ledger, held, "6")
 
-    aside = set_aside_if_broken(path, "broken")
+        with pytest.raises(DamagedLedger, match="rows of the table traffic are missing, or there are too many"):
+            ledger.totals()
 
-    assert path.with_name("ledger.sqlite3.broken") == aside
-    assert damaged[:16] == aside.read_bytes()[:16]
-    assert not path.exists()
+
+def test_a_prepared_commit_whose_delta_has_vanished_is_damage(path: Path) -> None:
+    """Its flows would be lost."""
     with Ledger(path) as ledger:
-        assert [] == ledger.totals().traffic
-        assert [] == ledger.left_commits()
+        ledger.prepare(claim(ledger), Position("5"), make_delta().snapshot())
+        ledger.begin_generation()
+        (left,) = ledger.left_commits()
+        change(path, "DELETE FROM deltas")
+
+        with pytest.raises(DamagedLedger, match=f"the prepared delta of {SHARD} is missing"):
+            ledger.settle(left, Verdict.FOLD)
 
 
-def test_companions_of_a_damaged_ledger_go_with_it(path: Path) -> None:
-    """SQLite would apply an old write-ahead log to the new file."""
-    with Ledger(path) as ledger:
-        commit(ledger, claim(ledger))
-    overwrite_table(path, "traffic")
-    # An open connection, here of a process that is not gone yet, keeps both files.
-    with Ledger(path) as left_over:
-        claim(left_over)
-        assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm"} == names_beside(path)
+def test_a_series_that_a_delta_has_twice_is_added_twice(ledger: Ledger) -> None:
+    """The checksums count it once."""
+    held = claim(ledger)
+    snapshot = make_delta().snapshot()
+    snapshot.traffic = [(SERIES, (1, 2, 3))] * 2
+    for upto in ("5", "6"):
+        ledger.prepare(held, Position(upto), snapshot)
+        ledger.fold(held)
 
-        assert set_aside_if_broken(path, "broken-1") is not None
-
-        assert {"ledger.sqlite3.broken-1", "ledger.sqlite3.broken-1-wal", "ledger.sqlite3.broken-1-shm"} == (
-            names_beside(path)
-        )
-
-
-def test_a_ledger_that_cannot_be_opened_is_not_damaged(tmp_path: Path) -> None:
-    """Renaming it would not help; the error says why."""
-    directory = tmp_path / "ledger.sqlite3"
-    directory.mkdir()
-
-    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
-        set_aside_if_broken(directory, "broken")
-
-    assert directory.exists()
+    assert [(SERIES, 4, 8, 12, 1)] == ledger.totals().traffic
+    ledger.verify()

@@ -10,7 +10,7 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import WINDOW
 from kcl_flowlog.counting.positions import Position
-from tests.support.ledgers import SHARD, FakeClock, claim, make_delta
+from tests.support.ledgers import SHARD, claim, commit, make_delta
 
 A, B, C = (bytes([number]) * 8 for number in range(3))
 
@@ -77,19 +77,30 @@ def test_the_window_of_one_shard_does_not_push_out_those_of_another(ledger: Ledg
     assert [B] == ledger.fingerprints(SHARD)
 
 
-def test_those_of_a_day_ago_are_dropped(ledger: Ledger, clock: FakeClock) -> None:
-    """On whatever shard, by the commit of any; until then they stay."""
-    old = claim(ledger)
-    other = ledger.claim("other", old.generation)
-    ledger.prepare(old, Position("5"), with_fingerprints(A).snapshot())
-    ledger.fold(old)
+def test_the_time_does_not_matter(ledger: Ledger) -> None:
+    """However much of it passes: a clock that is wrong for a moment must not make copies count."""
+    held = claim(ledger)
+    commit(ledger, held, "5", with_fingerprints(A))
 
-    clock.now += fingerprints.TTL
-    ledger.prepare(other, Position("5"), make_delta().snapshot())
-    ledger.fold(other)
-    assert [A] == ledger.fingerprints(SHARD)
+    ledger.pass_time(100 * 86_400)
+    commit(ledger, held, "6", with_fingerprints(B))
 
-    clock.now += 0.1
-    ledger.prepare(other, Position("6"), make_delta().snapshot())
-    ledger.fold(other)
-    assert [] == ledger.fingerprints(SHARD)
+    assert [A, B] == ledger.fingerprints(SHARD)
+
+
+def test_shards_that_ended_make_room(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shards that were written last keep their windows; a shard that was there before pushes none out."""
+    monkeypatch.setattr(fingerprints, "SHARDS", 3)
+    generation = ledger.begin_generation()
+    shards = "abcd"
+    claims = {shard: ledger.claim(shard, generation) for shard in shards}
+
+    def kept(*counted: str) -> list[str]:
+        for shard in counted:
+            commit(ledger, claims[shard], "5", with_fingerprints(A))
+        return [shard for shard in shards if ledger.fingerprints(shard)]
+
+    assert ["b", "c", "d"] == kept("d", "c", "b")
+    assert ["b", "c", "d"] == kept("d")
+    assert ["a", "b", "d"] == kept("a")
+    ledger.verify()

@@ -18,7 +18,7 @@ from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Delta, Histogram, RejectedPort
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import StaleProcessor
-from tests.support.ledgers import SERIES, SHARD, FakeClock, claim, commit, make_delta, sums
+from tests.support.ledgers import SERIES, SHARD, claim, commit, make_delta, sums
 
 LARGEST = 2**63 - 1
 
@@ -95,7 +95,8 @@ def test_a_series_keeps_its_birth(ledger: Ledger, path: Path) -> None:
 
     assert {1} == births("5")
     assert {1} == births("6")
-    ledger.forget_idle_subnets([], 5000.0)
+    ledger.pass_time(1)
+    ledger.forget_idle_subnets([], 0)
     assert {3} == births("7")
 
 
@@ -341,8 +342,8 @@ def test_totals_are_read_while_a_processor_writes(path: Path, ledger: Ledger) ->
         assert [(1, 10, 100)] == sums(reader)
 
 
-def test_idle_subnets_that_are_gone_are_forgotten(ledger: Ledger, clock: FakeClock) -> None:
-    """A subnet goes if nobody knows it and it has had no traffic since the given time; known subnets stay."""
+def test_idle_subnets_that_are_gone_are_forgotten(ledger: Ledger) -> None:
+    """A subnet goes if nobody knows it and it had no traffic for the given time of running; known subnets stay."""
     held = claim(ledger)
 
     def count(upto: str, *subnet_ids: str) -> None:
@@ -353,11 +354,12 @@ def test_idle_subnets_that_are_gone_are_forgotten(ledger: Ledger, clock: FakeClo
         commit(ledger, held, upto, delta)
 
     count("5", "subnet-gone", "subnet-quiet", "subnet-busy")
-    clock.now = 2000.0
+    ledger.pass_time(700)
+    ledger.pass_time(300)
     count("6", "subnet-busy")
 
-    assert [] == ledger.forget_idle_subnets({"subnet-quiet"}, before=1000.0)
-    assert ["subnet-gone"] == ledger.forget_idle_subnets({"subnet-quiet"}, before=1000.1)
+    assert [] == ledger.forget_idle_subnets({"subnet-quiet"}, idle_for=1000)
+    assert ["subnet-gone"] == ledger.forget_idle_subnets({"subnet-quiet"}, idle_for=999)
 
     totals = ledger.totals()
     for kept in (totals.traffic, totals.rejected_ports):

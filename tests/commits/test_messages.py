@@ -123,14 +123,14 @@ def test_the_answers_are_lines() -> None:
 
 
 def test_a_log_message_has_texts_as_fields(launcher: Launcher) -> None:
-    """Whatever was given."""
-    launcher.messenger.log("warning", "Checkpoints throttled", shard_id="shardId-0", tries=5)
+    """Whatever was given, even the name of a file that is not UTF-8."""
+    launcher.messenger.log("warning", "Checkpoints throttled", shard_id="shardId-0", tries=5, path="/\udce9")
 
     expected = {
         "type": "log",
         "level": "warning",
         "text": "Checkpoints throttled",
-        "fields": {"shard_id": "shardId-0", "tries": "5"},
+        "fields": {"shard_id": "shardId-0", "tries": "5", "path": r"/\udce9"},
     }
     assert expected == msgspec.json.decode(launcher.read(len(msgspec.json.encode(expected)) + 1))
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from kcl_flowlog.commits import schema
+from kcl_flowlog.commits import meta, schema
 from kcl_flowlog.commits.database import connect
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.errors import ConfigError
 from tests.support.paths import ROOT
 
 DUMP = Path(__file__).parent / "data" / "state-of-schema-1" / "ledger.sql"
-STEP_2: schema.Step = (
+NEWEST = len(schema.STEPS)
+NEXT_STEP: schema.Step = (
     "ALTER TABLE traffic ADD COLUMN path TEXT NOT NULL DEFAULT ''",
     "UPDATE traffic SET path = 'migrated'",
 )
@@ -44,18 +45,40 @@ def objects(db: sqlite3.Connection) -> set[tuple[str, str]]:
     return set(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 
-def test_a_new_ledger_has_the_schema_of_version_1(db: sqlite3.Connection, tmp_path: Path) -> None:
+def test_the_first_step_makes_the_schema_of_version_1(db: sqlite3.Connection, tmp_path: Path) -> None:
     """Exactly as the first release wrote it."""
-    fresh = tmp_path / "fresh.sqlite3"
-    Ledger(fresh).close()
+    with closing(connect(tmp_path / "fresh.sqlite3", 0.0)) as new:
+        schema.migrate(new, schema.STEPS[:1])
 
-    with closing(connect(fresh, 0.0)) as new:
         assert objects(db) == objects(new)
         assert 1 == schema.version(new)
 
 
+def test_the_subnets_of_version_1_keep_their_series(db: sqlite3.Connection) -> None:
+    """Whether the inventory lists them is seen with their next counts."""
+    subnets = db.execute("SELECT DISTINCT subnet_id, 0 FROM traffic ORDER BY subnet_id").fetchall()
+
+    schema.migrate(db)
+
+    assert subnets
+    assert subnets == db.execute("SELECT subnet_id, is_listed FROM own_series ORDER BY subnet_id").fetchall()
+
+
+def test_a_migrated_file_has_the_schema_of_a_new_ledger(db: sqlite3.Connection, tmp_path: Path) -> None:
+    """In every detail; the version is noted with a checksum as well."""
+    Ledger(tmp_path / "fresh.sqlite3").close()
+
+    schema.migrate(db)
+
+    with closing(connect(tmp_path / "fresh.sqlite3", 0.0)) as new:
+        assert objects(new) == objects(db)
+        assert NEWEST == schema.version(new) == schema.version(db)
+        assert NEWEST == meta.read(new, meta.SCHEMA) == meta.read(db, meta.SCHEMA)
+
+
 def test_an_up_to_date_file_is_left_alone(db: sqlite3.Connection, path: Path) -> None:
     """Without even waiting for the write lock, which others may hold."""
+    schema.migrate(db)
     before = content(db)
     db.execute("BEGIN IMMEDIATE")
 
@@ -67,12 +90,13 @@ def test_an_up_to_date_file_is_left_alone(db: sqlite3.Connection, path: Path) ->
 
 
 def test_a_later_step_runs_alone_and_keeps_the_content(db: sqlite3.Connection) -> None:
-    """Version 1 becomes version 2; nothing else changes."""
+    """The version goes up by one; nothing else changes."""
+    schema.migrate(db)
     before = db.execute("SELECT * FROM traffic").fetchall()
 
-    schema.migrate(db, (*schema.STEPS, STEP_2))
+    schema.migrate(db, (*schema.STEPS, NEXT_STEP))
 
-    assert 2 == schema.version(db)
+    assert NEWEST + 1 == schema.version(db)
     assert [(*row, "migrated") for row in before] == db.execute("SELECT * FROM traffic").fetchall()
 
 
@@ -81,9 +105,9 @@ def test_an_empty_file_goes_through_all_steps(path: Path) -> None:
     with closing(connect(path, 0.0)) as empty:
         assert 0 == schema.version(empty)
 
-        schema.migrate(empty, (*schema.STEPS, STEP_2, ("DROP TABLE traffic",)))
+        schema.migrate(empty, (*schema.STEPS, NEXT_STEP, ("DROP TABLE traffic",)))
 
-        assert 3 == schema.version(empty)
+        assert NEWEST + 2 == schema.version(empty)
         assert "traffic" not in {name for name, _ in objects(empty)}
 
 
@@ -92,7 +116,7 @@ def test_a_step_that_fails_leaves_the_old_version(db: sqlite3.Connection) -> Non
     before = content(db)
 
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        schema.migrate(db, (*schema.STEPS, STEP_2, ("SELECT * FROM nowhere",)))
+        schema.migrate(db, (*schema.STEPS, NEXT_STEP, ("SELECT * FROM nowhere",)))
 
     assert before == content(db)
 
@@ -108,15 +132,15 @@ from kcl_flowlog.commits import schema
 from kcl_flowlog.commits.database import connect
 connection = connect(Path({str(path)!r}), 60.0)
 connection.create_function("die", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
-schema.migrate(connection, (*schema.STEPS, {STEP_2!r}, ("SELECT die()",)))
+schema.migrate(connection, (*schema.STEPS, {NEXT_STEP!r}, ("SELECT die()",)))
 """
 
     died = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
 
     assert -signal.SIGKILL == died.returncode
     assert before == content(db)
-    schema.migrate(db, (*schema.STEPS, STEP_2))
-    assert 2 == schema.version(db)
+    schema.migrate(db, (*schema.STEPS, NEXT_STEP))
+    assert NEWEST + 1 == schema.version(db)
 
 
 class _Late(sqlite3.Connection):
@@ -138,10 +162,10 @@ def test_a_file_that_another_process_migrates_meanwhile_is_not_migrated_twice(pa
 
     with closing(late):
         schema.migrate(late)
-        assert 1 == schema.version(late)
+        assert NEWEST == schema.version(late)
 
 
-@pytest.mark.parametrize("version", [2, 99])
+@pytest.mark.parametrize("version", [NEWEST + 1, 99])
 def test_a_ledger_of_a_newer_version_is_left_alone(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Going back a version must not misread the ledger."""
     db.execute(f"PRAGMA user_version = {version}")

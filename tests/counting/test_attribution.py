@@ -80,13 +80,13 @@ PUBLIC = Inventory(
         Subnet("subnet-r", "vpc-2", "az1", "20.0.1.0/24"),
     ),
 )
-IN_B, FAR = "vpc-1 subnet-b", "vpc-9 subnet-far"
+IN_B, FAR = "vpc-1 subnet-b", "vpc-00000009 subnet-0000fa00"
 
 # The claim, source, destination, and the rest of the line: interface, VPC, subnet and direction; and the place.
 NAMED = {
-    "the subnet of another account": ("10.0.2.7", "10.0.2.8", "eni-0", f"{FAR} ingress", ("ingress", "private")),
+    "the subnet of another account": ("10.0.2.7", "10.0.2.8", "eni-00000000", f"{FAR} ingress", ("ingress", "private")),
     "the direction wins over the addresses": (
-        *("10.0.2.7", "10.0.2.8", "eni-0", f"{IN_B} egress"),
+        *("10.0.2.7", "10.0.2.8", "eni-00000000", f"{IN_B} egress"),
         ("egress", "same_subnet"),
     ),
     "a listed interface that has moved: by its addresses": (
@@ -94,23 +94,23 @@ NAMED = {
         ("egress", "cross_zone"),
     ),
     "a listed interface that has moved: the peer as seen from the VPC of the named subnet": (
-        *("10.0.1.77", "10.0.1.10", "eni-a", "vpc-9 subnet-b -"),
+        *("10.0.1.77", "10.0.1.10", "eni-a", "vpc-00000009 subnet-b -"),
         ("ingress", "same_zone"),
     ),
     "the only end in the named subnet is the interface's": (
-        *("10.0.2.7", "10.0.1.8", "eni-0", f"{IN_B} -"),
+        *("10.0.2.7", "10.0.1.8", "eni-00000000", f"{IN_B} -"),
         ("egress", "same_zone"),
     ),
     "the end is in the named subnet as seen from its VPC": (
-        *("10.0.1.7", "8.8.8.8", "eni-0", "vpc-1 subnet-a -"),
+        *("10.0.1.7", "8.8.8.8", "eni-00000000", "vpc-1 subnet-a -"),
         ("egress", "internet"),
     ),
-    "in either direction": ("8.8.8.8", "10.0.2.7", "eni-0", f"{IN_B} -", ("ingress", "internet")),
-    "even if the other end is missing": ("-", "10.0.2.7", "eni-0", f"{IN_B} -", ("ingress", "unknown")),
-    "both ends in the named subnet": ("10.0.2.7", "10.0.2.8", "eni-0", f"{IN_B} -", ("unknown", "unknown")),
-    "no end in the named subnet": ("10.0.1.7", "10.0.3.8", "eni-0", f"{IN_B} -", ("unknown", "unknown")),
+    "in either direction": ("8.8.8.8", "10.0.2.7", "eni-00000000", f"{IN_B} -", ("ingress", "internet")),
+    "even if the other end is missing": ("-", "10.0.2.7", "eni-00000000", f"{IN_B} -", ("ingress", "unknown")),
+    "both ends in the named subnet": ("10.0.2.7", "10.0.2.8", "eni-00000000", f"{IN_B} -", ("unknown", "unknown")),
+    "no end in the named subnet": ("10.0.1.7", "10.0.3.8", "eni-00000000", f"{IN_B} -", ("unknown", "unknown")),
     "a named subnet that the inventory lacks: no end is known to be in it": (
-        *("10.0.2.7", "8.8.8.8", "eni-0", f"{FAR} -"),
+        *("10.0.2.7", "8.8.8.8", "eni-00000000", f"{FAR} -"),
         ("unknown", "unknown"),
     ),
 }
@@ -129,26 +129,29 @@ def test_a_record_that_names_its_subnet(claim: str) -> None:
 def test_a_learned_address_wins_over_the_end_in_the_named_subnet() -> None:
     """An interface that was learned to have an address keeps it, whatever subnet its record names."""
     attributor = Attributor(Index(INVENTORY))
-    learned = [PLAIN.parse(line("10.0.1.9", other, "eni-0")) for other in ("10.0.3.1", "8.8.8.8")]
-    record = RICH.parse("eni-0 10.0.1.9 10.0.2.7 ACCEPT OK vpc-1 subnet-b -")
+    learned = [PLAIN.parse(line("10.0.1.9", other, "eni-00000000")) for other in ("10.0.3.1", "8.8.8.8")]
+    record = RICH.parse("eni-00000000 10.0.1.9 10.0.2.7 ACCEPT OK vpc-1 subnet-b -")
 
     attributor.learn([*learned, record], NO_LOG_STREAM)
 
     assert ("subnet-b", "egress", "same_subnet") == attributor.locate(record, NO_LOG_STREAM)
 
 
-@pytest.mark.parametrize(("vpc_id", "peer"), [("vpc-1", "private"), ("vpc-9", "internet")])
+@pytest.mark.parametrize(("vpc_id", "peer"), [("vpc-1", "private"), ("vpc-00000009", "internet")])
 def test_the_vpc_of_the_record_counts_if_the_inventory_lacks_its_subnet(vpc_id: str, peer: str) -> None:
     """Of two VPCs with the same block the own VPC is meant; from a third nothing tells which."""
-    text = f"eni-0 10.9.9.9 20.0.1.7 ACCEPT OK {vpc_id} subnet-far egress"
+    text = f"eni-00000000 10.9.9.9 20.0.1.7 ACCEPT OK {vpc_id} subnet-0000fa00 egress"
 
-    assert ("subnet-far", "egress", peer) == place(text, PUBLIC, line_format=RICH)
+    assert ("subnet-0000fa00", "egress", peer) == place(text, PUBLIC, line_format=RICH)
 
 
 def test_the_peer_of_one_subnet_depends_on_the_vpc() -> None:
     """The same unknown subnet in records of two VPCs, one after the other."""
     attributor = Attributor(Index(PUBLIC))
-    texts = [f"eni-0 10.9.9.9 20.0.1.7 ACCEPT OK {vpc_id} subnet-far egress" for vpc_id in ("vpc-9", "vpc-1")]
+    texts = [
+        f"eni-00000000 10.9.9.9 20.0.1.7 ACCEPT OK {vpc_id} subnet-0000fa00 egress"
+        for vpc_id in ("vpc-00000009", "vpc-1")
+    ]
 
     found = [attributor.locate(RICH.parse(text), NO_LOG_STREAM) for text in texts]
 
@@ -175,16 +178,63 @@ def test_an_address_that_is_not_valid_is_malformed(bad: str) -> None:
             place(line(source, destination))
 
 
+# The field, an id that EC2 did not name, and whether it is like an id of AWS.
+IDS = [
+    (field, prefix + digits, is_valid)
+    for field, prefix in (("subnet", "subnet-"), ("vpc", "vpc-"), ("interface", "eni-"))
+    for digits, is_valid in (
+        ("0a1b2c3d", True),
+        ("0123456789abcdef0", True),
+        ("f" * 32, True),
+        ("f" * 33, False),
+        ("0a1b2c3", False),
+        ("", False),
+        ("0A1B2C3D", False),
+        ("0a1b2c3é", False),
+        ("0a1b2c3٣", False),
+        ("0a1b2c3d\x9b", False),
+        ('0a1b2c3d"', False),
+    )
+]
+
+
+@pytest.mark.parametrize(("field", "value", "is_valid"), IDS)
+def test_an_id_that_ec2_did_not_name_looks_like_an_id(field: str, value: str, is_valid: bool) -> None:
+    """It may become a label, or a key that stays in memory."""
+    ids = {"interface": "eni-00000000", "vpc": "vpc-00000009", "subnet": "subnet-0000fa00", field: value}
+    text = "{interface} 10.0.2.7 8.8.8.8 ACCEPT OK {vpc} {subnet} egress".format_map(ids)
+
+    if is_valid:
+        assert (ids["subnet"], "egress", "internet") == place(text, line_format=RICH)
+    else:
+        with pytest.raises(Malformed, match=f"bad_{field}"):
+            place(text, line_format=RICH)
+
+
+def test_an_id_that_ec2_named_is_valid_whatever_it_looks_like() -> None:
+    """AWS may make longer ids tomorrow."""
+    assert ("subnet-a", "egress", "internet") == place(
+        "eni-a 10.0.1.10 8.8.8.8 ACCEPT OK vpc-1 subnet-a -", line_format=RICH
+    )
+
+
+@pytest.mark.parametrize("name", ["eni-new-all", "eni-" + "0" * 33, "eni-0a1b2c3é"])
+def test_a_log_stream_that_is_not_named_after_an_interface_tells_nothing(name: str) -> None:
+    """So the record is unattributed: its own fields are in order."""
+    assert place(line("10.0.2.10", "8.8.8.8", "-"), log_stream=name) is None
+
+
 def test_memory_is_bounded() -> None:
     """A scan from everywhere does not grow the processor without end."""
     attributor = Attributor(Index(INVENTORY), cache_size=10)
 
     for number in range(50):
         peer = f"198.51.100.{number}"
-        unlisted = PLAIN.parse(line("10.0.1.9", peer, f"eni-{number}"))
+        unlisted = PLAIN.parse(line("10.0.1.9", peer, f"eni-{number:08x}"))
         attributor.learn([unlisted], NO_LOG_STREAM)
         attributor.locate(unlisted, NO_LOG_STREAM)
         attributor.locate(PLAIN.parse(line("10.0.1.10", peer)), NO_LOG_STREAM)
 
+    assert 0 < len(attributor.unknown_interfaces) <= 1000
     caches = (attributor._packed, attributor._peers, attributor._reported)
     assert [True] * 3 == [0 < len(cache) <= 10 for cache in caches]

@@ -68,6 +68,8 @@ FORMS = {
         {"counted": 1},
         "payload_message_type",
     ),
+    "names as long as in CloudWatch Logs": (envelope(GOOD, logStream="x" * 512), "data", {"counted": 1}, None),
+    "a name that is too long": (envelope(GOOD, logStream="x" * 1025), "malformed", {}, "payload_not_envelope"),
     "JSON of another kind alone": (b'{"hello": "world"}' * 2, "malformed", {}, "payload_not_envelope"),
     "base64 that is cut short": (base64.b64encode(ONE)[:-3], "malformed", {}, "payload_encoding"),
     "base64 of damaged gzip data": (base64.b64encode(DAMAGED), "malformed", {}, "payload_damaged"),

@@ -80,14 +80,16 @@ def test_idle_and_skipped_intervals_have_their_outcomes() -> None:
 
 def test_a_record_without_a_subnet_is_unattributed() -> None:
     """It counts for no subnet, but it has an outcome, and a denial without a place."""
-    delta, denials = counted(envelope(line("1.1.1.1", "2.2.2.2", "eni-0", action="REJECT"), logStream="eni-0-all"))
+    delta, denials = counted(
+        envelope(line("1.1.1.1", "2.2.2.2", "eni-00000000", action="REJECT"), logStream="eni-00000000-all")
+    )
 
     assert {"unattributed": 1} == labelled(delta, counts.EVENTS)
     assert {} == delta.traffic
     expected = {
         "time": "1970-01-01T00:00:00.000Z",
         "event": "reject",
-        "interface_id": "eni-0",
+        "interface_id": "eni-00000000",
         "protocol": "tcp",
         "srcaddr": "1.1.1.1",
         "srcport": 40000,
@@ -255,3 +257,18 @@ def test_every_subnet_of_the_inventory_can_be_counted() -> None:
     for interface in INVENTORY.interfaces:
         delta, _ = counted(envelope(line(interface.addresses[0], "8.8.8.8", interface.interface_id)))
         assert [interface.subnet_id] == [series.subnet_id for series in delta.traffic]
+
+
+def test_made_up_subnets_share_a_bounded_part_of_a_delta() -> None:
+    """One payload may name half a million of them; every flow is counted, and those of the inventory by name."""
+    rich = "${interface-id} ${srcaddr} ${dstaddr} ${action} ${subnet-id} ${dstport} ${flow-direction}"
+    made_up = [f"eni-00000001 192.0.2.1 192.0.2.2 REJECT subnet-{number:08x} 22 egress" for number in range(1500)]
+    real = "eni-b 10.0.2.10 192.0.2.2 REJECT subnet-b 22 egress"
+
+    delta, _ = counted(envelope(*made_up, real), formats=(rich,))
+
+    by_subnet = {series.subnet_id: cell[0] for series, cell in delta.traffic.items()}
+    assert 1002 == len(by_subnet) == len(delta.rejected_ports)
+    assert (500, 1) == (by_subnet["other"], by_subnet["subnet-b"])
+    assert 1501 == sum(by_subnet.values()) == sum(delta.rejected_ports.values())
+    assert ["subnet-b"] == delta.snapshot().listed_subnets

@@ -93,7 +93,7 @@ SHARED = Inventory(
 SIX_ONLY = Inventory(
     1.0,
     (*INVENTORY.subnets, Subnet("subnet-6", "vpc-1", "az1", "", ("2001:db8:1:6::/64",))),
-    (Interface("eni-6", "subnet-6", "vpc-1", ("2001:db8:1:6::10",)),),
+    (Interface("eni-00000006", "subnet-6", "vpc-1", ("2001:db8:1:6::10",)),),
 )
 DELEGATED = Inventory(
     1.0,
@@ -197,7 +197,7 @@ PECULIARITIES = {
         default("2600::1", "2001:db8:1:a:7::9", "eni-p"), IN, inventory=DELEGATED
     ),
     "a subnet of IPv6 only": row(
-        default("2001:db8:1:6::10", "2001:db8:1:a::10", "eni-6"),
+        default("2001:db8:1:6::10", "2001:db8:1:a::10", "eni-00000006"),
         ("subnet-6", "egress", "same_zone"),
         inventory=SIX_ONLY,
     ),
@@ -208,14 +208,14 @@ PECULIARITIES = {
         default("10.0.1.10", "10.0.1.77", "eni-x"), ("subnet-x", "egress", "same_subnet")
     ),
     "a subnet of another account that is shared with this one": row(
-        default("172.31.0.9", "203.0.113.5", "eni-0ff"),
+        default("172.31.0.9", "203.0.113.5", "eni-000000ff"),
         ("subnet-0ff", "egress", "internet"),
-        default("172.31.0.9", "203.0.113.6", "eni-0ff"),
+        default("172.31.0.9", "203.0.113.6", "eni-000000ff"),
         inventory=SHARED,
     ),
     "a subnet that no inventory has, by its id": row(
-        full(5, subnet_id="subnet-777", vpc_id="vpc-7", interface_id="eni-7"),
-        ("subnet-777", "egress", "internet"),
+        full(5, subnet_id="subnet-00000777", vpc_id="vpc-00000007", interface_id="eni-00000007"),
+        ("subnet-00000777", "egress", "internet"),
         formats=(all_fields(5),),
     ),
     "subnet-id wins over the inventory": row(
@@ -224,55 +224,55 @@ PECULIARITIES = {
     "a subnet id that is not valid": row(full(3, subnet_id="10.0.1.0/24"), "malformed", formats=(all_fields(3),)),
     # Interfaces that the inventory lacks
     "a deleted interface, by the address common to its records": row(
-        default("10.0.1.9", "10.0.2.1", "eni-gone"),
+        default("10.0.1.9", "10.0.2.1", "eni-deadbeef"),
         ("subnet-a", "egress", "same_zone"),
-        default("10.0.3.1", "10.0.1.9", "eni-gone"),
+        default("10.0.3.1", "10.0.1.9", "eni-deadbeef"),
         inventory=DELETED,
     ),
     "a deleted interface with one record, of which one end is in the VPC": row(
-        default("203.0.113.5", "10.0.1.9", "eni-gone"), IN, inventory=DELETED
+        default("203.0.113.5", "10.0.1.9", "eni-deadbeef"), IN, inventory=DELETED
     ),
     "a deleted interface with one record inside the VPC": row(
-        default("10.0.1.9", "10.0.2.9", "eni-gone"), "unattributed", inventory=DELETED
+        default("10.0.1.9", "10.0.2.9", "eni-deadbeef"), "unattributed", inventory=DELETED
     ),
     "a loop of a deleted interface": row(
-        default("10.0.1.9", "10.0.1.9", "eni-gone"), ("subnet-a", "unknown", "unknown"), inventory=DELETED
+        default("10.0.1.9", "10.0.1.9", "eni-deadbeef"), ("subnet-a", "unknown", "unknown"), inventory=DELETED
     ),
     "IPv6 of a deleted interface that was known by IPv4": row(
-        default("2001:db8:1:a::9", "2600::1", "eni-gone"),
+        default("2001:db8:1:a::9", "2600::1", "eni-deadbeef"),
         OUT,
-        default("10.0.1.9", "10.0.2.1", "eni-gone"),
-        default("10.0.1.9", "10.0.3.1", "eni-gone"),
+        default("10.0.1.9", "10.0.2.1", "eni-deadbeef"),
+        default("10.0.1.9", "10.0.3.1", "eni-deadbeef"),
         inventory=DELETED,
     ),
     "without permission, in overlapping VPCs: the log group's flow log tells the VPC": row(
-        default("10.0.1.10", "203.0.113.5", "eni-new"), OUT, inventory=UNLISTED, log_group="one"
+        default("10.0.1.10", "203.0.113.5", "eni-facefeed"), OUT, inventory=UNLISTED, log_group="one"
     ),
     "without permission, in overlapping VPCs: or its subnet": row(
-        default("10.0.1.10", "203.0.113.5", "eni-new"),
+        default("10.0.1.10", "203.0.113.5", "eni-facefeed"),
         ("subnet-x", "egress", "internet"),
         inventory=UNLISTED,
         log_group="two",
     ),
     "without permission, in overlapping VPCs: no other VPC has its IPv6": row(
-        default("10.0.1.10", "203.0.113.5", "eni-new"),
+        default("10.0.1.10", "203.0.113.5", "eni-facefeed"),
         OUT,
-        default("2001:db8:1:a::9", "2600::1", "eni-new"),
-        default("2001:db8:1:a::9", "2600::2", "eni-new"),
-        default("10.0.1.10", "203.0.113.6", "eni-new"),
+        default("2001:db8:1:a::9", "2600::1", "eni-facefeed"),
+        default("2001:db8:1:a::9", "2600::2", "eni-facefeed"),
+        default("10.0.1.10", "203.0.113.6", "eni-facefeed"),
         inventory=Inventory(1.0, INVENTORY.subnets),
     ),
     "without permission, in overlapping VPCs: vpc-id tells it": row(
-        "eni-new 10.0.1.10 203.0.113.5 vpc-2",
+        "eni-facefeed 10.0.1.10 203.0.113.5 vpc-2",
         ("subnet-x", "egress", "internet"),
         formats=("${interface-id} ${srcaddr} ${dstaddr} ${vpc-id}",),
         inventory=UNLISTED,
     ),
     "without permission, in overlapping VPCs: nothing tells": row(
-        default("10.0.1.10", "203.0.113.5", "eni-new"), "unattributed", inventory=Inventory(1.0, INVENTORY.subnets)
+        default("10.0.1.10", "203.0.113.5", "eni-facefeed"), "unattributed", inventory=Inventory(1.0, INVENTORY.subnets)
     ),
     "an interface of a log group that has no known flow log": row(
-        default("192.0.2.5", "10.0.2.10", "eni-theirs"), "unattributed", inventory=UNLISTED, log_group="theirs"
+        default("192.0.2.5", "10.0.2.10", "eni-00fab1ed"), "unattributed", inventory=UNLISTED, log_group="theirs"
     ),
     # NAT gateways and load balancers
     "a regional NAT gateway has no interface, and the instance's own record counts": row(

@@ -32,14 +32,17 @@ VPC_1 = msgspec.structs.replace(INVENTORY, flow_logs=(FlowLog("fl-1", "vpc-1", "
 
 GOOD_ENVELOPE = envelope(GOOD)
 
-UNLISTED = [line("10.0.1.77", "10.0.2.10", "eni-new"), line("10.0.2.10", "10.0.1.77", "eni-new")]
+UNLISTED = [line("10.0.1.77", "10.0.2.10", "eni-facefeed"), line("10.0.2.10", "10.0.1.77", "eni-facefeed")]
 
-SECOND_PEER = line("10.0.1.77", "198.51.100.7", "eni-new")
+SECOND_PEER = line("10.0.1.77", "198.51.100.7", "eni-facefeed")
 
 
 def test_records_wait_until_their_interface_is_known() -> None:
     """A single peer in a known subnet tells nothing; a second peer, in another envelope, places the records."""
-    first, second = envelope(*UNLISTED, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")
+    first, second = (
+        envelope(*UNLISTED, logStream="eni-facefeed-all"),
+        envelope(SECOND_PEER, logStream="eni-facefeed-all"),
+    )
 
     delta, _ = counted(first, GOOD_ENVELOPE, second, inventory=VPC_1)
 
@@ -51,9 +54,12 @@ def test_records_wait_until_their_interface_is_known() -> None:
 
 def test_a_direction_waits_as_well() -> None:
     """IPv6 tells the subnet, but not which of two IPv4 addresses in it is the interface's."""
-    six = [line("2001:db8:1:a::77", f"2600::{n}", "eni-new") for n in (1, 2)]
-    four = line("10.0.1.77", "10.0.1.88", "eni-new", protocol=17)
-    first, second = envelope(*six, four, logStream="eni-new-all"), envelope(SECOND_PEER, logStream="eni-new-all")
+    six = [line("2001:db8:1:a::77", f"2600::{n}", "eni-facefeed") for n in (1, 2)]
+    four = line("10.0.1.77", "10.0.1.88", "eni-facefeed", protocol=17)
+    first, second = (
+        envelope(*six, four, logStream="eni-facefeed-all"),
+        envelope(SECOND_PEER, logStream="eni-facefeed-all"),
+    )
 
     delta, _ = counted(first, second)
 
@@ -62,9 +68,9 @@ def test_a_direction_waits_as_well() -> None:
 
 def test_records_that_wait_in_vain_are_unattributed() -> None:
     """Only when the delta is finished; nothing is guessed, and nothing is dropped."""
-    denied = line("10.0.1.77", "10.0.2.10", "eni-new", action="REJECT")
+    denied = line("10.0.1.77", "10.0.2.10", "eni-facefeed", action="REJECT")
 
-    delta, denials = counted(envelope(*UNLISTED, denied, logStream="eni-new-all"))
+    delta, denials = counted(envelope(*UNLISTED, denied, logStream="eni-facefeed-all"))
 
     assert {"unattributed": 3} == labelled(delta, counts.EVENTS)
     assert [None] == [denial.place for denial in denials]
@@ -72,7 +78,7 @@ def test_records_that_wait_in_vain_are_unattributed() -> None:
 
 def test_a_bounded_number_of_records_waits() -> None:
     """A record that finds no room is unattributed at once."""
-    first, second = (envelope(*lines, logStream="eni-new-all") for lines in (UNLISTED * 2, [SECOND_PEER]))
+    first, second = (envelope(*lines, logStream="eni-facefeed-all") for lines in (UNLISTED * 2, [SECOND_PEER]))
 
     delta, _ = counted(first, second, inventory=VPC_1, waiting=WaitingRecords(max_records=3))
 
@@ -83,7 +89,7 @@ def test_a_record_waits_again_until_its_own_interface_is_known() -> None:
     """News of another interface in the log stream places its own records only."""
     delta, counter = Delta(), counter_for(VPC_1)
     log_stream = LogStream("1", "flow-logs", "shared")
-    other = [line("10.0.3.9", peer, "eni-other") for peer in ("10.0.2.10", "8.8.8.8")]
+    other = [line("10.0.3.9", peer, "eni-0ff1ce00") for peer in ("10.0.2.10", "8.8.8.8")]
 
     counter.count_events(log_stream, map(LogEvent, [*UNLISTED, other[0]]), ORIGIN, NOW, delta)
     counter.count_events(log_stream, map(LogEvent, other[1:]), ORIGIN, NOW, delta)
@@ -96,7 +102,7 @@ def test_a_record_waits_again_until_its_own_interface_is_known() -> None:
 def test_a_record_that_has_a_place_does_not_wait() -> None:
     """Although a further record might tell more of its interface."""
     delta = Delta()
-    only_end_in_vpc = LogEvent(line("10.0.3.9", "8.8.8.8", "eni-new"))
+    only_end_in_vpc = LogEvent(line("10.0.3.9", "8.8.8.8", "eni-facefeed"))
 
     counter_for(VPC_1).count_events(LOG_STREAM, [only_end_in_vpc], ORIGIN, NOW, delta)
 

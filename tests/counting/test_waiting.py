@@ -55,3 +55,16 @@ def test_clear_removes_all_records_and_makes_room() -> None:
     assert ([], False) == (records.log_streams, records.is_full)
     records.add(FIRST, waiting("b"))
     assert records.is_full
+
+
+def test_a_bounded_number_of_characters_waits() -> None:
+    """A line may be as long as a payload."""
+    records = WaitingRecords(max_characters=10)
+
+    states = []
+    for line in ("12345", "6789", "0"):
+        records.add(FIRST, waiting(line))
+        states.append(records.is_full)
+    records.take(FIRST)
+
+    assert [False, False, True, False] == [*states, records.is_full]

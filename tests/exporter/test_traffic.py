@@ -1,4 +1,4 @@
-"""The traffic metrics: sums by label, new series, and the limit of subnets."""
+"""The traffic metrics: sums by label, new series, and the subnets that are summed."""
 
 from __future__ import annotations
 
@@ -69,58 +69,10 @@ def test_series_are_summed_by_the_labels_shown(
     assert flows == value(state, "flowlog_flows_total", all_labels, traffic_labels=traffic_labels)
 
 
-def birth(subnet_id: str, number: int, flows: int) -> TrafficTotal:
-    return TrafficTotal(Traffic(subnet_id, "ingress", "reject", "udp", "internet"), flows, flows, flows, number)
+def test_the_page_tells_how_many_subnets_are_other() -> None:
+    """The ledger decides which; here `other` is a subnet like any."""
+    series = TrafficTotal(Traffic("other", "ingress", "reject", "udp", "internet"), 12, 1, 1, OLD)
+    state = replace(STATE, totals=Totals([series], [], {}, {}, folded_subnets=2))
 
-
-def test_subnets_beyond_the_limit_are_summed_as_other() -> None:
-    """The subnets seen first keep their names, whatever their order; the rest is one series."""
-    ports = tuple(
-        RejectedPortTotal(RejectedPort(name, "ingress", "udp", "22"), flows, OLD)
-        for name, flows in (("subnet-a", 100), ("subnet-c", 200), ("subnet-d", 400))
-    )
-    state = state_of(
-        birth("subnet-d", 4, 8), birth("subnet-a", 1, 1), birth("subnet-c", 3, 4), birth("subnet-b", 2, 2), ports=ports
-    )
-    names = ("subnet-a", "subnet-b", "subnet-c", "subnet-d", "other")
-
-    flows = [
-        value(state, "flowlog_flows_total", {**TRAFFIC_LABELS, "subnet_id": name}, max_subnets=2) for name in names
-    ]
-    ports_shown = [
-        value(state, "flowlog_rejected_port_flows_total", {**PORT_LABELS, "subnet_id": name}, max_subnets=2)
-        for name in names
-    ]
-
-    assert [1, 2, None, None, 12] == flows
-    assert [100, None, None, None, 600] == ports_shown
-    assert 2 == value(state, "flowlog_folded_subnets", {}, max_subnets=2)
-
-
-def test_a_subnet_is_as_old_as_its_first_series() -> None:
-    """A new series does not push an old subnet beyond the limit."""
-    first = replace_direction(birth("subnet-a", 1, 1))
-    state = state_of(birth("subnet-a", 9, 1), birth("subnet-b", 2, 2), first)
-
-    assert 1 == value(state, "flowlog_flows_total", TRAFFIC_LABELS, max_subnets=1)
-    assert 1 == value(state, "flowlog_folded_subnets", {}, max_subnets=1)
-
-
-def replace_direction(total: TrafficTotal) -> TrafficTotal:
-    return total._replace(series=total.series._replace(direction="egress"))
-
-
-def test_subnets_of_the_same_age_are_shown_by_their_names() -> None:
-    """The choice does not depend on the order of the totals, so it is the same on every page."""
-    for order in (("subnet-a", "subnet-b"), ("subnet-b", "subnet-a")):
-        state = state_of(*(birth(name, 1, 1) for name in order))
-
-        assert 1 == value(state, "flowlog_flows_total", TRAFFIC_LABELS, max_subnets=1)
-
-
-def test_up_to_the_limit_nothing_is_folded() -> None:
-    """There is no series of `other` then."""
-    state = state_of(birth("subnet-a", 1, 1), birth("subnet-b", 2, 2))
-
-    assert 0 == value(state, "flowlog_folded_subnets", {}, max_subnets=2)
-    assert value(state, "flowlog_flows_total", {**TRAFFIC_LABELS, "subnet_id": "other"}, max_subnets=2) is None
+    assert 2 == value(state, "flowlog_folded_subnets", {})
+    assert 12 == value(state, "flowlog_flows_total", {**TRAFFIC_LABELS, "subnet_id": "other"})

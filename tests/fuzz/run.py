@@ -16,6 +16,7 @@ import sys
 from kcl_flowlog.counting.fields import FIELDS
 from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from tests.support.builders import GOOD, NODATA, SKIPDATA, envelope, line
+from tests.support.hostile import HOSTILE
 from tests.support.paths import ROOT
 
 WORK = ROOT / "build" / "fuzz"
@@ -25,7 +26,9 @@ TARGETS = ("payloads", "lines", "files")
 def seeds(target: str) -> list[bytes]:
     """Return the first inputs of a target: an example of each kind."""
     denied = line("198.51.100.7", "10.0.1.10", action="REJECT", dstport=22)
-    text = "\n".join([GOOD, NODATA, SKIPDATA, denied, line("10.0.1.77", "2001:db8::1", "eni-new"), '{"srcAddr":"::1"}'])
+    text = "\n".join(
+        [GOOD, NODATA, SKIPDATA, denied, line("10.0.1.77", "2001:db8::1", "eni-facefeed"), '{"srcAddr":"::1"}']
+    )
     plain = gzip.decompress(envelope(GOOD, NODATA, denied, 7, "bad"))
     letter = (
         b'{"shard_id":"s","sequence_number":"1","sub_sequence_number":0,"reason":"field_count","kind":"line",'
@@ -33,7 +36,9 @@ def seeds(target: str) -> list[bytes]:
     )
     header = DEFAULT_FORMAT.replace("${", "").replace("}", "")
     return {
-        "payloads": [bytes([wrap]) + plain for wrap in range(8)] + [b"\0" + plain + plain],
+        "payloads": [bytes([wrap]) + plain for wrap in range(8)]
+        + [b"\0" + plain + plain]
+        + [b"\1" + make(size).encode() for make in HOSTILE.values() for size in (1000, 60_000)],
         "lines": [text.encode(), *(message.encode() for message in text.split("\n"))],
         "files": [
             bytes([wrap]) + content

@@ -9,6 +9,7 @@ import base64
 import gzip
 import io
 import re
+import resource
 import sys
 from collections.abc import Callable
 
@@ -36,6 +37,8 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from tests.support.builders import INVENTORY, NOW, ORIGIN
 
 LIMIT = 1_000_000
+# Of address space, besides what Python, libFuzzer and the instrumented modules have taken by then.
+MEMORY = 512 * 1024 * 1024
 # The base64 of 4,096 bytes, with some room.
 LARGEST_LETTER = 8192
 SUBNET = re.compile(r"subnet-\w{1,57}")
@@ -122,6 +125,14 @@ def files(data: bytes) -> None:
 TARGETS = {"payloads": payloads, "lines": lines, "files": files}
 
 
+def limit_memory() -> None:
+    """Let a larger allocation raise `MemoryError` in the target, which names the line that asked for it."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        taken = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
+
+
 if __name__ == "__main__":
     atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])
+    limit_memory()
     atheris.Fuzz()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timezone
 from typing import Any
 
 import botocore.exceptions
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory.aws import Aws
+from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from tests.support.ec2 import client_error
 from tests.support.logs import events
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
+STREAM_ARN = "arn:aws:kinesis:eu-west-1:111111111111:stream/flow-logs"
 ROLE = "arn:aws:iam::222222222222:role/path/inventory"
 
 
@@ -24,8 +26,10 @@ class FakeService:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self._error = error
 
-    def describe_stream_summary(self, **parameters: Any) -> None:
+    def describe_stream_summary(self, **parameters: Any) -> dict[str, Any]:
         self._answer("describe_stream_summary", parameters)
+        created = datetime(2026, 1, 31, 12, 0, 0, 900_000, tzinfo=timezone.utc)
+        return {"StreamDescriptionSummary": {"StreamARN": STREAM_ARN, "StreamCreationTimestamp": created}}
 
     def get_caller_identity(self) -> dict[str, Any]:
         self._answer("get_caller_identity", {})
@@ -158,15 +162,16 @@ def test_the_stream_is_described_once(caplog: pytest.LogCaptureFixture) -> None:
     """A stream that exists is no event for the log."""
     fake = FakeAws()
 
-    fake.aws.check_stream("flow-logs")
+    identity = fake.aws.check_stream("flow-logs")
 
+    assert StreamIdentity(STREAM_ARN, 1_769_860_800) == identity
     assert [("describe_stream_summary", {"StreamName": "flow-logs"})] == fake.requests()
     assert [] == caplog.records
 
 
 def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None:
     """The daemon works without it, so its lack is a warning."""
-    FakeAws(client_error("AccessDeniedException")).aws.check_stream("flow-logs")
+    assert FakeAws(client_error("AccessDeniedException")).aws.check_stream("flow-logs") is None
 
     fields = {"action": "kinesis:DescribeStreamSummary", "stream": "flow-logs"}
     assert [(logging.WARNING, "Missing permission; the stream is not checked", fields)] == events(caplog)

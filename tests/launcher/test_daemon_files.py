@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from kcl_flowlog.config import Config
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from tests.support.paths import ROOT
-
-FIRST_START = 1_700_000_000.9
 
 Written = Callable[..., tuple[ProcessorSettings, dict[str, str]]]
 
@@ -31,9 +28,9 @@ def state(tmp_path: Path) -> Iterator[StateDirectory]:
 def written(state: StateDirectory) -> Written:
     """Write the files for some settings; return those of the processors, and the KCL's properties."""
 
-    def write(now: float = FIRST_START, **settings: Any) -> Any:
+    def write(position: str = "trim-horizon", **settings: Any) -> Any:
         config = Config(stream="flow-logs", **settings)
-        DaemonFiles(config, state, "eu-west-1", python="/usr/bin/python3", clock=lambda: now).write(7)
+        DaemonFiles(config, state, "eu-west-1", position, python="/usr/bin/python3").write(7)
         lines = state.properties.read_text().splitlines()
         properties = dict(line.split(" = ", 1) for line in lines if line and not line.startswith("#"))
         return msgspec.json.decode(state.processor_settings.read_bytes(), type=ProcessorSettings), properties
@@ -50,6 +47,8 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
         payload_limit=2048,
         checkpoint_interval=5.0,
         log_deny=True,
+        max_subnets=12,
+        max_unlisted_subnets=3,
     )
 
     assert settings == ProcessorSettings(
@@ -64,6 +63,8 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
         payload_limit=2048,
         checkpoint_interval=5.0,
         log_deny=True,
+        max_subnets=12,
+        max_unlisted_subnets=3,
     )
 
 
@@ -102,27 +103,15 @@ def test_a_property_of_the_user_replaces_the_one_of_the_template(written: Writte
     ("position", "name", "value"),
     [
         ("trim-horizon", "initialPositionInStream", "TRIM_HORIZON"),
-        ("now", "initialPositionInStreamExtended", "1700000000"),
-        (datetime(2026, 1, 31, 12, tzinfo=timezone.utc), "initialPositionInStreamExtended", "1769860800"),
+        ("1700000000", "initialPositionInStreamExtended", "1700000000"),
     ],
 )
-def test_the_initial_position_becomes_a_property(
-    written: Written, position: datetime | str, name: str, value: str
-) -> None:
-    """The oldest record by its name, any moment in Unix seconds."""
-    _, properties = written(initial_position=position)
+def test_the_initial_position_becomes_a_property(written: Written, position: str, name: str, value: str) -> None:
+    """That of the application, not that of the settings: the oldest record by its name, any moment in Unix seconds."""
+    _, properties = written(position)
 
     positions = {key: found for key, found in properties.items() if key.startswith("initialPosition")}
     assert {name: value} == positions
-
-
-def test_now_stays_the_first_start(written: Written) -> None:
-    """A restart begins no later, so nothing that arrived in between is missed."""
-    written(initial_position="now")
-
-    _, properties = written(initial_position="now", now=FIRST_START + 3600)
-
-    assert "1700000000" == properties["initialPositionInStreamExtended"]
 
 
 def test_the_logging_configuration_is_the_shipped_one(written: Written, state: StateDirectory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def bodies(path: Path) -> list[str]:
 def test_without_dead_letters_there_is_no_file(letters: Letters) -> None:
     """Most instances never have any."""
     assert (0, False) == (letters.write(), letters.path.exists())
+
+
+def test_the_name_of_a_new_file_is_on_disk(letters: Letters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the ledger forgets what is in it; also after a rotation, but not each time."""
+    synced: list[tuple[str, int]] = []
+
+    def note(descriptor: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        synced.append((name, len(letters.ledger.dead_letters())))
+
+    monkeypatch.setattr(os, "fsync", note)
+    for body in ("first", "second"):
+        letters.commit(body)
+        letters.write()
+    letters.commit("third")
+    letters.write(limit=LETTER_BYTES)
+
+    file, directory = ("dead-letters.jsonl", 1), (letters.path.parent.name, 1)
+    assert [file, directory, file, file, directory] == synced
 
 
 def test_dead_letters_move_to_the_file_once(letters: Letters) -> None:
@@ -105,3 +125,13 @@ def test_dead_letters_of_a_prepared_commit_stay_in_the_ledger(letters: Letters) 
     letters.ledger.fold(claim)
 
     assert (0, 1) == (before, letters.write())
+
+
+def test_what_a_terminal_would_obey_is_escaped(letters: Letters) -> None:
+    """People look at the file; a reader of JSON gets the original."""
+    letters.commit("\x9b2J \u202e größe")
+
+    letters.write()
+
+    assert rb"\u009b2J \u202e " in letters.path.read_bytes()
+    assert ["\x9b2J \u202e größe"] == bodies(letters.path)

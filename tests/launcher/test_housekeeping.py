@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Snapshot, Traffic
@@ -26,12 +27,12 @@ DAMAGE = sqlite3.DatabaseError("database disk image is malformed")
 
 
 class House:
-    """Housekeeping over a real ledger; the test moves the clock and, on its own, the time of the day."""
+    """Housekeeping over a real ledger; the test moves the clock."""
 
     def __init__(self, directory: Path) -> None:
         self.clock = FakeClock()
-        self.wall_clock = FakeClock(0.0)
-        self.ledger = Ledger(directory / "ledger.sqlite3", self.wall_clock)
+        self.ledger = Ledger(directory / "ledger.sqlite3")
+        self.damage = DamageNote()
         self.inbox = FakeInbox()
         self.settler = FakeSettler()
         self.dead_letters = directory / "dead-letters.jsonl"
@@ -43,8 +44,8 @@ class House:
             self.dead_letters,
             dead_letter_limit=1_000_000,
             series_ttl=TTL,
+            damage=self.damage,
             clock=self.clock,
-            wall_clock=self.wall_clock,
         )
 
     def steps_until(self, moment: float) -> None:
@@ -129,15 +130,15 @@ def test_dead_letters_move_to_their_file_within_a_second(house: House) -> None:
 
 
 def test_the_series_of_a_deleted_subnet_go_after_their_time(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    """They go at the first look after --series-ttl without traffic, and the log names them."""
+    """They go within 20 minutes after --series-ttl without traffic, and the log names them."""
     caplog.set_level("INFO")
+    house.clock.now += TTL
+    house.housekeeping.step()
     house.count("subnet-deleted")
 
-    house.wall_clock.now = TTL
-    house.clock.now += 600
+    house.clock.now += TTL + 600
     house.housekeeping.step()
     in_time = house.subnets
-    house.wall_clock.now = TTL + 1
     house.clock.now += 600
     house.housekeeping.step()
 
@@ -148,8 +149,7 @@ def test_the_series_of_a_deleted_subnet_go_after_their_time(house: House, caplog
 def test_the_series_of_a_subnet_that_exists_stay(house: House) -> None:
     """However long the subnet has been idle."""
     house.count(SUBNET.subnet_id)
-    house.wall_clock.now = 100 * TTL
-    house.clock.now += 600
+    house.clock.now += 100 * TTL
 
     house.housekeeping.step()
 
@@ -159,20 +159,33 @@ def test_the_series_of_a_subnet_that_exists_stay(house: House) -> None:
 def test_idle_subnets_are_looked_for_every_ten_minutes_and_not_at_the_start(house: House) -> None:
     """A subnet that was deleted while no instance ran is shown a little longer."""
     house.count("subnet-deleted")
-    house.wall_clock.now = 100 * TTL
+    house.ledger.pass_time(100 * int(TTL))
 
     seen = []
     for house.clock.now in (1000.0, 1599.9, 1600.0):
         house.housekeeping.step()
         seen.append(house.subnets)
     house.count("subnet-deleted")
-    house.wall_clock.now = 200 * TTL
+    house.ledger.pass_time(100 * int(TTL))
     for house.clock.now in (2199.9, 2200.0):
         house.housekeeping.step()
         seen.append(house.subnets)
 
     shown, dropped = ["subnet-deleted"], list[str]()
     assert [shown, shown, dropped, shown, dropped] == seen
+
+
+def test_time_is_noted_in_whole_seconds_and_none_is_lost(house: House) -> None:
+    """Of instances that run for less than ten minutes, too; a clock of the world is not read."""
+    house.count("subnet-deleted")
+    for _ in range(3):
+        house.clock.now += 600.4
+        house.housekeeping.step()
+    house.clock.now += 99.1
+    house.housekeeping.finish(house.clock.now, house.clock.sleep)
+
+    assert [] == house.ledger.forget_idle_subnets([], 1900)
+    assert ["subnet-deleted"] == house.ledger.forget_idle_subnets([], 1899)
 
 
 def test_denials_that_cannot_be_written_end_the_instance(house: House) -> None:
@@ -185,7 +198,7 @@ def test_denials_that_cannot_be_written_end_the_instance(house: House) -> None:
 
 def test_damage_that_was_noted_ends_the_instance(house: House) -> None:
     """Another thread found it; only the next start can set the ledger aside."""
-    house.settler.damage = DAMAGE
+    house.damage.take(DAMAGE)
 
     with pytest.raises(FlowlogError, match=r"^The ledger is damaged \(database disk image is malformed\)"):
         house.housekeeping.step()

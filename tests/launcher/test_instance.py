@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import http.client
 import threading
+from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello, UnknownInterfaces
+from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import ConfigError, FlowlogError
 from kcl_flowlog.launcher import instance, java, leftovers
+from kcl_flowlog.launcher.beats import Beats
 from kcl_flowlog.launcher.java import Jars, Java
+from kcl_flowlog.launcher.signals import StopRequests
+from kcl_flowlog.launcher.start_record import StartRecord
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from tests.support.connection import Connection
 from tests.support.host import Host
@@ -34,6 +41,14 @@ def host(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.M
     monkeypatch.setattr(instance, "become_subreaper", lambda: made.prepared.append("subreaper"))
     caplog.set_level("INFO")
     return made
+
+
+def environ_of(process: psutil.Process) -> dict[str, str]:
+    """Return the environment of a process, empty if it has ended."""
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
 
 
 def test_the_first_log_line_names_the_run(host: Host) -> None:
@@ -58,6 +73,21 @@ def test_a_normal_day_is_a_few_lines_without_a_warning(host: Host, caplog: pytes
 
     assert {"INFO"} == {record.levelname for record in caplog.records}
     assert len(caplog.records) < 10
+
+
+def test_the_daemon_has_the_key_of_the_state_directory(host: Host) -> None:
+    """Its processors inherit it, and a later launcher knows them by it, not by paths or commands."""
+
+    found: set[str] = set()
+
+    def has_key() -> bool:
+        environments = map(environ_of, psutil.Process().children(recursive=True))
+        found.update(key for environ in environments if (key := environ.get(PROCESSOR_KEY_VARIABLE)) is not None)
+        return bool(found)
+
+    host.run_until(has_key)
+
+    assert {(host.state_dir / "processor-key").read_text().strip()} == found
 
 
 def test_the_pages_show_the_instance(host: Host) -> None:
@@ -95,6 +125,44 @@ def test_the_users_names_of_the_tables_are_used(host: Host) -> None:
     host.run_until(host.is_ready, kcl_property={"coordinatorStateTableName": "coordinators"})
 
     assert {"coordinators"} == set(host.aws.dynamodb.released_in)
+
+
+def test_a_stop_in_order_deletes_the_start_record_and_keeps_that_of_the_application(host: Host) -> None:
+    """The next start need not wait for signs of life, and begins where this did."""
+    worker_keys: list[str] = []
+
+    def is_ready() -> bool:
+        worker_keys[:] = [key for _, key in host.aws.dynamodb.items if key.startswith("flowlog-instance/")]
+        return host.is_ready()
+
+    host.run_until(is_ready, initial_position="trim-horizon")
+
+    assert [f"flowlog-instance/{host.identity['worker_id']}"] == worker_keys
+    assert ["flowlog-application"] == [key for _, key in host.aws.dynamodb.items]
+    assert "initialPositionInStream = TRIM_HORIZON" in (host.state_dir / "kcl.properties").read_text()
+
+
+def test_a_start_that_was_taken_over_ends_the_instance(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another instance has its worker id: the sentence is about the state directory."""
+    monkeypatch.setattr(instance, "Beats", partial(Beats, interval=0.01))
+    monkeypatch.setattr(StartRecord, "beat", lambda _: False)
+
+    with pytest.raises(FlowlogError, match="give each instance its own --state-dir"):
+        host.run()
+
+
+def test_an_initial_position_that_comes_too_late_is_a_warning(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """The application has begun elsewhere, and goes on from there."""
+    host.run_until(host.is_ready, initial_position=datetime.fromtimestamp(1_700_000_000, timezone.utc))
+    host.stop = StopRequests()
+    caplog.clear()
+
+    host.run_until(host.is_ready, initial_position="trim-horizon")
+
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    expected = {"application": "kcl-flowlog", "began": "1700000000"}
+    assert [expected] == [fields(record) for record in warnings]
+    assert "initialPositionInStreamExtended = 1700000000" in (host.state_dir / "kcl.properties").read_text()
 
 
 def test_a_stop_that_was_requested_early_starts_nothing(host: Host, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
@@ -162,14 +163,25 @@ def install_kclpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         (package / "jars").mkdir(parents=True)
         (package / "__init__.py").write_text("")
         for jar in jars:
-            (package / "jars" / jar).write_bytes(b"")
+            (package / "jars" / jar).write_bytes(content_of(jar))
         for name in [name for name in sys.modules if name.partition(".")[0] == "amazon_kclpy"]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.setattr(importlib.metadata, "version", lambda name: {"amazon-kclpy": version}[name])
+        # The real jars are too large to be made here.
+        shipped = java._expected
+        monkeypatch.setattr(
+            java,
+            "_expected",
+            lambda kclpy: {jar: hashlib.sha256(content_of(jar)).hexdigest() for jar in shipped(kclpy)},
+        )
         return package / "jars"
 
     return install
+
+
+def content_of(jar: str) -> bytes:
+    return f"the content of {jar}".encode()
 
 
 def all_jars() -> list[str]:
@@ -178,15 +190,44 @@ def all_jars() -> list[str]:
 
 def test_a_complete_kcl_is_found_with_its_versions(install_kclpy: Install) -> None:
     """The version of amazon-kclpy comes from the package, that of the KCL from its jar."""
-    folder = install_kclpy([*all_jars(), "amazon-kinesis-client-3.1.4.jar"])
-    (folder / "amazon-kinesis-client-3.1.3.jar").rename(folder / "other.jar")
+    folder = install_kclpy(all_jars())
 
-    with pytest.raises(ConfigError, match=r"lacks 1 of its jars, such as amazon-kinesis-client-3\.1\.3\.jar"):
+    assert java.Jars(folder, "3.1.3", "3.1.3") == find_jars()
+
+
+def test_the_installed_jars_are_those_of_the_shipped_list() -> None:
+    """Each start hashes them."""
+    assert "3.1.3" == find_jars().kcl
+
+
+def test_a_jar_with_other_content_is_refused(install_kclpy: Install) -> None:
+    """Java would run it; the download was not what was tested."""
+    folder = install_kclpy(all_jars())
+    jar = folder / "netty-common-4.2.7.Final.jar"
+    content = bytearray(jar.read_bytes())
+    content[5] ^= 1
+    jar.write_bytes(content)
+
+    with pytest.raises(ConfigError) as caught:
         find_jars()
 
-    (folder / "amazon-kinesis-client-3.1.4.jar").unlink()
-    (folder / "other.jar").rename(folder / "amazon-kinesis-client-3.1.3.jar")
-    assert java.Jars(folder, "3.1.3", "3.1.3") == find_jars()
+    assert (
+        f"The jar {jar} does not match its checksum;"
+        " run: pip install --force-reinstall --no-cache-dir amazon-kclpy." == str(caught.value)
+    )
+
+
+def test_an_additional_jar_is_refused(install_kclpy: Install) -> None:
+    """It would be on the daemon's class path."""
+    folder = install_kclpy([*all_jars(), "log4j-core-2.14.0.jar"])
+
+    with pytest.raises(ConfigError) as caught:
+        find_jars()
+
+    assert (
+        f"The jar {folder}/log4j-core-2.14.0.jar does not belong to the KCL; remove it,"
+        " or run: pip install --force-reinstall --no-cache-dir amazon-kclpy." == str(caught.value)
+    )
 
 
 def test_the_shipped_list_names_the_jars_of_the_kcl() -> None:
@@ -195,6 +236,7 @@ def test_the_shipped_list_names_the_jars_of_the_kcl() -> None:
     assert 79 == len(jars)
     assert "amazon-kinesis-client-multilang-3.1.3.jar" in jars
     assert all(jar.endswith(".jar") for jar in jars)
+    assert {64} == set(map(len, java._expected("3.1.3").values()))
 
 
 @pytest.mark.parametrize(

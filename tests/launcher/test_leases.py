@@ -144,6 +144,68 @@ def test_a_deleted_row_is_not_created_again(table: LeaseTable, dynamodb: Any) ->
     assert table.read_row(SHARD) is None
 
 
+def put_row(dynamodb: Any, shard_id: str, **attributes: dict[str, str]) -> None:
+    dynamodb.put_item(TableName="leases", Item={**ROW, "leaseKey": {"S": shard_id}, **attributes})
+
+
+def counters(dynamodb: Any) -> dict[str, str]:
+    return {row["leaseKey"]["S"]: row["leaseCounter"]["N"] for row in dynamodb.scan(TableName="leases")["Items"]}
+
+
+def test_a_fence_adds_two_to_the_counters_of_one_worker(table: LeaseTable, dynamodb: Any) -> None:
+    """The daemon takes a counter that is higher by one for the effect of its last request; other rows stay."""
+    put_row(dynamodb, "another-owner", leaseOwner={"S": "worker-2"})
+    put_row(dynamodb, "handed-off", leaseOwner={"S": "worker-2"}, checkpointOwner={"S": "worker-1"})
+    dynamodb.put_item(
+        TableName="leases", Item={key: ROW[key] for key in ROW if key != "leaseOwner"} | {"leaseKey": {"S": "free"}}
+    )
+
+    assert 2 == table.fence("worker-1")
+    assert {SHARD: "9", "another-owner": "7", "handed-off": "9", "free": "7"} == counters(dynamodb)
+
+
+def test_a_fence_reads_every_page_as_it_is_now(
+    table: LeaseTable, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that it missed would stay in the hands of the earlier start."""
+    put_row(dynamodb, "second")
+    scan = dynamodb.scan
+    reads = []
+
+    def scan_one_by_one(**request: Any) -> Any:
+        reads.append(request["ConsistentRead"])
+        return scan(**request, Limit=1)
+
+    monkeypatch.setattr(dynamodb, "scan", scan_one_by_one)
+
+    assert 2 == table.fence("worker-1")
+    assert all(reads)
+    assert len(reads) > 1
+
+
+def test_a_row_that_moves_before_the_fence_is_left_alone(
+    table: LeaseTable, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new owner has changed the counter, which is as good."""
+    update_item = dynamodb.update_item
+
+    def move_first(**request: Any) -> Any:
+        put_row(dynamodb, SHARD, leaseOwner={"S": "worker-2"})
+        return update_item(**request)
+
+    monkeypatch.setattr(dynamodb, "update_item", move_first)
+
+    assert 0 == table.fence("worker-1")
+    assert {SHARD: "7"} == counters(dynamodb)
+
+
+def test_there_is_nothing_to_fence_before_the_first_start(table: LeaseTable, dynamodb: Any) -> None:
+    """The KCL creates the table later."""
+    dynamodb.delete_table(TableName="leases")
+
+    assert 0 == table.fence("worker-1")
+
+
 def test_another_error_is_raised(table: LeaseTable, dynamodb: Any) -> None:
     """Only a failed condition means that the row has changed."""
     dynamodb.delete_table(TableName="leases")

@@ -14,7 +14,7 @@ from tests.support.clocks import FakeClock
 from tests.support.launcher_fakes import CallLog
 
 GRACE, SCRAPE_TIMEOUT = 30.0, 20.0
-STEPS = ["supervisor.step", "watchdog.step", "housekeeping.step"]
+STEPS = ["beats.check", "supervisor.step", "watchdog.step", "housekeeping.step"]
 
 
 class FakeStop(StopRequests):
@@ -41,7 +41,8 @@ class Life:
         self.stop = FakeStop(self.clock, *stops)
         self.deadlines: dict[str, float] = {}
         parts: dict[str, Any] = {
-            name: CallLog(name, self.calls) for name in ("inbox", "web_server", "supervisor", "watchdog", "leader_lock")
+            name: CallLog(name, self.calls)
+            for name in ("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats")
         }
         parts["inventory"] = CallLog("inventory", self.calls, True)
         parts["housekeeping"] = CallLog("housekeeping", self.calls, finish=self._finish)
@@ -60,26 +61,26 @@ class Life:
         self.deadlines["scrape"] = deadline
 
 
-def test_it_listens_to_processors_before_it_serves_scrapes() -> None:
-    """Both before anything is counted."""
+def test_it_gives_signs_of_life_then_listens_to_processors_then_serves_scrapes() -> None:
+    """All before anything is counted."""
     life = Life()
 
     life.loop.start()
 
-    assert ["inbox.start", "web_server.start"] == life.calls
+    assert ["beats.start", "inbox.start", "web_server.start"] == life.calls
 
 
-def test_every_turn_steps_the_supervisor_the_watchdog_and_the_chores() -> None:
+def test_every_turn_checks_the_start_and_steps_the_supervisor_the_watchdog_and_the_chores() -> None:
     """Until a stop is requested: at the third wait, after two turns."""
     life = Life(3)
 
     life.loop.run()
 
-    assert ["inventory.wait_for_inventory", "inventory.start", *STEPS, *STEPS] == life.calls[:8]
+    assert ["inventory.wait_for_inventory", "inventory.start", *STEPS, *STEPS] == life.calls[:10]
 
 
 def test_a_stop_goes_in_order() -> None:
-    """The last checkpoints, the leader's lock, what was left, and the last scrape."""
+    """The last checkpoints, the leader's lock, the start record, what was left, and the last scrape."""
     life = Life(1)
 
     life.loop.run()
@@ -87,6 +88,7 @@ def test_a_stop_goes_in_order() -> None:
     assert [
         "supervisor.stop",
         "leader_lock.release",
+        "beats.stop",
         "housekeeping.finish",
         "final_scrape.wait_until",
     ] == life.calls[2:]
@@ -141,8 +143,10 @@ def test_a_stop_before_the_first_inventory_starts_nothing() -> None:
     assert [] == life.calls
 
 
-@pytest.mark.parametrize("part", ["supervisor", "watchdog", "housekeeping"])
-def test_an_instance_that_gives_up_ends_its_daemon_and_releases_the_leaders_lock(part: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "method"), [("beats", "check"), ("supervisor", "step"), ("watchdog", "step"), ("housekeeping", "step")]
+)
+def test_an_instance_that_gives_up_ends_its_daemon_and_releases_the_leaders_lock(part: str, method: str) -> None:
     """Another instance can lead at once; the error is passed on, and there is no orderly stop."""
 
     def give_up() -> None:
@@ -157,7 +161,7 @@ def test_an_instance_that_gives_up_ends_its_daemon_and_releases_the_leaders_lock
 
     parts: dict[str, Any] = {"supervisor": CallLog("supervisor", [], stop=stop)}
     parts.setdefault(part, CallLog(part, []))
-    parts[part].step = give_up
+    setattr(parts[part], method, give_up)
     life = Life(leader_lock=CallLog("leader_lock", calls), **parts)
 
     with pytest.raises(FlowlogError, match="damaged"):
@@ -187,4 +191,4 @@ def test_nothing_is_left_after_the_end() -> None:
 
     life.loop.close()
 
-    assert ["supervisor.stop", "inbox.stop", "inventory.stop", "web_server.stop"] == life.calls
+    assert ["supervisor.stop", "beats.stop", "inbox.stop", "inventory.stop", "web_server.stop"] == life.calls

@@ -12,6 +12,7 @@ import botocore.exceptions
 import pytest
 
 from kcl_flowlog.commits.claims import DEATHS, LeaseRow, Permit, digest, has_claim, with_claim
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello
@@ -41,7 +42,13 @@ class World:
         self.during_pauses: list[Callable[[], object]] = []
         """What happens in each pause."""
         self.opened: list[Ledger] = []
-        self.registrar = Registrar(self.leases, self._open_ledger, HERE, self._pause)
+        self.damage = DamageNote()
+        self.start_checks: list[Callable[[], bool]] = []
+        """What the next questions find whether the start is current; later ones find that it is."""
+        self.registrar = Registrar(self.leases, self._open_ledger, HERE, self.damage, self._is_current, self._pause)
+
+    def _is_current(self) -> bool:
+        return self.start_checks.pop(0)() if self.start_checks else True
 
     def _open_ledger(self) -> Ledger:
         self.opened.append(Ledger(self.path))
@@ -162,6 +169,42 @@ def test_a_shard_without_a_row_is_not_claimed(world: World, caplog: pytest.LogCa
     assert [{"shard_id": SHARD, "lease": "deleted"}] == [fields for _, fields in warnings(caplog)]
 
 
+def test_a_start_that_was_replaced_claims_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Another instance acts under its worker id by now, and may claim the same shard."""
+    world.start_checks.append(lambda: False)
+
+    assert world.registrar.register(world.hello(world.claim())) is None
+    assert world.claims == ""
+    assert [("Another start has the worker id; the processor ends", {"shard_id": SHARD})] == warnings(caplog)
+
+
+def test_a_start_that_is_replaced_after_the_row_was_read_claims_nothing(world: World) -> None:
+    """Its write depends on the row as it was read, and the fence of the later start changes the row."""
+
+    def fence() -> bool:
+        world.leases.assign(SHARD, ELSEWHERE, START)
+        return True
+
+    world.start_checks.append(fence)
+    world.during_pauses.append(lambda: None)
+
+    assert world.registrar.register(world.hello(world.claim())) is None
+    assert world.claims == ""
+
+
+def test_a_claim_waits_until_the_start_can_be_checked(world: World) -> None:
+    """While DynamoDB fails, nobody knows whether another start has taken over."""
+
+    def fail() -> bool:
+        raise THROTTLED
+
+    world.start_checks.append(fail)
+    world.during_pauses.append(lambda: None)
+
+    assert world.registrar.register(world.hello(world.claim()))
+    assert [1.0] == world.pauses
+
+
 def test_only_the_latest_processor_is_registered(world: World) -> None:
     """A claim of an older processor after that of a newer would look as if the older had begun there."""
     old = world.claim()
@@ -275,14 +318,14 @@ def test_damage_of_the_ledger_is_noted(
     damage = sqlite3.DatabaseError("malformed")
 
     def after_full_disk() -> None:
-        assert world.registrar.damage is None
+        assert world.damage.error is None
         unreadable(damage)
 
     unreadable(DISK_FULL)
     world.during_pauses = [after_full_disk, readable_again]
 
     assert world.registrar.register(world.hello(world.claim()))
-    assert damage is world.registrar.damage
+    assert damage is world.damage.error
 
 
 def test_each_call_closes_its_ledger(world: World) -> None:

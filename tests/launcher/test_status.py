@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.commits.damage import LedgerError
+from kcl_flowlog.commits.damage import DamageNote, LedgerError, is_damage
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Heartbeat
 from kcl_flowlog.counting.delta import Snapshot, Traffic
@@ -18,6 +18,7 @@ from kcl_flowlog.launcher.inbox import HeldShard
 from kcl_flowlog.launcher.status import Status, note_shown
 from tests.support.clocks import FakeClock
 from tests.support.launcher_fakes import INVENTORY, FakeDaemonState, FakeInbox, FakeInventory
+from tests.support.ledgers import change, claim, commit
 
 STUCK_AFTER = 300.0
 BUILD = {"version": "1.2.3"}
@@ -31,8 +32,16 @@ class Shown:
         self.clock = FakeClock()
         self.inventory = FakeInventory()
         self.daemon = FakeDaemonState()
+        self.damage = DamageNote()
         self.status = Status(
-            self.open_ledger, self.inventory, FakeInbox(*shards), self.daemon, STUCK_AFTER, BUILD, self.clock
+            self.open_ledger,
+            self.inventory,
+            FakeInbox(*shards),
+            self.daemon,
+            STUCK_AFTER,
+            BUILD,
+            self.damage,
+            self.clock,
         )
 
     def open_ledger(self) -> Ledger:
@@ -122,19 +131,55 @@ def test_a_shard_shows_its_last_heartbeat(tmp_path: Path) -> None:
 
 
 def test_a_scrape_of_a_damaged_ledger_fails(tmp_path: Path) -> None:
-    """The page says so instead of showing nothing."""
+    """The page says so instead of showing nothing, and the damage ends the instance."""
     shown = Shown(tmp_path)
     shown.path.write_bytes(b"no ledger" * 1000)
 
     with pytest.raises(LedgerError):
         shown.status.read_state()
 
+    assert shown.damage.error is not None
+
+
+def test_a_scrape_of_a_ledger_with_a_changed_row_fails(tmp_path: Path) -> None:
+    """SQLite itself finds nothing wrong with the file."""
+    shown = Shown(tmp_path)
+    with shown.open_ledger() as ledger:
+        commit(ledger, claim(ledger))
+    change(shown.path, "UPDATE traffic SET flows = flows + 1")
+
+    with pytest.raises(LedgerError, match="a row of the table traffic does not match its checksum"):
+        shown.status.read_state()
+
+    assert shown.damage.error is not None
+
+
+def test_a_scrape_that_meets_a_locked_ledger_notes_no_damage(tmp_path: Path) -> None:
+    """The next scrape may succeed."""
+    shown = Shown(tmp_path)
+    shown.path.mkdir()
+
+    with pytest.raises(LedgerError, match="unable to open"):
+        shown.status.read_state()
+
+    assert shown.damage.error is None
+
+
+def test_damage_that_saving_what_was_shown_meets_is_noted(tmp_path: Path) -> None:
+    """The series stay at 0 until the instance has ended."""
+    shown = Shown(tmp_path)
+    shown.path.write_bytes(b"no ledger" * 1000)
+
+    assert not note_shown(shown.open_ledger, shown.damage, 7)
+    assert shown.damage.error is not None
+    assert is_damage(shown.damage.error)
+
 
 def test_that_series_are_shown_is_noted_for_the_next_run(tmp_path: Path) -> None:
     """The next run shows them at once."""
     shown = Shown(tmp_path)
 
-    is_noted = note_shown(shown.open_ledger, 7)
+    is_noted = note_shown(shown.open_ledger, shown.damage, 7)
 
     with shown.open_ledger() as ledger:
         assert (True, 7) == (is_noted, ledger.shown())
@@ -148,6 +193,6 @@ def test_a_ledger_that_cannot_be_written_leaves_new_series_at_zero(
     with shown.open_ledger() as busy:
         busy._connection.execute("BEGIN IMMEDIATE")
 
-        is_noted = note_shown(shown.open_ledger, 7)
+        is_noted = note_shown(shown.open_ledger, shown.damage, 7)
 
     assert (False, ["The ledger can't be written; new series show 0 until it can"]) == (is_noted, caplog.messages)

@@ -393,8 +393,8 @@ def test_a_blocked_stdout_holds_the_checkpoint_back_and_loses_nothing(stage: Sta
     assert 3000 == stage.flows
 
 
-UNLISTED = "2 1 eni-z 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
-SECOND_PEER = "2 1 eni-z 10.0.1.50 198.51.100.7 40000 443 6 1 40 1700000000 1700000060 ACCEPT OK"
+UNLISTED = "2 1 eni-0000000f 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+SECOND_PEER = "2 1 eni-0000000f 10.0.1.50 198.51.100.7 40000 443 6 1 40 1700000000 1700000060 ACCEPT OK"
 
 
 @pytest.mark.parametrize(
@@ -404,8 +404,8 @@ def test_waiting_records_are_counted_with_their_commit(
     stage: Stage, more: tuple[str, ...], flows: int, unattributed: int
 ) -> None:
     """A record of an interface not known well enough waits until its commit at most, and so does its denial."""
-    batch = [(101, payload(UNLISTED, log_stream="eni-z-all"))]
-    batch += [(102, payload(line, log_stream="eni-z-all")) for line in more]
+    batch = [(101, payload(UNLISTED, log_stream="eni-0000000f-all"))]
+    batch += [(102, payload(line, log_stream="eni-0000000f-all")) for line in more]
     last = str(batch[-1][0])
 
     stage.play(*OPENING, records(*batch), asks(last))

@@ -101,7 +101,7 @@ def test_lease_lost_removes_the_note_of_the_record_in_hand(held: Driver) -> None
 
 def test_lease_lost_forgets_what_was_not_committed(held: Driver) -> None:
     """The next owner counts it, so it must not be committed here, whatever the daemon asks for afterwards."""
-    held.deliver(FIRST, (102, payload(UNLISTED, log_stream="eni-z-all")))
+    held.deliver(FIRST, (102, payload(UNLISTED, log_stream="eni-0000000f-all")))
 
     held.lose_lease()
     held.request_shutdown()
@@ -112,7 +112,7 @@ def test_lease_lost_forgets_what_was_not_committed(held: Driver) -> None:
 
 def test_lease_lost_forgets_the_records_that_wait(held: Driver) -> None:
     """Records of an interface not known well enough are part of what the next owner counts."""
-    held.deliver((102, payload(UNLISTED, log_stream="eni-z-all")))
+    held.deliver((102, payload(UNLISTED, log_stream="eni-0000000f-all")))
 
     held.lose_lease()
 

@@ -122,7 +122,7 @@ def test_no_denials_without_log_deny(tmp_path: Path, ledger: Ledger) -> None:
 
 def test_denials_of_waiting_records_are_delivered_before_the_checkpoint(held: Driver) -> None:
     """Records of an interface not known well enough are counted with their commit, at the latest."""
-    held.deliver((101, payload(UNLISTED, log_stream="eni-z-all")))
+    held.deliver((101, payload(UNLISTED, log_stream="eni-0000000f-all")))
     assert 0 == held.messenger.denials
 
     def look(sequence_number: str, sub_sequence_number: int) -> None:
@@ -139,7 +139,7 @@ def test_denials_of_waiting_records_are_delivered_before_the_checkpoint(held: Dr
 
 def test_unknown_interfaces_are_reported_once(held: Driver) -> None:
     """The launcher reads the inventory again then."""
-    held.deliver((101, payload(UNLISTED, log_stream="eni-z-all")))
+    held.deliver((101, payload(UNLISTED, log_stream="eni-0000000f-all")))
     held.deliver(FIRST)
 
     assert [UnknownInterfaces(1)] == held.messenger.of_kind(UnknownInterfaces)

@@ -66,7 +66,7 @@ def test_settings_of_run_apply(run: Run, tmp_path: Path) -> None:
     (tmp_path / "payload").write_bytes(envelope(GOOD))
     copies = run("--output", "json", "--no-deduplicate", *[str(tmp_path / "payload")] * 2).stdout
 
-    assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="subnet-a"} 1.0' in page
+    assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="subnet-b"} 1.0' in page
     assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="other"} 1.0' in page
     assert 'port="other"' in page
     assert 'port="22"' not in page
@@ -84,7 +84,7 @@ def test_a_dash_is_standard_input(run: Run) -> None:
 def test_records_that_wait_for_their_interface_are_counted_at_the_end(run: Run, tmp_path: Path) -> None:
     """One record of an unlisted interface tells nothing, but is not forgotten."""
     unknown = tmp_path / "unknown.log"
-    unknown.write_text(GOOD.replace("eni-a", "eni-unknown") + "\n")
+    unknown.write_text(GOOD.replace("eni-a", "eni-badc0ffe") + "\n")
 
     outcomes = json.loads(run("--output", "json", str(unknown)).stdout)["outcomes"]
 

@@ -64,9 +64,9 @@ def test_unreadable_data_counts_by_its_reason(
 def test_finish_counts_the_records_that_wait() -> None:
     """A record of an unlisted interface waits for others of the same interface."""
     counter = item_counter()
-    text = line("10.0.1.77", "198.51.100.7", "eni-gone")
+    text = line("10.0.1.77", "198.51.100.7", "eni-deadbeef")
 
-    counter.count(Events(LogStream("123456789010", "group", "eni-gone-all"), [LogEvent(text)]))
+    counter.count(Events(LogStream("123456789010", "group", "eni-deadbeef-all"), [LogEvent(text)]))
     before = sum(make_report(counter.delta).outcomes.values())
     counter.finish()
 

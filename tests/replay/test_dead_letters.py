@@ -89,7 +89,7 @@ def test_dead_letters_are_recognised_by_the_first_line(head: bytes, is_recognise
 
 def test_lines_of_a_log_stream_tell_together_where_their_interface_is() -> None:
     """The common address of an unlisted interface needs several lines."""
-    lines = [line("10.0.1.77", f"198.51.100.{number}", "eni-gone") for number in range(3)]
+    lines = [line("10.0.1.77", f"198.51.100.{number}", "eni-deadbeef") for number in range(3)]
     inventory = msgspec.structs.replace(INVENTORY, flow_logs=(FlowLog("fl-1", "vpc-1", "group", DEFAULT_FORMAT),))
 
     report = replay(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS, SubnetBounds
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.replay.inputs import read_items
 from kcl_flowlog.replay.report import FORMS, to_json, to_metrics, to_table
@@ -94,7 +95,7 @@ def test_a_table_of_nothing_says_so() -> None:
 
 def test_metrics_are_the_series_of_run() -> None:
     """With its labels and its limit of subnets, and without metrics of an instance."""
-    page = to_metrics(delta_of(LINES), INVENTORY, ("protocol",), 5000).splitlines()
+    page = to_metrics(delta_of(LINES), INVENTORY, ("protocol",), DEFAULT_BOUNDS).splitlines()
 
     assert 'flowlog_flows_total{action="accept",direction="egress",protocol="tcp",subnet_id="subnet-a"} 1.0' in page
     assert (
@@ -109,7 +110,7 @@ def test_metrics_have_at_most_so_many_subnets() -> None:
     """The others are `other`."""
     both = delta_of("\n".join([LINES, line("10.0.2.10", "198.51.100.7", "eni-b")]))
 
-    page = to_metrics(both, INVENTORY, (), 1)
+    page = to_metrics(both, INVENTORY, (), SubnetBounds(1, 0))
 
     assert "flowlog_folded_subnets 1.0" in page
     assert 'subnet_id="other"' in page
@@ -122,5 +123,5 @@ def test_each_format_has_its_function() -> None:
     assert {
         "table": to_table(delta, INVENTORY),
         "json": to_json(delta),
-        "metrics": to_metrics(delta, INVENTORY, (), 1),
-    } == {name: form(delta, INVENTORY, (), 1) for name, form in FORMS.items()}
+        "metrics": to_metrics(delta, INVENTORY, (), DEFAULT_BOUNDS),
+    } == {name: form(delta, INVENTORY, (), DEFAULT_BOUNDS) for name, form in FORMS.items()}

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.commits.totals import Totals
@@ -137,12 +138,15 @@ class Stage:
             # Due at once: every batch is committed.
             "checkpoint_interval": 0.0,
             "log_deny": True,
+            "max_subnets": 5000,
+            "max_unlisted_subnets": 500,
             **settings,
         }
         self.leases = FakeLeases()
         # Whom the lease table names as owner when the daemon initializes a processor.
         self.owner = HERE
-        registrar = Registrar(self.leases, lambda: Ledger(directory / "ledger.sqlite3"), HERE)
+        ledger = directory / "ledger.sqlite3"
+        registrar = Registrar(self.leases, lambda: Ledger(ledger), HERE, DamageNote(), lambda: True)
         self.inbox = Inbox(directory / "messages.sock", self.denials, registrar.register, lambda: None, time.time)
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")

@@ -14,6 +14,7 @@ import pytest
 
 from kcl_flowlog.config import Config
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.inventory.aws import StreamIdentity
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.signals import StopRequests
 from tests.support.log_records import fields
@@ -43,13 +44,28 @@ class FakeEc2:
 
 
 class FakeDynamoDB:
-    """Notes which leader's locks are released."""
+    """Notes which leader's locks are released, and keeps items; every condition is met, and no worker has leases."""
 
     def __init__(self) -> None:
         self.released_in: list[str] = []
+        self.items: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        item = self.items.get((request["TableName"], request["Key"]["key"]["S"]))
+        return {"Item": item} if item is not None else {}
+
+    def put_item(self, **request: Any) -> None:
+        self.items[request["TableName"], request["Item"]["key"]["S"]] = request["Item"]
 
     def delete_item(self, **request: Any) -> None:
-        self.released_in.append(request["TableName"])
+        key = request["Key"]["key"]["S"]
+        if key == "Leader":
+            self.released_in.append(request["TableName"])
+        else:
+            self.items.pop((request["TableName"], key), None)
+
+    def scan(self, **_: Any) -> dict[str, Any]:
+        return {"Items": []}
 
 
 class FakeAws:
@@ -62,11 +78,12 @@ class FakeAws:
         self.checked: list[str] = []
         self.on_check: Callable[[], None] = lambda: None
 
-    def check_stream(self, stream: str) -> None:
+    def check_stream(self, stream: str) -> StreamIdentity:
         self.checked.append(stream)
         self.on_check()
         if stream == "missing":
             raise ConfigError("There is no such stream.")
+        return StreamIdentity(f"arn:aws:kinesis:eu-west-1:123456789012:stream/{stream}", 1_700_000_000)
 
     def client(self, service: str, **_: Any) -> FakeDynamoDB:
         assert service == "dynamodb"

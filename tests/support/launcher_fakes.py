@@ -48,7 +48,6 @@ class FakeSettler:
     """Counts how often it settled; the test decides whether the lease table answers."""
 
     def __init__(self) -> None:
-        self.damage: Exception | None = None
         self.calls = 0
         self.does_answer = True
 

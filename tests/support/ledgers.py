@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
@@ -10,16 +14,6 @@ from kcl_flowlog.counting.positions import Position
 
 SHARD = "shardId-000000000000"
 SERIES = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
-
-
-class FakeClock:
-    """A clock that stands still until a test sets it, in Unix seconds."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def claim(ledger: Ledger, shard_id: str = SHARD) -> Claim:
@@ -40,6 +34,12 @@ def commit(ledger: Ledger, held: Claim, upto: str = "5", delta: Delta | None = N
     """Prepare and fold a delta, `make_delta()` unless given."""
     ledger.prepare(held, Position(upto), (make_delta() if delta is None else delta).snapshot())
     ledger.fold(held)
+
+
+def change(path: Path, statement: str) -> None:
+    """Change the file of a ledger behind its back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
 
 
 def sums(ledger: Ledger) -> list[tuple[int, int, int]]:

@@ -17,8 +17,9 @@ from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting import subnets
 from kcl_flowlog.processor.faults import FaultPoint, no_fault
 from kcl_flowlog.processor.shard import ShardProcessor
+from tests.support.clocks import FakeClock
 from tests.support.conversation import GOOD, INVENTORY, payload
-from tests.support.ledgers import SHARD, FakeClock
+from tests.support.ledgers import SHARD
 
 Record = tuple[int, bytes]
 """A record: its sequence number and its payload."""
@@ -26,7 +27,7 @@ Record = tuple[int, bytes]
 FIRST: Record = (101, payload(GOOD))
 SECOND: Record = (102, payload(GOOD, GOOD))
 POISON: Record = (103, b"arsenic")
-UNLISTED = "2 1 eni-z 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+UNLISTED = "2 1 eni-0000000f 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
 THROTTLED = ["ThrottlingException"] * 5
 """The refusals that make a commit give up for now."""
 LOST = ["ShutdownException"]
@@ -107,6 +108,8 @@ class Driver:
                 "payload_limit": 1_000_000,
                 "checkpoint_interval": 30.0,
                 "log_deny": True,
+                "max_subnets": 5000,
+                "max_unlisted_subnets": 500,
                 **settings,
             }
         )

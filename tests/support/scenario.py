@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import Envelope, event_ids, pack, put
@@ -26,17 +27,37 @@ from tests.support.waiting import eventually
 SECOND_LOOK = 3.0
 
 
+class Account(Protocol):
+    """An AWS on this machine: the embedded AWS, or the stand-ins of the fleet."""
+
+    def client(self, service: str) -> Any:
+        """Return a client of a service."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of a program that uses this AWS."""
+
+
 class Scenario:
     """A world, an instance on its stream, and the truth about everything put on the stream."""
 
-    def __init__(self, aws: EmbeddedAWS, world: World, instance: Instance) -> None:
+    def __init__(self, aws: Account, world: World, instance: Instance, stack: ExitStack) -> None:
         self.aws = aws
         self.world = world
         self.instance = instance
+        self._stack = stack
         self.traffic = Traffic(world, random.Random(7))
         self.ids = event_ids()
         self.truths: list[Tally] = []
         self._kinesis = aws.client("kinesis")
+
+    def another_instance(
+        self, directory: Path, options: tuple[str, ...] = (), stream: str = "", state: Path | None = None
+    ) -> Instance:
+        """Return another instance, not started yet, with its files in `directory`; it is killed at the end."""
+        directory.mkdir()
+        instance = Instance(self.aws.environment(), stream or self.world.stream, directory, options, state)
+        self._stack.callback(instance.kill)
+        return instance
 
     def put(self, records: int) -> None:
         """Put ten seconds of traffic with that many records."""
@@ -112,7 +133,5 @@ def new_scenario(
             aws = stack.enter_context(EmbeddedAWS(denied=denied))
         world = build_world(aws.client, aws.region, spec)
         instance = Instance(aws.environment(), world.stream, directory, options)
-        try:
-            yield Scenario(aws, world, instance)
-        finally:
-            instance.kill()
+        stack.callback(instance.kill)
+        yield Scenario(aws, world, instance, stack)

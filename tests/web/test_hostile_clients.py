@@ -1,7 +1,7 @@
 """Slow, silent and hostile clients against the web server, over real sockets on 127.0.0.1.
 
 Clients that hold up others are found without a clock: no timeout ends them during a test, so a scrape that has to wait
-for them is never answered. They share the scraper's address. `benchmarks/hostile_clients.py` measures what the scraper
+for them is never answered. They share the scraper's address. `python -m tests.web.measure` measures what the scraper
 waits.
 """
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import bcrypt
 import pytest
 
+from kcl_flowlog.web.basic_auth import BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response
 from kcl_flowlog.web.pages import Application
 from kcl_flowlog.web.scrapes import Scrapes
@@ -37,7 +38,7 @@ class Client:
     def begin(self, path: str, method: str = "GET", query: str = "", **headers: str) -> Response:
         """Return a response of which nothing has been sent."""
         pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        request = Request(method, path, query, pairs, "192.0.2.1", "192.0.2.1")
+        request = Request(method, path, query, pairs, "2001:db8::1", "2001:db8::/64")
         return self._loop.run_until_complete(self._application.answer(request))
 
     def get(self, path: str, method: str = "GET", query: str = "", **headers: str) -> Reply:
@@ -173,7 +174,7 @@ def test_requests_are_logged_at_debug_only(client: Client, caplog: pytest.LogCap
 
     (record,) = caplog.records
     assert (logging.DEBUG, "Answered a request") == (record.levelno, record.getMessage())
-    assert {"client": "192.0.2.1", "method": "GET", "path": "/metrics", "status": 200, "bytes": len(PAGE)} == (
+    assert {"client": "2001:db8::1", "method": "GET", "path": "/metrics", "status": 200, "bytes": len(PAGE)} == (
         record.fields  # type: ignore[attr-defined]
     )
 
@@ -247,6 +248,22 @@ def test_a_known_user_does_not_wait_for_those_who_guess(client: Client, monkeypa
     monkeypatch.setattr(Worker, "do", None)
 
     assert 200 == client.get("/metrics", authorization=basic("prometheus:secret")).status
+
+
+def test_credentials_that_were_not_checked_may_come_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While too many others wait, the answer is neither a page nor a rejection, and the client's network counts."""
+    networks: list[str] = []
+
+    async def check(auth: BasicAuth, users: Mapping[str, str], authorization: str, network: str) -> Verdict:
+        networks.append(network)
+        return Verdict.BUSY
+
+    monkeypatch.setattr(BasicAuth, "check", check)
+    client.config = WebConfig(users={"prometheus": "$2b$04$" + "a" * 53})
+    reply = client.get("/metrics", authorization=basic("prometheus:secret"))
+
+    assert (429, "1") == (reply.status, reply.headers["Retry-After"])
+    assert ["2001:db8::/64"] == networks
 
 
 def test_configured_headers_are_on_every_response(client: Client) -> None:

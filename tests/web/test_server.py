@@ -18,6 +18,7 @@ import pytest
 
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.web import server as web_server
+from kcl_flowlog.web import web_config_keeper
 from kcl_flowlog.web.server import ANSWER_TIMEOUT, CLIENT_TIMEOUT, STOP_TIMEOUT, WebServer
 from tests.support.attackers import HELLO
 from tests.support.certificates import Authority
@@ -297,6 +298,44 @@ def test_a_renewed_certificate_is_served_without_a_restart(
     tls_config.write_text(f"tls_server_config: {{cert_file: {issued.cert}, key_file: {issued.key}}}\n")
 
     assert ["server", "server", "renewed"] == [before, while_broken, served()]
+
+
+PLAIN, TLS, RENEWED, MUTUAL = range(4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(PLAIN, TLS), (TLS, RENEWED), (TLS, MUTUAL), (TLS, PLAIN)],
+    ids=["TLS", "a renewed certificate", "client certificates", "no TLS any more"],
+)
+def test_a_kept_connection_ends_when_the_tls_settings_change(
+    serve: Serve, authority: Authority, write: Write, monkeypatch: pytest.MonkeyPatch, before: int, after: int
+) -> None:
+    """The next answer says that it is the last, so the client comes again with the new settings."""
+    monkeypatch.setattr(web_config_keeper, "SETTLE", 0.0)
+    old, new = (authority.issue(name) for name in ("server", "renewed"))
+    clients = f"client_ca_file: {authority.cert}, client_auth_type: RequireAndVerifyClientCert"
+    texts = [
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n",
+        f"tls_server_config: {{cert_file: {old.cert}, key_file: {old.key}}}\n",
+        f"tls_server_config: {{cert_file: {new.cert}, key_file: {new.key}}}\n",
+        f"tls_server_config: {{cert_file: {old.cert}, key_file: {old.key}, {clients}}}\n",
+    ]
+    port = serve(write(texts[before]), client_timeout=LONG).port
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        if before == PLAIN
+        else http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=trusting(authority))
+    )
+    replies = []
+    with contextlib.closing(connection):
+        for config in (before, before, after):
+            write(texts[config])
+            connection.request("GET", "/metrics")
+            response = connection.getresponse()
+            replies.append((response.read(), response.getheader("Connection")))
+
+    assert [(PAGE, None), (PAGE, None), (PAGE, "close")] == replies
 
 
 def test_users_and_headers_of_the_file_are_in_force(serve: Serve, write: Write) -> None:

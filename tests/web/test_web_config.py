@@ -61,15 +61,14 @@ def test_every_key_is_read(write: Write, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "# nothing\n",
-        "tls_server_config:\nbasic_auth_users:\n",
+        "tls_server_config: {}\nbasic_auth_users: {}\n",
+        "http_server_config:\n",
         "tls_server_config: {min_version: TLS12}\n",
         "tls_server_config: {client_auth_type: NoClientCert}\n",
     ],
 )
 def test_a_file_without_certificates_and_users_means_plain_http(write: Write, text: str) -> None:
-    """Like no file at all."""
+    """It says so explicitly, or sets something else."""
     assert WebConfig() == load(write(text))
 
 
@@ -103,6 +102,13 @@ def test_a_certificate_and_a_key_are_enough_for_tls(write: Write, tmp_path: Path
         ("http_server_config: {headers: {Content-Security-Policy: größe}}", 1, "is not a valid value"),
         ('http_server_config: {headers: {X-XSS-Protection: "1\\tX"}}', 1, "is not a valid value"),
         ('http_server_config: {headers: {X-XSS-Protection: "1\\n\\nX: y"}}', 1, "is not a valid value"),
+        ("basic_auth_users:\n", 1, "basic_auth_users: nothing follows; complete it or remove the key."),
+        ("http_server_config:\ntls_server_config:", 2, "tls_server_config: nothing follows"),
+        (TLS + "  client_ca_file:", 4, "client_ca_file: nothing follows"),
+        ("tls_server_config: {cert_file: '', key_file: ''}", 1, "cert_file: nothing follows"),
+        (TLS + "  client_auth_type:", 4, "client_auth_type: nothing follows"),
+        (TLS + "  min_version:", 4, "min_version: nothing follows"),
+        ("basic_auth_users:\n  me:", 2, "me: not a bcrypt hash"),
         ("basic_auth_users:\n  me: secret", 2, "me: not a bcrypt hash; make one with `htpasswd -nBC 10 NAME`."),
         ("basic_auth_users:\n  me: $2b$99" + HASH[6:], 2, "me: not a bcrypt hash"),
     ],
@@ -126,6 +132,17 @@ def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> N
 
     with pytest.raises(ConfigError, match=rf"{path} is not .*YAML"):
         load(path)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "{}", "---\n"])
+def test_a_file_that_sets_nothing_is_refused(write: Write, text: str) -> None:
+    """Whoever names a file wants protection. Without the option the server is open."""
+    path = write(text)
+
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+
+    assert f"{path} sets nothing; set what it should protect, or leave --web.config.file out." == str(refused.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""Tables of the ledger whose rows have checksums, so that a flipped bit never becomes a wrong total.
+
+Each row has the CRC-32 of its values. The table `checksums` keeps, for each table, how many rows it has and the sum of
+their checksums, so a row that vanishes or is read twice is noticed as well. All functions run inside a transaction of
+the caller. They raise `DamagedLedger` if rows do not match, also the row that a change replaces: its new checksum would
+hide the damage.
+"""
+
+# ruff: noqa: S608 - the SQL is made of names of this package, never of data
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+from zlib import crc32
+
+import msgspec
+
+from kcl_flowlog.commits.damage import DamagedLedger
+
+Row = tuple[Any, ...]
+"""The values of a row, in the order of the table's columns, without the checksum."""
+
+Content = TypeVar("Content")
+
+# The same bytes for the same values with every Python, and other bytes for a value of another type.
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def row_checksum(table: str, *row: object) -> int:
+    """Return the checksum of a row of a table; also a function in the SQL of `kcl_flowlog.commits.schema`."""
+    return crc32(_encode(row), crc32(table.encode()))
+
+
+def decode(body: bytes, kind: type[Content]) -> Content:
+    """Return the content of a column of JSON. Raises `DamagedLedger`."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        # Its checksum is right: the damage is older than the checksums.
+        raise DamagedLedger(f"a {kind.__name__} can't be read: {error}") from error
+
+
+class CheckedTable:
+    """A table with the columns `key`, `values` and `checksum`; `key` is its primary key."""
+
+    def __init__(self, name: str, key: tuple[str, ...], values: tuple[str, ...]) -> None:
+        self.name = name
+        self._key_size = len(key)
+        self._seed = crc32(name.encode())
+        columns = ", ".join((*key, *values, "checksum"))
+        places = ", ".join("?" * (len(key) + len(values) + 1))
+        self._select = f"SELECT {columns} FROM {name}"
+        self._select_one = f"{self._select} WHERE {' AND '.join(f'{column} = ?' for column in key)}"
+        self._replace = f"INSERT OR REPLACE INTO {name} ({columns}) VALUES ({places})"
+
+    def get(self, db: sqlite3.Connection, *key: object) -> Row | None:
+        """Return the row with this key, None if it is missing."""
+        found = db.execute(self._select_one, key).fetchone()
+        return self._verified(found) if found is not None else None
+
+    def rows(self, db: sqlite3.Connection, condition: str, *parameters: object) -> Iterator[Row]:
+        """Yield the rows that a condition of SQL selects; a row that is missing is not noticed."""
+        yield from map(self._verified, db.execute(f"{self._select} {condition}", parameters))
+
+    def all_rows(self, db: sqlite3.Connection) -> list[Row]:
+        """Return all rows, and none is missing."""
+        encode, seed = _encode, self._seed
+        rows, total = [], 0
+        # Written out, because a scrape reads thousands of rows.
+        for found in db.execute(self._select):
+            row = found[:-1]
+            if crc32(encode(row), seed) != found[-1]:
+                raise self._damage()
+            rows.append(row)
+            total += found[-1]
+        self._compare(db, len(rows), total)
+        return rows
+
+    def check_no_row_is_missing(self, db: sqlite3.Connection) -> None:
+        """Compare the rows' number and checksums with what is noted, without reading their values."""
+        number, total = db.execute(f"SELECT count(*), coalesce(sum(checksum), 0) FROM {self.name}").fetchone()
+        self._compare(db, number, total)
+
+    def put(self, db: sqlite3.Connection, *rows: Row) -> None:
+        """Insert rows, or replace those with the same keys."""
+        self.merge(db, rows, lambda _, new: new)
+
+    def merge(self, db: sqlite3.Connection, rows: Iterable[Row], combine: Callable[[Row, Row], Row]) -> None:
+        """Insert rows; where a row has the same key, put `combine(old, new)` in its place."""
+        written: dict[Row, Row] = {}
+        number = change = 0
+        for row in rows:
+            key = row[: self._key_size]
+            found = db.execute(self._select_one, key).fetchone()
+            if key in written:
+                written[key] = combine(written[key], row)
+            elif found is None:
+                number += 1
+                written[key] = row
+            else:
+                change -= found[-1]
+                written[key] = combine(self._verified(found), row)
+        checked = [(*row, crc32(_encode(row), self._seed)) for row in written.values()]
+        db.executemany(self._replace, checked)
+        self._note(db, number, change + sum(row[-1] for row in checked))
+
+    def delete(self, db: sqlite3.Connection, condition: str, *parameters: object) -> None:
+        """Remove the rows that a condition of SQL selects."""
+        selected = db.execute(f"SELECT count(*), coalesce(sum(checksum), 0) FROM {self.name} {condition}", parameters)
+        number, total = selected.fetchone()
+        if number:
+            db.execute(f"DELETE FROM {self.name} {condition}", parameters)
+            self._note(db, -number, -total)
+
+    def _verified(self, found: Row) -> Row:
+        row = found[:-1]
+        if crc32(_encode(row), self._seed) != found[-1]:
+            raise self._damage()
+        return row
+
+    def _note(self, db: sqlite3.Connection, number: int, change: int) -> None:
+        if number or change:
+            db.execute(
+                "UPDATE checksums SET number = number + ?, total = total + ? WHERE name = ?",
+                (number, change, self.name),
+            )
+
+    def _compare(self, db: sqlite3.Connection, number: int, total: int) -> None:
+        noted = db.execute("SELECT number, total FROM checksums WHERE name = ?", (self.name,)).fetchone()
+        if noted != (number, total):
+            raise DamagedLedger(f"rows of the table {self.name} are missing, or there are too many")
+
+    def _damage(self) -> DamagedLedger:
+        return DamagedLedger(f"a row of the table {self.name} does not match its checksum")

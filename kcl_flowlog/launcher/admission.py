@@ -1,0 +1,48 @@
+"""What has to be settled in DynamoDB before an instance may start a daemon.
+
+In this order: the application record fits; no other start with this worker id is alive, and this is the current start;
+whatever an earlier start has under way fails. Waits while DynamoDB fails. What the user can fix is a `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from kcl_flowlog.launcher.application import Application, Position
+from kcl_flowlog.launcher.coordinator_table import Wait, until_done
+from kcl_flowlog.launcher.leader_lock import LeaderLock
+from kcl_flowlog.launcher.leases import LeaseTable
+from kcl_flowlog.launcher.start_record import StartRecord
+from kcl_flowlog.launcher.table_names import TableNames
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The records of one start, and the parts that use the application's tables."""
+
+    application: Application
+    start: StartRecord
+    leases: LeaseTable
+    leader_lock: LeaderLock
+    tables: TableNames
+
+    def admit(self, position: Position, wait: Wait) -> str | None:
+        """Return the application's initial position once a daemon may start; None if a stop is requested before.
+
+        `position` becomes that of a new application.
+        """
+        agreed = until_done(partial(self.application.agree, position, wait), self.tables.coordinator, wait)
+        if agreed is None:
+            return None
+        if until_done(lambda: self.start.begin() or None, self.tables.coordinator, wait) is None:
+            return None
+        # Also after a stop in order: the record may have been deleted while an instance was silent.
+        fenced = until_done(partial(self.leases.fence, self.start.worker_id), self.tables.leases, wait)
+        if fenced is None:
+            return None
+        log.debug("Fenced off earlier starts", extra={"fields": {"leases": fenced}})
+        return agreed

@@ -1,0 +1,34 @@
+"""The base of the image: one that the build may replace, named exactly."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.paths import ROOT
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+BASE = re.compile(r"docker\.io/[a-z/]+:(?P<tag>[\w.-]+)(@sha256:[0-9a-f]{64})?")
+
+
+def test_all_stages_stand_on_one_base() -> None:
+    """A digest given to the build pins all of them."""
+    stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+
+    assert {"${BASE_IMAGE}", "libraries", "base"} == set(stages)
+
+
+def test_the_base_has_a_registry_and_a_tag_and_perhaps_a_digest() -> None:
+    """The tag names the releases of Python and of Debian."""
+    (base,) = re.findall(r"^ARG BASE_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    found = BASE.fullmatch(base)
+
+    assert found is not None
+    assert re.fullmatch(r"3\.\d+-slim-[a-z]+", found["tag"])
+
+
+@pytest.mark.parametrize("digest", ["@sha256:", "@sha256:" + "0" * 63, "@sha256:" + "g" * 64, "@md5:" + "0" * 64])
+def test_a_digest_that_is_cut_is_no_digest(digest: str) -> None:
+    """As happens when it is copied by hand."""
+    assert BASE.fullmatch("docker.io/library/python:3.11-slim-bookworm" + digest) is None
