@@ -257,7 +257,7 @@ def test_a_remembered_success_waits_for_nobody(connect: Connect) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Bearer x", "Basic %%%"])
 def test_a_header_without_credentials_waits_for_nobody(connect: Connect, authorization: str) -> None:
-    """A browser's first request has none, and gets the question for them at once."""
+    """A browser sends none at first; it learns at once that it needs them."""
     checked = FakeBcrypt()
     client = connect(checked)
     checked.may_go_on.clear()
