@@ -125,7 +125,7 @@ class UnlistedInterfaces:
             outside = evidence.ipv4.difference(self._inside(evidence.ipv4, subnet))
             if not outside or not is_private(*outside):
                 return True
-        networks = set()
+        networks: set[int] = set()
         for pair in evidence.pairs():
             outside = pair.difference(self._inside(pair, subnet))
             if not outside:
