@@ -18,7 +18,8 @@ from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, 
 FORMAT = "${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${flow-direction}"
 
 _ACCOUNT, _FOREIGN_ACCOUNT = "123456789010", "999999999999"
-_FOREIGN_VPC = "vpc-0000000f"
+# A VPC of an account that is not read, and a VPC of a region that is not read; both have the blocks of the others.
+_FOREIGN_VPC, _FAR_VPC = "vpc-0000000f", "vpc-0000000e"
 _PUBLIC_IPV6 = ("2600:1f18:1:2::", "2600:1f18:1:3::", "2a00:1450:4001::", "2606:4700::", "2404:6800:4::")
 
 
@@ -58,6 +59,8 @@ class _Drawing:
             self._draw_subnets(vpc_id, number)
         if self._rng.random() < 0.3:
             self._hidden += [self._subnet(_FOREIGN_VPC, 15, number) for number in (1, 2)]
+        if self._flow_logs_listed and self._rng.random() < 0.2:
+            self._hidden += [self._subnet(_FAR_VPC, 14, number) for number in (1, 2)]
         interfaces = tuple(self._interface(number) for number in range(self._rng.randint(1, 8)))
         flow_logs = tuple(
             FlowLog(f"fl-{vpc_id}", vpc_id, self._log_group(vpc_id), DEFAULT_FORMAT, account_id=_ACCOUNT)
@@ -89,7 +92,7 @@ class _Drawing:
         return Subnet(f"subnet-{vpc:04x}{number:04x}", vpc_id, zone, f"10.0.{number}.0/24", tuple(blocks))
 
     def _log_group(self, vpc_id: str) -> str:
-        return "all" if self._shared_log_group else vpc_id
+        return "all" if self._shared_log_group and vpc_id != _FAR_VPC else vpc_id
 
     def _interface(self, number: int) -> Interface:
         hidden = bool(self._hidden) and self._rng.random() < 0.3
