@@ -1,8 +1,8 @@
 """Random networks, and the records that their interfaces write as AWS does.
 
-Several VPCs use the same blocks. An interface has one primary IPv4 address, which is in all of its IPv4 records, and any
-number of IPv6 addresses, alone or from a delegated prefix. The inventory lacks some subnets, and one account. Knows
-nothing of how a record is placed.
+Several VPCs use the same blocks. An interface has one primary IPv4 address, which is in all of its IPv4 records, and
+any number of IPv6 addresses in all networks of its subnet. The inventory lacks new subnets, an account and a region.
+Knows nothing of how a record is placed.
 """
 
 from __future__ import annotations
@@ -131,7 +131,10 @@ class _Drawing:
         owner = _FOREIGN_ACCOUNT if subnet.vpc_id == _FOREIGN_VPC else _ACCOUNT
         log_stream = LogStream(owner, self._log_group(subnet.vpc_id), f"{interface.interface_id}-all")
         families = sorted({":" in address for address in interface.addresses})
-        peers = {family: [self._peer(subnet, family) for _ in range(self._rng.choice((1, 1, 2, 3, 8)))] for family in families}
+        peers = {
+            family: [self._peer(subnet, family) for _ in range(self._rng.choice((1, 1, 2, 3, 8)))]
+            for family in families
+        }
         vpc_id = subnet.vpc_id if self._writes_vpc else "-"
         records = []
         for _ in range(self._rng.choice((1, 2, 3, 10, 40))):
