@@ -30,7 +30,7 @@ _NOTHING: Addresses = frozenset()
 
 
 class Evidence:
-    """What the records of an interface tell of its own addresses, packed.
+    """What the records of an interface tell of the addresses that it has, packed.
 
     `ipv4` is one address if it is certain, two if either may be the own one,
     and none if the records contradict each other or there is no record.

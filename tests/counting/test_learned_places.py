@@ -1,4 +1,4 @@
-"""Unlisted interfaces in random networks: a learned place is the listed place, or there is none.
+"""Unlisted interfaces in random networks: a learned place is the listed place, or the record is unattributed.
 
 `LEARNED_NETWORKS=20000 pytest -s tests/counting/test_learned_places.py` tries many networks and prints the shares.
 """

@@ -13,7 +13,7 @@ A, B, C, D = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"
 S, T, U = "fd00:0:0:1::1", "fd00:0:0:2::1", "fd00:0:0:3::1"
 
 # The records, source, destination and direction; the certain addresses; and whether more may be learned.
-CASES = {
+CASES: dict[str, tuple[list[tuple[str, ...]], set[str], bool]] = {
     "one peer tells nothing": ([(A, B)], set(), True),
     "nor does its answer": ([(A, B), (B, A)], set(), True),
     "a second peer tells": ([(A, B), (C, A)], {A}, False),

@@ -79,7 +79,7 @@ class _Drawing:
     def _draw_subnets(self, vpc_id: str, vpc: int) -> None:
         self._subnets += [self._subnet(vpc_id, vpc, number) for number in range(1, self._rng.randint(2, 5))]
         if self._rng.random() < 0.4:
-            # A block that another VPC in the scope has as well can't be told apart before the inventory knows it.
+            # A block that another VPC of the log group has as well is ambiguous before the inventory knows it.
             is_alone = self._writes_vpc or (self._flow_logs_listed and not self._shared_log_group)
             self._hidden.append(self._subnet(vpc_id, vpc, 8 if is_alone else 20 + vpc))
 
