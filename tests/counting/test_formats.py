@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -239,6 +241,32 @@ CASES = {
         (),
         "2 unknown eni ? ? - - - - - now then - NODATA",
         0,
+    ),
+    "a line that an agent has wrapped in JSON": (
+        [flow_log(SHORT)],
+        (),
+        json.dumps({"message": SHORT_LINE + "\n", "@timestamp": "2026-01-01T00:00:00Z", "host": {"name": "x"}}),
+        700,
+    ),
+    "a transformed event that an agent has wrapped in JSON": (
+        [],
+        (),
+        json.dumps({"message": '{"srcAddr": "10.0.1.10", "bytes": 700}'}),
+        700,
+    ),
+    "a wrapped line of a transit gateway": ([], (), json.dumps({"message": TRANSIT_LINE}), "unsupported"),
+    "a wrapped line with a bad number": (
+        [flow_log(SHORT)],
+        (),
+        json.dumps({"message": SHORT_LINE.replace("700", "x")}),
+        "bad_number",
+    ),
+    "a message of another program": ([], (), '{"message": "Server started", "level": "info"}', "message_not_flow_log"),
+    "a message in a message in a message": (
+        [flow_log(SHORT)],
+        (),
+        json.dumps({"message": json.dumps({"message": SHORT_LINE})}),
+        "message_not_flow_log",
     ),
     "a field of an unknown name": ([flow_log("${srcaddr} ${moon-phase} ${bytes}")], (), "10.0.0.1 waxing 9", 9),
 }
