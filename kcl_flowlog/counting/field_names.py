@@ -14,5 +14,5 @@ _NAMES = {name.replace("-", ""): name for name in (*FIELDS, *transit_gateway.FIE
 
 
 def field_of(name: str) -> str | None:
-    """Return the field that a name means, in AWS's spelling; None if there is none."""
+    """Return the field that a name means, in AWS's spelling, or None if the name is unknown."""
     return _NAMES.get(name.replace("_", "").replace("-", "").lower())

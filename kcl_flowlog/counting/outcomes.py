@@ -17,6 +17,7 @@ MALFORMED: Final = "malformed"
 UNSUPPORTED: Final = "unsupported"
 UNATTRIBUTED: Final = "unattributed"
 DUPLICATE: Final = "duplicate"
+IGNORED: Final = "ignored"
 
 
 class Word(NamedTuple):
@@ -48,6 +49,10 @@ EVENT_OUTCOMES: Final = {
     DUPLICATE: Word(
         "An event of an envelope that was delivered again and had been counted before.",
         "A few are normal. If there are many, both the log group and its account have a subscription to this stream.",
+    ),
+    IGNORED: Word(
+        "An event of a log group that --log-group does not choose; it was not read.",
+        "If a subscription of the account sends many, exclude the log groups in its selection criteria.",
     ),
 }
 
