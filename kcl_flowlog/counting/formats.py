@@ -60,24 +60,6 @@ class LineReader:
             raise Malformed("message_too_long")
         if parsevpc.is_json(line):
             return self._read_json(line)
-        return self._read_line(line)
-
-    def _read_json(self, message: str) -> FlowRecord:
-        """Read the fields of a JSON message, or the line that it wraps."""
-        found = parsevpc.read(message)
-        if isinstance(found, str) and parsevpc.is_json(found):
-            found = parsevpc.read(found)
-            if isinstance(found, str):
-                raise Malformed("message_not_flow_log")
-        if isinstance(found, FlowRecord):
-            return found
-        try:
-            return self._read_line(found)
-        except Malformed as bad:
-            # A text of another length than any line is the message of another program.
-            raise Malformed("message_not_flow_log" if bad.reason == "field_count" else bad.reason) from None
-
-    def _read_line(self, line: str) -> FlowRecord:
         words = line.split()
         candidates = self._by_field_count.get(len(words), ())
         try:
@@ -93,6 +75,21 @@ class LineReader:
             if transit_gateway.is_line(words):
                 raise Unsupported from None
             raise
+
+    def _read_json(self, message: str) -> FlowRecord:
+        """Read the fields of a JSON message, or the line that it wraps."""
+        found = parsevpc.read(message)
+        if isinstance(found, str) and parsevpc.is_json(found):
+            found = parsevpc.read(found)
+            if isinstance(found, str):
+                raise Malformed("message_not_flow_log")
+        if isinstance(found, FlowRecord):
+            return found
+        try:
+            return self.read(found)
+        except Malformed as bad:
+            # A text of another length than any line is the message of another program.
+            raise Malformed("message_not_flow_log" if bad.reason == "field_count" else bad.reason) from None
 
 
 def _refuse(_: list[str]) -> FlowRecord:
