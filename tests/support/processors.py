@@ -107,6 +107,7 @@ class Driver:
                 "attempts": str(directory / "attempts"),
                 "messages": "",
                 "flow_log_formats": (),
+                "log_groups": (),
                 "deduplicate": True,
                 "watched_ports": ("3389",),
                 "payload_limit": 1_000_000,
