@@ -1,10 +1,7 @@
-"""Every setting, in one table.
+"""Every setting, in one table: the fields of `Config`.
 
-The fields of `Config` are the table. The options, the environment variables,
-the keys of the configuration file, the help and the table in the README are
-all made from it, so a setting is described here and nowhere else. Each field
-holds its final type: nothing is parsed again by those who use it.
-
+Options, environment variables, keys of the configuration file, help and the README's table are all made from it, so a
+setting is described here and nowhere else. Each field holds its final type: nothing is parsed again by those who use it.
 Knows nothing of where a value came from, and imports no large library.
 """
 
@@ -79,6 +76,13 @@ class Config:
         metavar="[GROUP=]FORMAT",
         split=str.splitlines,
         help="Format of the flow log lines as AWS writes it, such as '${version} ${interface-id} …', for all log groups, or with GROUP= for a single log group. Repeatable; each line is read with the format that fits it. Default: the formats that EC2 reports, else the AWS default format.",
+    )
+    log_group: tuple[str, ...] = repeatable(
+        flag="--log-group",
+        group="Flow logs",
+        parse=values.parse_log_group_pattern,
+        metavar="PATTERN",
+        help="Count only the log groups that a pattern such as '/vpc/*' matches; '!/vpc/test*' excludes. Repeatable. Events of other log groups count as `ignored`. Default: all log groups.",
     )
     deduplicate: bool = setting(
         flag="--deduplicate",

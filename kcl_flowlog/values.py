@@ -160,6 +160,13 @@ def parse_words(text: str) -> tuple[str, ...]:
         raise ValueError(f"{text!r} has an unclosed quote or a trailing backslash") from None
 
 
+def parse_log_group_pattern(text: str) -> str:
+    """Return a glob of names of log groups, perhaps with a `!` in front."""
+    if not re.fullmatch(r"!?[A-Za-z0-9_./#*?\[\]-][]A-Za-z0-9_./#*?\[!-]{0,511}", text):
+        raise ValueError(f"{text!r} is not a pattern of log groups such as /vpc/* or !/vpc/test")
+    return text
+
+
 def parse_property(text: str) -> tuple[str, str]:
     """Return the key and the value of `KEY=VALUE`."""
     key, equals, value = (part.strip() for part in text.partition("="))

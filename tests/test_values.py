@@ -69,6 +69,8 @@ VALID: list[tuple[Callable[[str], Any], str, Any]] = [
     (values.parse_initial_position, "2026-01-31", NOON - timedelta(hours=12)),
     (values.parse_words, "-Xmx1g  '-Da=b c' -Dd=\"e f\"", ("-Xmx1g", "-Da=b c", "-Dd=e f")),
     (values.parse_words, "", ()),
+    (values.parse_log_group_pattern, "/vpc/*", "/vpc/*"),
+    (values.parse_log_group_pattern, "!aws-waf-logs-[!a]?.#_-1", "!aws-waf-logs-[!a]?.#_-1"),
     (values.parse_property, "failoverTimeMillis=5000", ("failoverTimeMillis", "5000")),
     (values.parse_property, " tableName = leases ", ("tableName", "leases")),
     (values.parse_property, "workerMetricsTags=a=1,b=2", ("workerMetricsTags", "a=1,b=2")),
@@ -124,6 +126,11 @@ INVALID: list[tuple[Callable[[str], Any], list[str], str]] = [
         "is neither `now`, `trim-horizon` nor a time such as 2026-01-31T12:00:00Z",
     ),
     (values.parse_words, ["-Da='b", "-Da=b\\"], "has an unclosed quote or a trailing backslash"),
+    (
+        values.parse_log_group_pattern,
+        ["", "!", "!!a", "/vpc/ a", "/vpc/\u00e9", "a,b", "/vpc=x"],
+        "is not a pattern of log groups such as /vpc/* or !/vpc/test",
+    ),
     (values.parse_property, ["maxRecords", "=1", ""], "is not of the form KEY=VALUE"),
 ]
 

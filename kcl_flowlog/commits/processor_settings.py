@@ -23,6 +23,7 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     attempts: str
     messages: str
     flow_log_formats: tuple[str, ...]
+    log_groups: tuple[str, ...]
     deduplicate: bool
     watched_ports: tuple[str, ...]
     payload_limit: int

@@ -21,7 +21,7 @@ from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.peers import peer_class
+from kcl_flowlog.counting.peers import SAME_SUBNET, peer_class
 from kcl_flowlog.counting.prefixes import pack
 from kcl_flowlog.counting.unlisted_interfaces import UnlistedInterfaces
 from kcl_flowlog.errors import Malformed
@@ -80,7 +80,7 @@ class Attributor:
                 source, destination = self._packed[record.srcaddr], self._packed[record.dstaddr]
             except Malformed:
                 continue  # `locate` raises it
-            is_new |= self._unlisted.learn(interface_id, source, destination)
+            is_new |= self._unlisted.learn(interface_id, source, destination, record.flow_direction)
         return is_new
 
     def is_undecided(self, record: FlowRecord, log_stream: LogStream) -> bool:
@@ -102,7 +102,7 @@ class Attributor:
         if direction == UNKNOWN:
             direction = interface.direction(source, destination)
         if direction == UNKNOWN:
-            return Place(interface.subnet_id, direction, UNKNOWN)
+            return Place(interface.subnet_id, direction, self._peer_of_either(record, interface))
         # Behind a NAT gateway or a load balancer the address of the packet tells the peer.
         if direction == EGRESS:
             peer = destination if record.pkt_dstaddr == NO_VALUE else self._packed[record.pkt_dstaddr]
@@ -111,6 +111,15 @@ class Attributor:
         if peer is None:
             return Place(interface.subnet_id, direction, UNKNOWN)
         return Place(interface.subnet_id, direction, self._peers[interface.subnet_id, interface.vpc_id, peer])
+
+    def _peer_of_either(self, record: FlowRecord, interface: KnownInterface) -> str:
+        """Return the peer of a record without direction, which is certain only if all addresses are in the subnet."""
+        ends = {record.srcaddr, record.dstaddr}
+        if NO_VALUE in ends:
+            return UNKNOWN
+        packed = map(self._packed.__getitem__, ends | ({record.pkt_srcaddr, record.pkt_dstaddr} - {NO_VALUE}))
+        peers = {self._peers[interface.subnet_id, interface.vpc_id, address] for address in packed if address}
+        return SAME_SUBNET if peers == {SAME_SUBNET} else UNKNOWN
 
     def _find_interface(
         self, record: FlowRecord, log_stream: LogStream, source: bytes | None, destination: bytes | None
@@ -121,14 +130,14 @@ class Attributor:
         if listed is not None and record.subnet_id in (NO_VALUE, listed.subnet_id):
             return listed
         self._check_ids(record)
+        ends = frozenset(end for end in (source, destination) if end is not None)
         if record.subnet_id != NO_VALUE:
             subnet = self.index.subnets.get(record.subnet_id)
             vpc_id = record.vpc_id if subnet is None else subnet.vpc_id
             if listed is not None:
                 return KnownInterface(record.subnet_id, vpc_id, listed.addresses)
-            ends = {end for end in (source, destination) if end is not None}
             return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
-        return self._unlisted.find(interface_id, record.vpc_id, log_stream)
+        return self._unlisted.find(interface_id, record.vpc_id, log_stream, ends)
 
     def _interface_of(self, record: FlowRecord, log_stream: LogStream) -> str:
         """Return the interface of a record, or else the interface that its log stream is named after, or `-`."""

@@ -23,7 +23,7 @@ class Field(NamedTuple):
 
 
 FIELDS = {
-    "version": Field(2, "number"),
+    "version": Field(2, "version"),
     "account-id": Field(2, "account"),
     "interface-id": Field(2, "interface"),
     "srcaddr": Field(2, "address"),
@@ -79,12 +79,19 @@ FIELDS = {
     "next-hop-interface-type": Field(11, "text"),
 }
 
-# What the values of each kind look like. This tells formats apart, so it may be strict, but every real value matches.
-# No two parts of a pattern match the same text, so that a long text is not searched again and again.
+# A word that is certainly of another kind, though its letters would do.
+_NO_NAME = r"(?!(?:ACCEPT|REJECT|OK|NODATA|SKIPDATA|ingress|egress|unknown)\Z)"
+_NO_ID = r"(?!(?:eni|vpc|subnet|i|tgw|nat|fl)-)"
+_ID = r"\w{1,64}"
+
+# What the values of each kind look like. This tells formats apart, so it may be strict, but every real value matches:
+# of every partition, and as far as one can tell of years to come.
+# All repeats are bounded or last, and no two neighbours match the same text, so a long text is matched in one pass.
 KINDS = {
     kind: re.compile(pattern, re.ASCII).fullmatch
     for kind, pattern in {
         "text": r".+",
+        "version": r"[0-9]{1,3}",
         "number": r"[0-9]{1,15}",
         "port": r"[0-9]{1,5}",
         "protocol": r"[0-9]{1,3}",
@@ -92,19 +99,21 @@ KINDS = {
         "path": r"[0-9]{1,2}",
         "time": r"[0-9]{10}|[0-9]{13}",
         "account": r"[0-9]{12}|unknown",
-        "address": r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*",
-        "interface": r"eni-\w+",
-        "vpc": r"vpc-\w+",
-        "subnet": r"subnet-\w+",
-        "instance": r"i-\w+",
+        "address": r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F.]{0,4}:[0-9a-fA-F:.]{0,45}",
+        "interface": rf"eni-{_ID}",
+        "vpc": rf"vpc-{_ID}",
+        "subnet": rf"subnet-{_ID}",
+        "instance": rf"i-{_ID}",
         "arn": r"arn:.+",
-        "region": r"[a-z]{2}(-[a-z]+){1,9}-[0-9]+",
-        "zone": r"[a-z0-9]+-[a-z0-9-]+",
-        "service": r"[A-Z0-9_]+",
+        # us-gov-west-1, eusc-de-east-1: three or more parts, the last a number.
+        "region": r"[a-z][a-z0-9]{0,15}(-[a-z0-9]{1,16}){1,6}-[0-9]{1,3}",
+        # use1-az1, eusc-de-e1-az1, usw2-lax1-az1, use1-wl1-bos-wlz1; perhaps the name of a zone, us-east-1a.
+        "zone": rf"{_NO_ID}[a-z0-9]{{1,16}}(-[a-z0-9]{{1,16}}){{1,8}}",
+        "service": rf"{_NO_NAME}[0-9_]{{0,16}}[A-Z][A-Z0-9_-]{{0,63}}",
         "action": r"ACCEPT|REJECT",
         "status": r"OK|NODATA|SKIPDATA",
-        "type": r"IPv4|IPv6|EFA",
-        "sublocation": r"wavelength|outpost|localzone",
+        "type": rf"{_NO_NAME}[A-Z][A-Za-z0-9]{{1,15}}",
+        "sublocation": rf"{_NO_NAME}[a-z]{{1,32}}(-[a-z]{{1,32}}){{0,3}}",
         "direction": r"ingress|egress",
     }.items()
 }

@@ -62,9 +62,22 @@ class FlowRecord(NamedTuple):
     pkt_srcaddr: str
     pkt_dstaddr: str
 
+    @property
+    def is_possible(self) -> bool:
+        """False if the flow ends before it begins, or a packet has less than a byte."""
+        return (not self.end or self.start <= self.end) and (not self.bytes or self.packets <= self.bytes)
+
 
 USED_FIELDS = tuple(name.replace("_", "-") for name in FlowRecord._fields)
 """The names of the used fields in AWS's formats, in the order of `FlowRecord`."""
+
+WITHOUT_FLOW = {
+    status: FlowRecord._make(
+        [status, *[NO_VALUE] * 7, OTHER_PROTOCOL, 0, 0, 0, 0, "unknown", "unknown", *[NO_VALUE] * 3]
+    )
+    for status in (NODATA, SKIPDATA)
+}
+"""The records of lines without a flow: of their fields only the log status is read, whatever the others hold."""
 
 
 class _Words(dict[str, str]):
@@ -120,9 +133,9 @@ def record_from_words(words: Sequence[str], has_addresses: bool) -> FlowRecord:
 
     `has_addresses` tells whether the format has both addresses, so that a `-` for an address was written by AWS.
     """
-    values: list[Any] = list(words)
     if words[_LOG_STATUS] != OK:
-        values[_LOG_STATUS] = _log_status(words, has_addresses)
+        return _record_not_ok(words, has_addresses)
+    values: list[Any] = list(words)
     values[_PROTOCOL] = _PROTOCOL_WORDS[words[_PROTOCOL]]
     values[_ACTION] = _ACTION_WORDS[words[_ACTION]]
     values[_FLOW_DIRECTION] = _DIRECTION_WORDS[words[_FLOW_DIRECTION]]
@@ -134,15 +147,16 @@ def record_from_words(words: Sequence[str], has_addresses: bool) -> FlowRecord:
     return tuple.__new__(FlowRecord, values)
 
 
-def _log_status(words: Sequence[str], has_addresses: bool) -> str:
-    """Return the status of a record that is not OK, or whose format has no log-status."""
+def _record_not_ok(words: Sequence[str], has_addresses: bool) -> FlowRecord:
+    """Return the record if its status is not OK, or its format has no log-status."""
     status = words[_LOG_STATUS]
-    if status in (NODATA, SKIPDATA):
-        return status
+    if status in WITHOUT_FLOW:
+        return WITHOUT_FLOW[status]
     if status != NO_VALUE:
         raise Malformed("bad_status")
-    is_silent = has_addresses and words[_SRCADDR] == words[_DSTADDR] == NO_VALUE
-    return NODATA if is_silent else OK
+    record = record_from_words([OK, *words[1:]], has_addresses)
+    is_idle = has_addresses and words[_SRCADDR] == words[_DSTADDR] == NO_VALUE
+    return WITHOUT_FLOW[NODATA] if is_idle else record
 
 
 def record_from_fields(fields: Mapping[str, str]) -> FlowRecord:

@@ -3,8 +3,9 @@
 A line does not name its fields, and a log group may hold the lines of several
 flow logs. So the possible formats of a log stream are found first. Each line
 is then read with the format that it fits: by the number of fields, then by
-what each field looks like. If it fits several formats that read it
-differently, it raises `Malformed`; nothing is guessed. In order of precedence:
+what each field looks like, the line's version, and whether such a flow is
+possible. If it fits several formats that read it differently, it raises
+`Malformed`; nothing is guessed. In order of precedence:
 
 1. `--flow-log-format` for the log group, else for all log groups;
 2. the formats of the log group's flow logs in EC2, and of these, those that
@@ -39,6 +40,7 @@ class _Candidate(NamedTuple):
     """A format that a line may have; `read` raises `Unsupported` for the format of a transit gateway."""
 
     fits: Callable[[list[str]], bool]
+    is_without_flow: Callable[[list[str]], bool]
     read: Callable[[list[str]], FlowRecord]
 
 
@@ -50,14 +52,14 @@ class LineReader:
         for line_format in formats:
             read = _refuse if transit_gateway.is_format(line_format.fields) else line_format.read
             same_count = self._by_field_count.setdefault(len(line_format.fields), [])
-            same_count.append(_Candidate(line_format.fits, read))
+            same_count.append(_Candidate(line_format.fits, line_format.is_without_flow, read))
 
     def read(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed` or `Unsupported`."""
         if len(line) > _MAX_LENGTH:
             raise Malformed("message_too_long")
-        if parsevpc.is_transformed(line):
-            return parsevpc.parse(line)
+        if parsevpc.is_json(line):
+            return self._read_json(line)
         words = line.split()
         candidates = self._by_field_count.get(len(words), ())
         try:
@@ -66,13 +68,28 @@ class LineReader:
             if candidates:
                 return _read_fitting(candidates, words)
             # The line of a flow log that was deleted before EC2 could tell its format.
-            if _DEFAULT.fits(words):
+            if _DEFAULT.fits(words) or _DEFAULT.is_without_flow(words):
                 return _DEFAULT.read(words)
             raise Malformed("field_count")
         except Malformed:
             if transit_gateway.is_line(words):
                 raise Unsupported from None
             raise
+
+    def _read_json(self, message: str) -> FlowRecord:
+        """Read the fields of a JSON message, or the line that it wraps."""
+        found = parsevpc.read(message)
+        if isinstance(found, str) and parsevpc.is_json(found):
+            found = parsevpc.read(found)
+            if isinstance(found, str):
+                raise Malformed("message_not_flow_log")
+        if isinstance(found, FlowRecord):
+            return found
+        try:
+            return self.read(found)
+        except Malformed as bad:
+            # A text of another length than any line is the message of another program.
+            raise Malformed("message_not_flow_log" if bad.reason == "field_count" else bad.reason) from None
 
 
 def _refuse(_: list[str]) -> FlowRecord:
@@ -81,15 +98,18 @@ def _refuse(_: list[str]) -> FlowRecord:
 
 def _read_fitting(candidates: Sequence[_Candidate], words: list[str]) -> FlowRecord:
     """Read a line with the candidate that it fits, or with any of several that read it alike."""
+    fitting = [candidate for candidate in candidates if candidate.fits(words)]
+    fitting = fitting or [candidate for candidate in candidates if candidate.is_without_flow(words)]
     readings: set[FlowRecord | None] = set()
-    for candidate in candidates:
-        if candidate.fits(words):
-            try:
-                readings.add(candidate.read(words))
-            except Unsupported:
-                readings.add(None)
-            except Malformed:
-                continue
+    for candidate in fitting:
+        try:
+            readings.add(candidate.read(words))
+        except Unsupported:
+            readings.add(None)
+        except Malformed:
+            continue
+    if len(readings) > 1:
+        readings = {record for record in readings if record is None or record.is_possible}
     if len(readings) != 1:
         raise Malformed("format_undecided" if readings else "format_unfit")
     record = readings.pop()

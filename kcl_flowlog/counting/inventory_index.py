@@ -49,7 +49,8 @@ class Index:
         self._flow_logs: dict[str, list[FlowLog]] = {}
         for flow_log in inventory.flow_logs:
             self._flow_logs.setdefault(flow_log.log_group, []).append(flow_log)
-        self._scopes: BoundedCache[LogStream, Scope] = BoundedCache(self._find_scope, _MAX_SCOPES)
+        self._sources = inventory.sources
+        self._scopes: BoundedCache[LogStream, Scope | None] = BoundedCache(self._find_scope, _MAX_SCOPES)
 
     def lists_subnet(self, subnet_id: str) -> bool:
         """Tell whether EC2 named a subnet, itself or as that of an interface."""
@@ -105,19 +106,27 @@ class Index:
         return [flow_log for flow_log in flow_logs if flow_log.resource_id in resources] or flow_logs
 
     def knows_scope_of(self, log_stream: LogStream) -> bool:
-        """Tell whether EC2 said what the log group records, or listed no flow log at all."""
+        """Tell whether it is known what the log group records, or EC2 listed no flow log at all."""
         return not self._flow_logs or self._scope_of(log_stream) is not None
 
     def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:
         return [subnet for networks in self._vpcs.values() if (subnet := networks.find(packed)) is not None]
 
     def _scope_of(self, log_stream: LogStream) -> Scope | None:
-        """Return what a log group records, None if EC2 named no flow log of it."""
-        if log_stream.log_group not in self._flow_logs:
-            return None
+        """Return what a log group records, None if that is not known."""
         return self._scopes[log_stream._replace(name="")]
 
-    def _find_scope(self, log_group: LogStream) -> Scope:
-        resources = frozenset(flow_log.resource_id for flow_log in self.flow_logs_of(log_group))
+    def _find_scope(self, log_group: LogStream) -> Scope | None:
+        flow_logs = self.flow_logs_of(log_group)
+        sources = [source for source in self._sources if source.account_id in ("", log_group.owner)]
+        if not log_group.owner or not self._sources:
+            if not flow_logs:
+                return None
+        elif not sources:
+            # An account that is not read may have a log group with the name of another account's.
+            flow_logs = [flow_log for flow_log in flow_logs if flow_log.account_id in ("", log_group.owner)]
+        elif not flow_logs and not all(source.flow_logs_listed for source in sources):
+            return None
+        resources = frozenset(flow_log.resource_id for flow_log in flow_logs)
         subnets = frozenset(self.interfaces[name].subnet_id for name in resources if name in self.interfaces)
         return Scope(resources, resources | subnets)

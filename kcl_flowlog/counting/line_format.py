@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from operator import itemgetter
 
+from kcl_flowlog.counting import transit_gateway
 from kcl_flowlog.counting.fields import FIELDS, KINDS, NO_VALUE
-from kcl_flowlog.counting.flow_record import USED_FIELDS, FlowRecord, record_from_words
+from kcl_flowlog.counting.flow_record import USED_FIELDS, WITHOUT_FLOW, FlowRecord, record_from_words
 from kcl_flowlog.errors import ConfigError, Malformed
 
 DEFAULT_FORMAT = " ".join(f"${{{name}}}" for name, field in FIELDS.items() if field.version == 2)
@@ -32,6 +33,10 @@ class LineFormat:
         places = [self.fields.index(name) if name in self.fields else len(self.fields) for name in USED_FIELDS]
         self._pick = itemgetter(*places)
         self._kinds = [KINDS[FIELDS[name].kind if name in FIELDS else "text"] for name in self.fields]
+        self._pick_status = itemgetter(places[USED_FIELDS.index("log-status")])
+        self._pick_version = itemgetter(self.fields.index("version") if "version" in self.fields else len(self.fields))
+        self._version = max(map(_version_of, self.fields))
+        self._has_later_fields = any(_version_of(name) == 0 for name in self.fields)
 
     @property
     def unknown_fields(self) -> list[str]:
@@ -50,8 +55,29 @@ class LineFormat:
         return record_from_words(self._pick([*words, NO_VALUE]), self._has_addresses)
 
     def fits(self, words: list[str]) -> bool:
-        """Tell whether each word looks like a value of its field."""
-        return len(words) == len(self._kinds) and all(map(_is_value, self._kinds, words))
+        """Tell whether each word looks like a value of its field, and the version is that of the format."""
+        return (
+            len(words) == len(self._kinds)
+            and all(map(_is_value, self._kinds, words))
+            and self._may_have_version(self._pick_version([*words, NO_VALUE]))
+        )
+
+    def is_without_flow(self, words: list[str]) -> bool:
+        """Tell whether the log status says that there is no flow; then the other words don't matter."""
+        return len(words) == len(self.fields) and self._pick_status([*words, NO_VALUE]) in WITHOUT_FLOW
+
+    def _may_have_version(self, word: str) -> bool:
+        """The version of a line is the highest version among its format's fields."""
+        if word == NO_VALUE:
+            return True
+        return int(word) == self._version or (self._has_later_fields and int(word) > self._version)
+
+
+def _version_of(name: str) -> int:
+    """Return the version that brought a field, 0 if it is not known."""
+    if name in transit_gateway.FIELDS:
+        return transit_gateway.VERSION
+    return FIELDS[name].version if name in FIELDS else 0
 
 
 def _is_value(matches: Callable[[str], object], word: str) -> bool:

@@ -17,6 +17,7 @@ MALFORMED: Final = "malformed"
 UNSUPPORTED: Final = "unsupported"
 UNATTRIBUTED: Final = "unattributed"
 DUPLICATE: Final = "duplicate"
+IGNORED: Final = "ignored"
 
 
 class Word(NamedTuple):
@@ -49,6 +50,10 @@ EVENT_OUTCOMES: Final = {
         "An event of an envelope that was delivered again and had been counted before.",
         "A few are normal. If there are many, both the log group and its account have a subscription to this stream.",
     ),
+    IGNORED: Word(
+        "An event of a log group that --log-group does not choose; it was not read.",
+        "If a subscription of the account sends many, exclude the log groups in its selection criteria.",
+    ),
 }
 
 DATA: Final = "data"
@@ -67,7 +72,7 @@ PAYLOAD_OUTCOMES: Final = {
         "Some envelopes were read, and something else could not be read.",
         "A forwarder cuts payloads short or mixes them; the dead letters hold only the parts that could not be read.",
     ),
-    DATA: Word("A CloudWatch Logs envelope with log events, gzip'd as CloudWatch Logs sends it."),
+    DATA: Word("A CloudWatch Logs envelope with log events, compressed with gzip, as CloudWatch Logs does, or zlib."),
     PLAIN: Word("The same, but not compressed."),
     BASE64: Word("The same, but encoded in base64."),
     DUPLICATE: Word("A CloudWatch Logs envelope that was delivered again; it is not counted twice."),
@@ -80,8 +85,10 @@ _FIELD_ADVICE = "Usually a line of another format: see field_count. Otherwise th
 
 # The reasons of payloads start with `payload_`, so that the others add up to the malformed events.
 MALFORMED_REASONS: Final = {
-    "payload_encoding": Word("The payload is neither gzip data nor JSON, nor base64 of either.", _DAMAGE_ADVICE),
-    "payload_damaged": Word("The payload's gzip data is cut short or damaged.", _DAMAGE_ADVICE),
+    "payload_encoding": Word(
+        "The payload is neither gzip or zlib data nor JSON, nor base64 of either.", _DAMAGE_ADVICE
+    ),
+    "payload_damaged": Word("The payload's compressed data is cut short or damaged.", _DAMAGE_ADVICE),
     "payload_too_large": Word(
         "The payload, or the rest of it, would take more than four times --payload-limit of memory, or too much time.",
         "CloudWatch Logs sends no such payload. If the sender is yours, raise the limit.",
@@ -106,7 +113,7 @@ MALFORMED_REASONS: Final = {
     ),
     "message_not_flow_log": Word(
         "The message is JSON, but not a flow log record.",
-        "Something else writes to the log group, or its transformer is not parseVPC.",
+        "Something else writes to the log group, such as Route 53 or CloudTrail, or its transformer is not parseVPC.",
     ),
     "field_count": Word("The line has more or fewer fields than each format of its log group.", _FORMAT_ADVICE),
     "format_unfit": Word(

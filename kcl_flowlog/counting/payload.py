@@ -3,7 +3,7 @@
 Opens the payload, reads its lines, finds the place of each record, and adds
 each event to exactly one outcome of the delta, so that the books balance:
 events = counted + nodata + skipdata + malformed + unsupported + unattributed
-+ duplicate. Bad data never raises, and a bad line never costs another line.
++ duplicate + ignored. Bad data never raises, and a bad line never costs another line.
 An exception is a fault of this program and must end the process.
 
 Does no I/O; the time is an argument.
@@ -24,6 +24,7 @@ from kcl_flowlog.counting.envelope import CONTROL_MESSAGE, Envelope, LogEvent, O
 from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.known_interface import UNKNOWN
+from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
@@ -55,7 +56,8 @@ class PayloadCounter:
     `payload_limit` is the largest text of a payload in bytes. `window` holds
     the latest envelopes, to recognise a second delivery; without it, each
     delivery counts. At most `max_unlisted_subnets` subnets that the inventory
-    does not list are counted apart in one delta.
+    does not list are counted apart in one delta. Events of a log group that
+    `log_groups` does not have are ignored.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class PayloadCounter:
         window: Window | None = None,
         waiting: WaitingRecords | None = None,
         max_unlisted_subnets: int = 1000,
+        log_groups: LogGroups | None = None,
     ) -> None:
         self._formats = formats
         self._attributor = attributor
@@ -77,6 +80,7 @@ class PayloadCounter:
         self._window = window
         self._waiting = WaitingRecords() if waiting is None else waiting
         self._max_unlisted_subnets = max_unlisted_subnets
+        self._log_groups = LogGroups() if log_groups is None else log_groups
 
     def count(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> None:
         """Count one payload, processed at `now` (Unix seconds), into `delta`."""
@@ -100,6 +104,9 @@ class PayloadCounter:
         self, log_stream: LogStream, events: Iterable[LogEvent | bytes], origin: PayloadOrigin, now: float, delta: Delta
     ) -> None:
         """Count the events of a log stream; an event without a text message is its raw JSON."""
+        if not self._log_groups.has(log_stream.log_group):
+            delta.add(counts.EVENTS, outcomes.IGNORED, sum(1 for _ in events))
+            return
         rest = iter(events)
         while some := list(islice(rest, _EVENTS_AT_A_TIME)):
             self._count_some(some, Tally(delta, log_stream, origin), now)
@@ -119,7 +126,8 @@ class PayloadCounter:
         """Count an envelope; return `DATA`, `CONTROL` or `DUPLICATE`."""
         if envelope.message_type == CONTROL_MESSAGE:
             return outcomes.CONTROL
-        if self._is_duplicate(envelope, delta):
+        # An envelope that is ignored anyway needs no fingerprint.
+        if self._log_groups.has(envelope.log_stream.log_group) and self._is_duplicate(envelope, delta):
             delta.add(counts.EVENTS, outcomes.DUPLICATE, len(envelope.events))
             return outcomes.DUPLICATE
         self.count_events(envelope.log_stream, envelope.events, origin, now, delta)

@@ -6,8 +6,10 @@ from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import UNKNOWN
 from kcl_flowlog.counting.prefixes import Prefixes
 
+SAME_SUBNET = "same_subnet"
+
 PEERS = {
-    "same_subnet": "Another address of the same subnet.",
+    SAME_SUBNET: "Another address of the same subnet.",
     "same_zone": "Another subnet of the inventory, in the same availability zone.",
     "cross_zone": "A subnet of the inventory in another availability zone.",
     "private": "A private address outside the inventory: RFC 1918, RFC 6598, unique local or link-local.",
@@ -27,6 +29,11 @@ _SPECIAL = Prefixes(
 )
 
 
+def is_private(packed: bytes) -> bool:
+    """Tell whether a packed address is in a private block."""
+    return _SPECIAL.find(packed) == "private"
+
+
 def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
     """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`.
 
@@ -37,7 +44,7 @@ def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
     if peer is None:
         return _SPECIAL.find(packed) or "internet"
     if peer.subnet_id == subnet_id:
-        return "same_subnet"
+        return SAME_SUBNET
     subnet = index.subnets.get(subnet_id)
     if subnet is None:
         return "private"

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 # The values of the field resource-type; the default format has it, and AWS recommends keeping it.
 _RESOURCE_TYPES = frozenset(("TransitGateway", "TransitGatewayAttachment"))
 _PREFIXES = ("tgw-", "tgw-attach-")
-_FIELDS = frozenset(
+VERSION = 6
+"""The version of the formats that brought the fields below."""
+FIELDS = frozenset(
     (
         "resource-type",
         "tgw-id",
@@ -35,6 +37,7 @@ _FIELDS = frozenset(
         "packets-lost-ttl-expired",
     )
 )
+"""The fields that only transit gateways have."""
 
 
 def is_resource(resource_id: str) -> bool:
@@ -44,7 +47,7 @@ def is_resource(resource_id: str) -> bool:
 
 def is_format(fields: Sequence[str]) -> bool:
     """Tell whether a format with these fields is for a transit gateway."""
-    return not _FIELDS.isdisjoint(fields)
+    return not FIELDS.isdisjoint(fields)
 
 
 def is_line(words: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
-"""A Kinesis payload, unpacked to text: gzip, base64 or neither around it.
+"""A Kinesis payload, unpacked to text: gzip, zlib, base64 or none of them around it.
 
 CloudWatch Logs sends a single gzip member. Payloads of other senders are
-unpacked as well: several members, base64, or no compression. Takes no more
+unpacked as well: several members, zlib, base64, or no compression. Takes no more
 memory than a small multiple of the limit, whatever the payload. Data that
 can't be unpacked is `Malformed` with a `payload_…` reason; the members before
 it are not lost.
@@ -17,8 +17,11 @@ from isal import isal_zlib
 
 from kcl_flowlog.errors import Malformed
 
-_GZIP_WINDOW = 16 + isal_zlib.MAX_WBITS
+_ZLIB_WINDOW = isal_zlib.MAX_WBITS
+_GZIP_WINDOW = 16 + _ZLIB_WINDOW
 GZIP_MAGIC = b"\x1f\x8b"
+COMPRESSED = (GZIP_MAGIC, b"x\x01", b"x^", b"x\x9c", b"x\xda")
+"""How gzip data begins, and zlib data of each level; no JSON or base64 begins so."""
 LARGEST_RECORD = 10 * 1024 * 1024
 """Kinesis accepts no larger record, in bytes."""
 MAX_KEPT = 4096
@@ -46,7 +49,10 @@ class UnreadablePart(NamedTuple):
 
 
 class Unpacked(NamedTuple):
-    """The text of a payload. `form` is `GZIP`, `PLAIN` or `BASE64`; `unreadable` is what could not be inflated."""
+    """The text of a payload. `form` is `GZIP` (also for zlib), `PLAIN` or `BASE64`.
+
+    `unreadable` is what could not be inflated.
+    """
 
     form: str
     text: bytes
@@ -55,7 +61,7 @@ class Unpacked(NamedTuple):
 
 def unpack(payload: bytes, limit: int) -> Unpacked:
     """Return the text of a payload, at most `limit` bytes. Raises `Malformed` if there is no text."""
-    if payload.startswith(GZIP_MAGIC):
+    if payload.startswith(COMPRESSED):
         return Unpacked(GZIP, *_inflate(payload, limit))
     if _looks_like_json(payload):
         return Unpacked(PLAIN, _check_size(payload, limit), [])
@@ -63,7 +69,7 @@ def unpack(payload: bytes, limit: int) -> Unpacked:
         decoded = pybase64.b64decode(payload.strip(_JSON_SPACE), validate=True)
     except ValueError:
         raise Malformed("payload_encoding") from None
-    if decoded.startswith(GZIP_MAGIC):
+    if decoded.startswith(COMPRESSED):
         return Unpacked(BASE64, *_inflate(decoded, limit))
     if _looks_like_json(decoded):
         return Unpacked(BASE64, _check_size(decoded, limit), [])
@@ -86,14 +92,14 @@ def _check_size(text: bytes, limit: int) -> bytes:
 
 
 def _inflate(data: bytes, limit: int) -> tuple[bytes, list[UnreadablePart]]:
-    """Return the text of the gzip members of `data`, and the rest from the first damaged member on.
+    """Return the text of the gzip or zlib members of `data`, and the rest from the first damaged member on.
 
     Raises `Malformed` if the first member is damaged, or if all together are too large.
     """
     texts: list[bytes] = []
     room = limit
     for _ in range(_MAX_MEMBERS):
-        inflater = isal_zlib.decompressobj(_GZIP_WINDOW)
+        inflater = isal_zlib.decompressobj(_GZIP_WINDOW if data.startswith(GZIP_MAGIC) else _ZLIB_WINDOW)
         try:
             text = inflater.decompress(data, room + 1)
         except isal_zlib.IsalError:  # type: ignore[misc] # its stub calls the class a value
@@ -103,7 +109,7 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, list[UnreadablePart]]:
         if text is None or not inflater.eof:
             if not texts:
                 raise Malformed("payload_damaged")
-            reason = "payload_damaged" if data.startswith(GZIP_MAGIC) else "payload_encoding"
+            reason = "payload_damaged" if data.startswith(COMPRESSED) else "payload_encoding"
             return b"".join(texts), [UnreadablePart(reason, start_of(data, 0, len(data)))]
         texts.append(text)
         room -= len(text)

@@ -53,6 +53,7 @@ class DaemonFiles:
             attempts=str(state.attempts),
             messages=str(state.messages_socket()),
             flow_log_formats=config.flow_log_format,
+            log_groups=config.log_group,
             deduplicate=config.deduplicate,
             watched_ports=tuple(sorted(config.watched_ports)),
             payload_limit=config.payload_limit,

@@ -27,6 +27,7 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Inventory
@@ -158,14 +159,14 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             window if settings.deduplicate else None,
             # More than the ledger has room for, so that a few more do not hide those that have their series already.
             max_unlisted_subnets=2 * settings.max_unlisted_subnets,
+            log_groups=LogGroups(settings.log_groups),
         )
-        inventory = LiveInventory(Path(settings.inventory))
         return ShardCounter(
             shard_id,
             begins_at,
             payloads,
             attributor,
-            inventory,
+            LiveInventory(Path(settings.inventory)),
             in_hand,
             denials,
             self._messenger,

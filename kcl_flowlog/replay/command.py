@@ -52,6 +52,7 @@ _STDIN = "-"
 @some_settings(
     "region",
     "flow_log_format",
+    "log_group",
     "deduplicate",
     "watched_ports",
     "payload_limit",
@@ -88,6 +89,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
         config.watched_ports,
         config.payload_limit,
         config.deduplicate,
+        config.log_group,
     )
     _count_files(files, counter, shows_progress=sys.stderr.isatty() and not no_progress)
     bounds = SubnetBounds(config.max_subnets, config.max_unlisted_subnets)

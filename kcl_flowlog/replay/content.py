@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from kcl_flowlog.counting.unpacking import GZIP_MAGIC, LARGEST_RECORD
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEAD_BYTES = 64 * 1024
 _MAX_LINE_BYTES = 1024 * 1024
 
@@ -37,7 +38,7 @@ class Content(NamedTuple):
 
 def open_content(file: Readable) -> Content:
     """Read the beginning of a file. Damaged gzip data raises `EOFError`, `zlib.error` or `gzip.BadGzipFile`."""
-    start = file.read(LARGEST_RECORD + 1)
+    start = file.read(LARGEST_RECORD + 1).removeprefix(_BYTE_ORDER_MARK)
     raw = start if len(start) <= LARGEST_RECORD else None
     is_gzip = start.startswith(GZIP_MAGIC)
     whole = put_back(start, file)

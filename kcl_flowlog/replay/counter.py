@@ -10,6 +10,7 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
+from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.replay.items import Events, Item, Payload
@@ -25,7 +26,7 @@ class ItemCounter:
 
     Lines of a file that names their format are read in that format; all others in `formats`, the values of
     `--flow-log-format`, or in the format that the inventory names. The other arguments are the settings of the same
-    names; `clock` returns Unix seconds.
+    names (`log_groups` the values of `--log-group`); `clock` returns Unix seconds.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class ItemCounter:
         watched_ports: frozenset[str],
         payload_limit: int,
         deduplicate: bool,
+        log_groups: tuple[str, ...] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.delta = Delta()
@@ -43,6 +45,7 @@ class ItemCounter:
         self._watched_ports = watched_ports
         self._payload_limit = payload_limit
         self._window = Window() if deduplicate else None
+        self._log_groups = LogGroups(log_groups)
         self._clock = clock
         self._counters: dict[str, PayloadCounter] = {}
 
@@ -74,5 +77,6 @@ class ItemCounter:
                 self._payload_limit,
                 window=self._window,
                 max_unlisted_subnets=_MAX_UNLISTED_SUBNETS,
+                log_groups=self._log_groups,
             )
         return counter

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kcl_flowlog.counting.envelope import LogEvent
-from kcl_flowlog.counting.fields import FIELDS
+from kcl_flowlog.counting.field_names import field_of
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.replay.content import Content, lines
 from kcl_flowlog.replay.items import Events, Item
@@ -14,7 +14,9 @@ from kcl_flowlog.replay.items import Events, Item
 _MAX_EVENTS = 10_000
 # An export to S3 puts the time of each log event before its line.
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)\s+")
-_FIELD_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+# A file that was joined to another may begin with it.
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_flow_log_lines(content: Content) -> Iterator[Item]:
@@ -22,7 +24,7 @@ def read_flow_log_lines(content: Content) -> Iterator[Item]:
     log_format = ""
     events: list[LogEvent | bytes] = []
     for raw in lines(content.text):
-        line = _TIMESTAMP.sub("", raw.decode(errors="replace"), count=1)
+        line = _TIMESTAMP.sub("", raw.decode(errors="replace").removeprefix(_BYTE_ORDER_MARK), count=1)
         header = _format_of_header(line)
         if events and (header or len(events) >= _MAX_EVENTS):
             yield Events(NO_LOG_STREAM, events, log_format)
@@ -38,6 +40,11 @@ def read_flow_log_lines(content: Content) -> Iterator[Item]:
 def _format_of_header(line: str) -> str:
     """Return the format that a header line names, or an empty text for every other line."""
     words = line.split()
-    if not words or words[0] not in FIELDS or not all(map(_FIELD_NAME.fullmatch, words)):
+    if not words or not all(map(_FIELD_NAME.fullmatch, words)):
         return ""
-    return " ".join(f"${{{word}}}" for word in dict.fromkeys(words))
+    known = [field_of(word) for word in words]
+    # A sentence may have the word `start`; a header may have some fields of the future.
+    if 2 * known.count(None) > len(words):
+        return ""
+    names = [name or word.lower().replace("_", "-") for name, word in zip(known, words, strict=True)]
+    return " ".join(f"${{{name}}}" for name in dict.fromkeys(names))

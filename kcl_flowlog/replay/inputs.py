@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
-from kcl_flowlog.counting.unpacking import GZIP_MAGIC
+from kcl_flowlog.counting.unpacking import COMPRESSED
 from kcl_flowlog.replay import parquet
 from kcl_flowlog.replay.content import Content, Readable, lines, open_content
 from kcl_flowlog.replay.dead_letters import holds_dead_letters, read_dead_letters
@@ -27,8 +27,8 @@ from kcl_flowlog.replay.flow_log_lines import read_flow_log_lines
 from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable
 
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
-# The base64 of gzip data, and of JSON.
-_BASE64 = re.compile(rb"(H4sI|ey)[A-Za-z0-9+/]{30,}={0,2}")
+# The base64 of gzip data, of zlib data, and of JSON.
+_BASE64 = re.compile(rb"(H4sI|e[AFJN]|ey)[A-Za-z0-9+/]{30,}={0,2}")
 
 
 def read_items(file: Readable, name: str) -> Iterator[Item]:
@@ -58,7 +58,7 @@ def _read_base64(content: Content) -> Iterator[Item]:
 
 
 def _is_binary(head: bytes) -> bool:
-    return b"\0" in head or head.startswith(GZIP_MAGIC)
+    return b"\0" in head or head.startswith(COMPRESSED)
 
 
 def _read_whole(content: Content) -> Iterator[Item]:

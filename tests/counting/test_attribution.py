@@ -53,7 +53,7 @@ CASES = {
     "the internet by IPv6": (line("2600::1", "2001:db8:1:a::10"), ("subnet-a", "ingress", "internet")),
     "multicast is not a host": (line("10.0.1.10", "224.0.0.251"), ("subnet-a", "egress", "unknown")),
     "neither end is the interface's": (line("10.0.7.7", "10.0.8.8"), ("subnet-a", "unknown", "unknown")),
-    "both ends are the interface's": (line("10.0.1.10", "10.0.1.11"), ("subnet-a", "unknown", "unknown")),
+    "both ends are the interface's": (line("10.0.1.10", "10.0.1.11"), ("subnet-a", "unknown", "same_subnet")),
     "one end is missing": (line("-", "10.0.1.10"), ("subnet-a", "ingress", "unknown")),
 }
 
@@ -107,7 +107,7 @@ NAMED = {
     ),
     "in either direction": ("8.8.8.8", "10.0.2.7", "eni-00000000", f"{IN_B} -", ("ingress", "internet")),
     "even if the other end is missing": ("-", "10.0.2.7", "eni-00000000", f"{IN_B} -", ("ingress", "unknown")),
-    "both ends in the named subnet": ("10.0.2.7", "10.0.2.8", "eni-00000000", f"{IN_B} -", ("unknown", "unknown")),
+    "both ends in the named subnet": ("10.0.2.7", "10.0.2.8", "eni-00000000", f"{IN_B} -", ("unknown", "same_subnet")),
     "no end in the named subnet": ("10.0.1.7", "10.0.3.8", "eni-00000000", f"{IN_B} -", ("unknown", "unknown")),
     "a named subnet that the inventory lacks: no end is known to be in it": (
         *("10.0.2.7", "8.8.8.8", "eni-00000000", f"{FAR} -"),

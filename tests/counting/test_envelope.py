@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +31,18 @@ FORMS = {
     "base64 of gzip": (base64.b64encode(ONE), "base64", {"counted": 1}, None),
     "base64 of gzip, with a line end": (base64.b64encode(ONE) + b"\n", "base64", {"counted": 1}, None),
     "base64 of JSON": (base64.b64encode(TEXT), "base64", {"counted": 1}, None),
+    "zlib": (zlib.compress(TEXT), "data", {"counted": 1}, None),
+    "zlib of the lowest level": (zlib.compress(TEXT, 0), "data", {"counted": 1}, None),
+    "zlib of a low level": (zlib.compress(TEXT, 2), "data", {"counted": 1}, None),
+    "zlib of the highest level": (zlib.compress(TEXT, 9), "data", {"counted": 1}, None),
+    "base64 of zlib": (base64.b64encode(zlib.compress(TEXT)), "base64", {"counted": 1}, None),
+    "a zlib member after a gzip member": (ONE + zlib.compress(TEXT), "data", {"counted": 2}, None),
+    "a damaged zlib member after a good one": (
+        zlib.compress(TEXT) + zlib.compress(TEXT)[:40],
+        "partial",
+        {"counted": 1},
+        "payload_damaged",
+    ),
     "an envelope in two gzip members": (
         gzip.compress(TEXT[:50]) + gzip.compress(TEXT[50:]),
         "data",

@@ -36,7 +36,7 @@ GOLDEN: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "no data": (
         "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA",
-        {"log_status": "NODATA", "interface_id": "eni-1235b8ca123456789", "packets": 0},
+        {"log_status": "NODATA", "packets": 0},
     ),
     "skipped data": (
         "2 123456789010 eni-11111111aaaaaaaaa - - - - - - - 1431280876 1431280934 - SKIPDATA",
@@ -111,9 +111,22 @@ def test_bad_line_has_a_reason(text: str) -> None:
     assert BAD[text] == bad.value.reason
 
 
+SILENT = {
+    "no data with bad ids": "2 unknown eni - - - - - - - 1431280876 1431280934 - NODATA",
+    "no data with bad words": "x x x x x x x x x x x x x NODATA",
+    "skipped data with a flow": ACCEPTED.replace(" OK", " SKIPDATA").replace(" 6 20 ", " tcp -20 "),
+}
+
+
+@pytest.mark.parametrize("claim", SILENT)
+def test_the_status_decides_first(claim: str) -> None:
+    """A line without a flow record is never malformed; its other fields are not read."""
+    assert SILENT[claim].split()[-1] == LineFormat().parse(SILENT[claim]).log_status
+
+
 # A value for every field that a record uses, each different; and the record's value, if it is another.
 DISTINCT = {
-    "log_status": ("SKIPDATA", "SKIPDATA"),
+    "log_status": ("OK", "OK"),
     "interface_id": ("eni-00000000", "eni-00000000"),
     "subnet_id": ("subnet-0", "subnet-0"),
     "vpc_id": ("vpc-0", "vpc-0"),

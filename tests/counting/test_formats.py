@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,6 +139,135 @@ CASES = {
         "tgw-1 5",
         "unsupported",
     ),
+    "as many fields, alike but for the version: the line's version decides": (
+        [
+            flow_log("${version} ${srcaddr} ${dstaddr} ${bytes}"),
+            flow_log("${version} ${pkt-srcaddr} ${srcaddr} ${bytes}"),
+        ],
+        (),
+        "3 10.0.1.10 8.8.8.8 700",
+        700,
+    ),
+    "the version of neither format": (
+        [flow_log("${version} ${srcaddr} ${bytes}"), flow_log("${version} ${dstaddr} ${bytes}")],
+        (),
+        "5 10.0.1.10 700",
+        "format_unfit",
+    ),
+    "a field of an unknown name may be of a later version": (
+        [flow_log("${version} ${moon-phase} ${bytes}"), flow_log("${version} ${bytes} ${action}")],
+        (),
+        "12 7 700",
+        700,
+    ),
+    "but not of an earlier version than the others": (
+        [
+            flow_log("${version} ${pkt-srcaddr} ${moon-phase} ${bytes}"),
+            flow_log("${version} ${srcaddr} ${bytes} ${packets}"),
+        ],
+        (),
+        "2 10.0.1.10 700 7",
+        700,
+    ),
+    "no version in the line": (
+        [flow_log("${version} ${bytes} ${action}"), flow_log("${version} ${action} ${bytes}")],
+        (),
+        "- 700 ACCEPT",
+        700,
+    ),
+    "a line of 14 fields of a later version is not of the default format": (
+        [flow_log(SHORT)],
+        (),
+        DEFAULT_LINE.replace("2", "3", 1),
+        "field_count",
+    ),
+    "a transit gateway's version is 6": (
+        [flow_log("${version} ${tgw-src-eni} ${bytes}"), flow_log("${version} ${interface-id} ${bytes}")],
+        (),
+        "6 eni-a 700",
+        "unsupported",
+    ),
+    "a flow that ends before it begins is read by no format": (
+        [flow_log("${bytes} ${start} ${end}"), flow_log("${bytes} ${end} ${start}")],
+        (),
+        "700 1700000000 1700000060",
+        700,
+    ),
+    "a packet of less than a byte": (
+        [flow_log("${bytes} ${packets}"), flow_log("${packets} ${bytes}")],
+        (),
+        "700 9",
+        700,
+    ),
+    "impossible in both formats": (
+        [flow_log("${bytes} ${packets} ${start} ${end}"), flow_log("${packets} ${bytes} ${end} ${start}")],
+        (),
+        "700 9 1700000060 1700000000",
+        "format_unfit",
+    ),
+    "as many bytes as packets": ([flow_log("${bytes} ${packets}"), flow_log("${packets} ${bytes}")], (), "9 9", 9),
+    "bytes are missing, as for Block Public Access": (
+        [flow_log("${bytes} ${packets}"), flow_log("${packets} ${bytes}")],
+        (),
+        "- 9",
+        "format_undecided",
+    ),
+    "a region of any partition": (
+        [flow_log("${region} ${bytes} ${action}"), flow_log("${region} ${action} ${bytes}")],
+        (),
+        "eusc-de-east-1 700 ACCEPT",
+        700,
+    ),
+    "a time is no service": (
+        [flow_log("${start} ${pkt-src-aws-service} ${bytes}"), flow_log("${pkt-src-aws-service} ${end} ${bytes}")],
+        (),
+        "1700000000 - 700",
+        700,
+    ),
+    "no data, in the places of both formats": (
+        [flow_log("${log-status} ${start} ${bytes}"), flow_log("${log-status} ${end} ${bytes}")],
+        (),
+        "NODATA 1700000000 -",
+        0,
+    ),
+    "no data, whatever else the line holds": (
+        [flow_log("${log-status} ${start} ${bytes}"), flow_log("${bytes} ${end} ${log-status}")],
+        (),
+        "x y SKIPDATA",
+        0,
+    ),
+    "no data of a deleted flow log, whatever else the line holds": (
+        [flow_log(SHORT)],
+        (),
+        "2 unknown eni ? ? - - - - - now then - NODATA",
+        0,
+    ),
+    "a line that an agent has wrapped in JSON": (
+        [flow_log(SHORT)],
+        (),
+        json.dumps({"message": SHORT_LINE + "\n", "@timestamp": "2026-01-01T00:00:00Z", "host": {"name": "x"}}),
+        700,
+    ),
+    "a transformed event that an agent has wrapped in JSON": (
+        [],
+        (),
+        json.dumps({"message": '{"srcAddr": "10.0.1.10", "bytes": 700}'}),
+        700,
+    ),
+    "a wrapped line of a transit gateway": ([], (), json.dumps({"message": TRANSIT_LINE}), "unsupported"),
+    "a wrapped line with a bad number": (
+        [flow_log(SHORT)],
+        (),
+        json.dumps({"message": SHORT_LINE.replace("700", "x")}),
+        "bad_number",
+    ),
+    "a message of another program": ([], (), '{"message": "Server started", "level": "info"}', "message_not_flow_log"),
+    "a message in a message in a message": (
+        [flow_log(SHORT)],
+        (),
+        json.dumps({"message": json.dumps({"message": SHORT_LINE})}),
+        "message_not_flow_log",
+    ),
     "a field of an unknown name": ([flow_log("${srcaddr} ${moon-phase} ${bytes}")], (), "10.0.0.1 waxing 9", 9),
 }
 
@@ -234,6 +365,8 @@ _VALUES = {
     "action": st.sampled_from(["ACCEPT", "REJECT"]),
     "direction": st.sampled_from(["ingress", "egress"]),
     "subnet": st.just("subnet-0a1b"),
+    "region": st.from_regex(r"[a-z]{2,4}(-[a-z0-9]{1,8}){1,2}-[1-9]", fullmatch=True),
+    "service": st.from_regex(r"[A-Z]{2,9}(_[A-Z0-9]{1,5}){0,2}", fullmatch=True),
 }
 
 
@@ -245,6 +378,8 @@ def real_lines(draw: st.DrawFn) -> tuple[LineFormat, list[str]]:
         draw(st.just(NO_VALUE) | _VALUES[FIELDS[name].kind] if FIELDS[name].kind in _VALUES else st.just(NO_VALUE))
         for name in names
     ]
+    if "version" in names:
+        words[names.index("version")] = str(max(FIELDS[name].version for name in names))
     return LineFormat(" ".join(f"${{{name}}}" for name in names)), words
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import tracemalloc
+import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -59,6 +62,23 @@ def test_no_payload_takes_more_than_four_times_the_limit(claim: str, size: int) 
     assert peak <= 4 * LIMIT + BASE
 
 
+@pytest.mark.parametrize("wrap", [zlib.compress, lambda text: base64.b64encode(zlib.compress(text))])
+@pytest.mark.parametrize("text", [b"{" + b" " * (64 * LIMIT), b" " * (64 * LIMIT)], ids=["JSON", "spaces"])
+def test_zlib_data_takes_no_more_than_gzip_data(wrap: Callable[[bytes], bytes], text: bytes) -> None:
+    """It is inflated up to the limit and no further."""
+    peak, delta = _peak(wrap(text))
+
+    assert {"payload_too_large": 1} == labelled(delta, counts.MALFORMED)
+    assert peak <= 4 * LIMIT + BASE
+
+
+def test_the_members_of_a_payload_are_bounded_whatever_their_kind() -> None:
+    """Each member copies the rest of the payload."""
+    delta, _ = counted(zlib.compress(b" ") * 32 + gzip.compress(b" ") * 33)
+
+    assert {"payload_too_large": 1} == labelled(delta, counts.MALFORMED)
+
+
 def test_a_field_of_any_length_is_matched_in_one_pass() -> None:
     """With a pattern that tries each colon as the end of the first part, this takes hours."""
     address = ":" * 32_000 + "x"
@@ -83,7 +103,7 @@ def test_no_pattern_of_a_field_repeats_what_a_neighbour_may_match() -> None:
 
 def test_a_message_is_read_up_to_65536_characters() -> None:
     """A line with all fields and long tags has a quarter of that; a longer message is a malformed event."""
-    fits = json.dumps({"srcAddr": "10.0.1.10", "x": "y" * (65_536 - 33)})
+    fits = json.dumps({"srcAddr": "10.0.1.10", "bytes": 1, "x": "y" * (65_536 - 45)})
     assert 65_536 == len(fits)
 
     delta, _ = counted(envelope(fits, fits + " "))

@@ -184,6 +184,48 @@ def test_the_scope_of_a_log_group_is_known_by_its_flow_logs() -> None:
     assert index().knows_scope_of(log_stream())
 
 
+HERE, THERE = Source("here", OWNER), Source("there", OTHER_OWNER)
+
+
+@pytest.mark.parametrize(
+    ("sources", "owner", "log_group", "expected"),
+    [
+        ((HERE,), OWNER, "group", ["subnet-a"]),
+        ((HERE,), OTHER_OWNER, "group", []),
+        ((HERE,), OTHER_OWNER, "anonymous", ["subnet-x"]),
+        ((HERE, THERE), OTHER_OWNER, "group", ["subnet-a"]),
+        ((HERE,), OTHER_OWNER, "else", []),
+        ((HERE,), OWNER, "else", []),
+        ((HERE,), "", "else", ["subnet-a", "subnet-x"]),
+        ((Source("here", OWNER, flow_logs_listed=False),), OWNER, "else", ["subnet-a", "subnet-x"]),
+        ((HERE, Source("role")), OTHER_OWNER, "else", []),
+        ((Source("role", flow_logs_listed=False),), OTHER_OWNER, "else", ["subnet-a", "subnet-x"]),
+    ],
+    ids=[
+        "a log group of its account",
+        "an account that is not read, with a log group of the same name",
+        "unless the flow log's account is not known",
+        "an account that is read, and has no such flow log: another account writes to its log group",
+        "another log group of an account that is not read",
+        "a log group that no flow log writes to: of a region that is not read",
+        "lines without an envelope",
+        "an account whose flow logs are not listed",
+        "a source whose account is not known may be the owner's",
+        "and may not list flow logs",
+    ],
+)
+def test_a_log_group_that_is_not_read_records_no_known_subnet(
+    sources: tuple[Source, ...], owner: str, log_group: str, expected: list[str]
+) -> None:
+    """It may record a subnet with the same block."""
+    flow_logs = (flow_log("fl-1", "vpc-1"), flow_log("fl-2", "vpc-2", "anonymous", account_id=""))
+    made = Index(Inventory(1.0, INVENTORY.subnets, (), flow_logs, sources))
+
+    found = made.possible_subnets(packed("10.0.1.77"), "-", log_stream(owner=owner, log_group=log_group))
+
+    assert expected == [subnet.subnet_id for subnet in found]
+
+
 @pytest.mark.parametrize(
     ("sources", "expected"),
     [((), True), ((Source("a"),), True), ((Source("a"), Source("b", interfaces_listed=False)), False)],

@@ -236,7 +236,7 @@ PECULIARITIES = {
         default("10.0.1.9", "10.0.2.9", "eni-deadbeef"), "unattributed", inventory=DELETED
     ),
     "a loop of a deleted interface": row(
-        default("10.0.1.9", "10.0.1.9", "eni-deadbeef"), ("subnet-a", "unknown", "unknown"), inventory=DELETED
+        default("10.0.1.9", "10.0.1.9", "eni-deadbeef"), ("subnet-a", "unknown", "same_subnet"), inventory=DELETED
     ),
     "IPv6 of a deleted interface that was known by IPv4": row(
         default("2001:db8:1:a::9", "2600::1", "eni-deadbeef"),

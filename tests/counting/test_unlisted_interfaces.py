@@ -6,6 +6,7 @@ import pytest
 
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.counting.subnets import Interface, Inventory, Source, Subnet
 from tests.support.builders import INVENTORY, line
@@ -53,29 +54,120 @@ def test_one_record_is_enough_if_only_one_end_is_in_a_subnet() -> None:
     assert ("subnet-a", "ingress", "internet") == place(line("8.8.8.8", "10.0.1.9", "eni-facefeed"), ALONE)
 
 
-def test_an_undecided_pair_in_the_own_subnet_tells_no_direction() -> None:
-    """IPv6 tells the subnet; of two IPv4 addresses in it either may be the interface's."""
-    attributor = Attributor(Index(INVENTORY))
-    six = [PLAIN.parse(line("2001:db8:1:a::77", other, "eni-facefeed")) for other in ("2600::1", "2600::2")]
-    pair = PLAIN.parse(line("10.0.1.77", "10.0.1.88", "eni-facefeed"))
-    single = PLAIN.parse(line("10.0.1.77", "-", "eni-facefeed"))
+# Pods of subnet-a and a database in subnet-c, the only address that all their records share.
+POD, OTHER_POD, DATABASE = "2001:db8:1:a:7::a", "2001:db8:1:a:7::b", "2001:db8:1:c::5"
 
-    attributor.learn([*six, pair, single], NO_LOG_STREAM)
+# The claim; the ends of all records of an interface in the VPC; and the place of the first, or None.
+TOGETHER: dict[str, tuple[list[tuple[str, str]], tuple[str, str, str] | None]] = {
+    "an IPv6 address that all records share may be the peer's": ([(POD, DATABASE), (OTHER_POD, DATABASE)], None),
+    "peers in two other networks leave one subnet": (
+        [(POD, DATABASE), (OTHER_POD, DATABASE), (POD, "2600::1"), (OTHER_POD, "2a00::1")],
+        ("subnet-a", "egress", "cross_zone"),
+    ),
+    "peers in one network could be the addresses of an interface in a new subnet": (
+        [(POD, "2600::1"), (OTHER_POD, "2600:0:f:9::1")],
+        None,
+    ),
+    "the block of a subnet is a /44 at most": (
+        [(POD, "2600::1"), (OTHER_POD, "2600:0:10::1")],
+        ("subnet-a", "egress", "internet"),
+    ),
+    "two IPv6 addresses of a subnet": ([(POD, "2001:db8:1:a::9")], ("subnet-a", "unknown", "same_subnet")),
+    "two IPv4 addresses of a subnet": ([("10.0.3.7", "10.0.3.9")], ("subnet-c", "unknown", "same_subnet")),
+    "IPv6 shows the subnet, and only one IPv4 address is in it": (
+        [("10.0.2.88", "10.0.1.77"), (POD, "2600::1"), (POD, "2a00::1")],
+        ("subnet-a", "ingress", "same_zone"),
+    ),
+    "IPv6 shows the subnet, and two IPv4 addresses are in it": (
+        [("10.0.1.77", "10.0.1.88"), (POD, "2600::1"), (POD, "2a00::1")],
+        ("subnet-a", "unknown", "same_subnet"),
+    ),
+    "the same with a missing end": (
+        [("10.0.1.77", "-"), (POD, "2600::1"), (POD, "2a00::1")],
+        ("subnet-a", "unknown", "unknown"),
+    ),
+    "IPv4 shows the subnet, and only one IPv6 address is in it": (
+        [(DATABASE, OTHER_POD), ("10.0.1.77", "10.0.2.1"), ("10.0.1.77", "10.0.3.1")],
+        ("subnet-a", "ingress", "cross_zone"),
+    ),
+    "an IPv6 address that was shown to be own": (
+        [(POD, "2001:db8:1:a::9"), (POD, DATABASE), ("10.0.1.77", "10.0.2.1"), ("10.0.1.77", "10.0.3.1")],
+        ("subnet-a", "egress", "same_subnet"),
+    ),
+    "IPv4 shows the subnet of an interface that forwards IPv6": (
+        [("10.0.2.7", "10.0.3.1"), ("10.0.2.7", "10.0.1.1"), (POD, "2600::1"), (POD, "2a00::1")],
+        ("subnet-b", "egress", "cross_zone"),
+    ),
+    "both families contradict each other": ([("10.0.2.7", "8.8.8.8"), (POD, "2600::1"), (POD, "2a00::1")], None),
+    "IPv4 records without a common address": ([("10.0.1.7", "8.8.8.8"), ("10.0.1.8", "9.9.9.9")], None),
+    "a private peer may be the address of an interface in a new subnet": ([("10.0.1.7", "10.200.0.1")], None),
+    "a second private peer leaves one address": (
+        [("10.0.1.7", "10.200.0.1"), ("10.0.1.7", "10.200.0.2")],
+        ("subnet-a", "egress", "private"),
+    ),
+}
 
-    assert [("subnet-a", "unknown", "unknown")] * 2 == [
-        attributor.locate(record, NO_LOG_STREAM) for record in (pair, single)
+
+@pytest.mark.parametrize("claim", TOGETHER)
+def test_all_records_of_an_interface_tell_its_subnet(claim: str) -> None:
+    """Certain only if no other subnet fits, listed or not."""
+    ends, expected = TOGETHER[claim]
+    attributor = Attributor(Index(ALONE))
+    records = [PLAIN.parse(line(*pair, "eni-facefeed")) for pair in ends]
+
+    attributor.learn(records, NO_LOG_STREAM)
+
+    # As a record that waits is tried again.
+    assert expected == [attributor.locate(record, NO_LOG_STREAM) for record in (*records, records[0])][-1]
+
+
+def test_ipv6_tells_which_of_two_vpcs_an_ipv4_address_is_in() -> None:
+    """And IPv4 tells which of the two ends of IPv6 records is the interface's."""
+    attributor = Attributor(Index(NO_INTERFACES))
+    ends = [("10.0.1.77", "8.8.8.8"), ("10.0.1.77", "9.9.9.9"), (POD, DATABASE)]
+    records = [PLAIN.parse(line(*pair, "eni-facefeed")) for pair in ends]
+
+    attributor.learn(records[:2], NO_LOG_STREAM)
+    assert None is attributor.locate(records[0], NO_LOG_STREAM)
+    attributor.learn(records[2:], NO_LOG_STREAM)
+
+    assert [("subnet-a", "egress", "internet"), ("subnet-a", "egress", "cross_zone")] == [
+        attributor.locate(record, NO_LOG_STREAM) for record in records[1:]
     ]
 
 
-def test_the_end_in_the_own_subnet_is_the_own_address() -> None:
-    """IPv6 tells the subnet, and only one of two IPv4 addresses is in it."""
-    attributor = Attributor(Index(INVENTORY))
-    six = [PLAIN.parse(line("2001:db8:1:a::77", other, "eni-facefeed")) for other in ("2600::1", "2600::2")]
-    four = PLAIN.parse(line("10.0.2.88", "10.0.1.77", "eni-facefeed"))
+DIRECTED = LineFormat("${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${flow-direction}")
 
-    attributor.learn([*six, four], NO_LOG_STREAM)
 
-    assert ("subnet-a", "ingress", "same_zone") == attributor.locate(four, NO_LOG_STREAM)
+@pytest.mark.parametrize(
+    ("pair", "direction", "expected"),
+    [
+        ((POD, DATABASE), "egress", ("subnet-a", "egress", "cross_zone")),
+        ((POD, DATABASE), "ingress", ("subnet-c", "ingress", "cross_zone")),
+        (("10.0.1.7", "10.0.2.7"), "egress", ("subnet-a", "egress", "same_zone")),
+        (("10.0.1.7", "10.0.2.7"), "ingress", ("subnet-b", "ingress", "same_zone")),
+    ],
+)
+def test_a_direction_tells_the_subnet(pair: tuple[str, str], direction: str, expected: tuple[str, str, str]) -> None:
+    """Of its record, and of the records of its interface that have no direction."""
+    attributor = Attributor(Index(ALONE))
+    records = [DIRECTED.parse(f"eni-facefeed {pair[0]} {pair[1]} ACCEPT OK {word}") for word in ("-", direction)]
+
+    attributor.learn(records, NO_LOG_STREAM)
+
+    assert [expected] * 2 == [attributor.locate(record, NO_LOG_STREAM) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("packet_ends", "peer"),
+    [("- -", "same_subnet"), ("10.0.1.7 10.0.1.8", "same_subnet"), ("10.0.1.7 8.8.8.8", "unknown")],
+)
+def test_without_a_direction_the_packet_may_have_another_peer(packet_ends: str, peer: str) -> None:
+    """As behind a NAT gateway of the same subnet."""
+    text = f"eni-facefeed 10.0.1.7 10.0.1.9 ACCEPT OK {packet_ends}"
+    packets = "${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${pkt-srcaddr} ${pkt-dstaddr}"
+
+    assert ("subnet-a", "unknown", peer) == place(text, ALONE, line_format=LineFormat(packets))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import os
 import random
 import signal
 
+from tests.fleet import rules
+from tests.fleet.errors import NothingDone
 from tests.fleet.fleet import Fleet
-from tests.fleet.gate import FAILING, LOSING_ANSWERS, OPEN, THROTTLING
+from tests.fleet.gate import Rule
+from tests.fleet.laying import laid
 from tests.fleet.member import Member
 from tests.fleet.restart_faults import stop
 
@@ -22,17 +25,51 @@ def reshard(fleet: Fleet, member: Member, rng: random.Random) -> str:
 
 def throttle_commits(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Refuse checkpoints and claims for a while."""
-    return _set_gate(fleet, THROTTLING, rng)
+    return _disturb_dynamodb(fleet, rules.throttle_commits, rng)
 
 
 def lose_answers(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Store checkpoints and claims, and answer half of them with an error."""
-    return _set_gate(fleet, LOSING_ANSWERS, rng)
+    return _disturb_dynamodb(fleet, rules.lose_answers(rng), rng)
 
 
 def fail_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Answer every request to DynamoDB with an error for a while."""
-    return _set_gate(fleet, FAILING, rng)
+    return _disturb_dynamodb(fleet, rules.fail_all, rng)
+
+
+def silence_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Let DynamoDB answer nothing for a while; half of the requests arrive afterwards."""
+    return _disturb_dynamodb(fleet, rules.silence(rng), rng)
+
+
+def fail_reads(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Answer half of all GetRecords with an error for a while."""
+    seconds = rng.choice(OUTAGES)
+    with laid([each.gates.kinesis for each in fleet.members], rules.fail_reads(rng)) as requests:
+        fleet.pause(seconds)
+        assert requests(), "No GetRecords has come to a gate"
+    return f"for {seconds:g} s"
+
+
+def cut_off_from_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Let DynamoDB answer nothing to one instance, while the others get their answers."""
+    seconds = rng.choice(OUTAGES)
+    with laid([member.gates.dynamodb], rules.silence(rng)) as requests:
+        fleet.pause(seconds)
+        if not requests():
+            raise NothingDone("it has asked nothing")
+    return f"for {seconds:g} s"
+
+
+def cut_off_from_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Let Kinesis answer nothing to one instance, while the others get their answers."""
+    seconds = rng.choice(OUTAGES)
+    with laid([member.gates.kinesis], rules.silence(rng)) as requests:
+        fleet.pause(seconds)
+        if not requests():
+            raise NothingDone("it has asked nothing")
+    return f"for {seconds:g} s"
 
 
 def freeze_ec2(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -58,11 +95,9 @@ def freeze_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
     return f"for {seconds:g} s"
 
 
-def _set_gate(fleet: Fleet, mode: str, rng: random.Random) -> str:
+def _disturb_dynamodb(fleet: Fleet, rule: Rule, rng: random.Random) -> str:
     seconds = rng.choice(OUTAGES)
-    gate = fleet.standins.gate
-    gate.failed, gate.mode = 0, mode
-    fleet.pause(seconds)
-    gate.mode = OPEN
-    assert gate.failed, f"The gate has failed no request while {mode}"
+    with laid([member.gates.dynamodb for member in fleet.members], rule) as requests:
+        fleet.pause(seconds)
+        assert requests(), "No request has come to a gate that the fault concerns"
     return f"for {seconds:g} s"

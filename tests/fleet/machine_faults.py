@@ -1,11 +1,8 @@
-"""Faults of the machine and the network: a full disk, a clock that jumps, clients that never read."""
+"""Faults of the machine: a full disk, a clock that jumps, a stdout that nobody reads."""
 
 from __future__ import annotations
 
 import random
-import socket
-import urllib.parse
-from contextlib import ExitStack
 
 from tests.fleet.errors import NothingDone
 from tests.fleet.fleet import Fleet
@@ -14,7 +11,8 @@ from tests.fleet.member import Member
 # Seconds that a fault lasts.
 DURATION = 15.0
 CLOCK_STEPS = (-3600, -20, 20, 3600)
-SLOW_CLIENTS = 60
+# Seconds.
+READING_PAUSES = (20.0, 60.0)
 
 
 def fill_disk(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -36,18 +34,12 @@ def shift_clock(fleet: Fleet, member: Member, rng: random.Random) -> str:
     return f"by {seconds:+d} s, for {DURATION:g} s"
 
 
-def scrape_slowly(fleet: Fleet, member: Member, rng: random.Random) -> str:
-    """Keep many connections open: half send an incomplete request, half never read their answer."""
-    address = urllib.parse.urlsplit(member.instance.url)
-    with ExitStack() as stack:
-        try:
-            for number in range(SLOW_CLIENTS):
-                client = stack.enter_context(socket.create_connection((address.hostname, address.port or 80), 5))
-                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + (b"\r\n" if number % 2 else b""))
-        except OSError as error:
-            raise NothingDone(f"{member.name} does not answer ({error})") from error
-        fleet.pause(DURATION)
-        assert fleet.wait(lambda: member.instance.page() is not None), (
-            f"{member.name} keeps out others for slow clients"
-        )
-    return f"{SLOW_CLIENTS} clients, for {DURATION:g} s"
+def read_stdout_slowly(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Read an instance's stdout, which gets its denials, a little at a time or not at all for a while."""
+    may_sip = rng.random() < 0.5
+    member.stdout.slow_down(may_sip)
+    try:
+        fleet.pause(rng.choice(READING_PAUSES))
+    finally:
+        member.stdout.speed_up()
+    return "a little" if may_sip else "nothing"

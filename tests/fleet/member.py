@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,31 +17,49 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally
+from tests.fleet.gate import Gates
 from tests.fleet.machine import Clock, Disk
+from tests.fleet.stdout import Reader
 from tests.support.instance import Instance
 
 # Seconds. A new series shows 0 for this long: many scrape intervals, as a busy machine scrapes late.
 NEWBORN_HOLD = 10
 # Longer than any pause of a fault: after the pause, the same processes have to come back.
 STUCK_AFTER = 75
+LEDGER_PAGE = 4096
 OPTIONS = (
     *("--newborn-hold", f"{NEWBORN_HOLD}s", "--final-scrape-timeout", "20s", "--inventory-interval", "20s"),
     *("--stuck-after", f"{STUCK_AFTER}s"),
-    *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info"),
+    *("--java-options", "-Xmx160m -XX:TieredStopAtLevel=1", "--log.level", "info", "--log-deny"),
 )
 
 
 class Member:
-    """An instance with its own disk and clock; `restart_if_ended` does what an orchestrator does."""
+    """An instance with its own disk, clock and gates; `restart_if_ended` does what an orchestrator does."""
 
-    def __init__(self, name: str, environ: dict[str, str], stream: str, directory: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        environ: dict[str, str],
+        gates: Gates,
+        stream: str,
+        directory: Path,
+        options: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
+        self.gates = gates
         self.directory = directory
         directory.mkdir()
         self.disk = Disk(directory / "disk")
         self.clock = Clock(directory / "clock")
+        self.stdout = Reader(directory / "stdout")
         self.instance = Instance(
-            {**environ, **self.clock.environment()}, stream, directory, OPTIONS, self.disk.path / "state"
+            {**environ, **self.clock.environment()},
+            stream,
+            directory,
+            (*OPTIONS, *options),
+            self.disk.path / "state",
+            self.stdout.open,
         )
         self.should_run = False
         self.restarts = 0
@@ -67,6 +87,10 @@ class Member:
         self.should_run = False
         self.instance.kill()
 
+    def url(self) -> str | None:
+        """Return the URL of the metrics, or None if the instance does not run."""
+        return self.instance.url if self.instance.is_running else None
+
     def is_up(self) -> bool:
         """Tell whether the instance answers and its daemon is initialised."""
         page = self.instance.page() if self.instance.is_running else None
@@ -83,6 +107,19 @@ class Member:
         path = self.instance.state / "ledger.sqlite3"
         content = path.read_bytes()
         path.write_bytes(noise + content[len(noise) : len(content) // 2])
+
+    def damage_page(self, rng: random.Random) -> None:
+        """Overwrite a random page of the ledger with noise."""
+        path = self.instance.state / "ledger.sqlite3"
+        with path.open("r+b") as file:
+            file.seek(rng.randrange(path.stat().st_size // LEDGER_PAGE) * LEDGER_PAGE)
+            file.write(rng.randbytes(LEDGER_PAGE))
+
+    def prepared_commits(self) -> int:
+        """Return how many commits of the ledger are not folded. The instance must not run."""
+        with contextlib.closing(sqlite3.connect(self.instance.state / "ledger.sqlite3")) as ledger:
+            number: int = ledger.execute("SELECT count(*) FROM prepared").fetchone()[0]
+            return number
 
     def damaged_ledgers(self) -> set[Path]:
         """Return the damaged ledgers that the instance has kept."""

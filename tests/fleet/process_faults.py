@@ -12,14 +12,12 @@ from kcl_flowlog.demo.envelopes import Envelope
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.processor.faults import GAPS
 from tests.fleet.errors import NothingDone
-from tests.fleet.fleet import Fleet
+from tests.fleet.fleet import STEP_PATIENCE, Fleet
 from tests.fleet.member import STUCK_AFTER, Member, signal_all
 from tests.support.instance import is_alive
 
 # Seconds. All are shorter than STUCK_AFTER.
 PAUSES = (20.0, 60.0)
-# Under traffic, every step of a commit comes within seconds; a member without shards never gets there.
-STEP_PATIENCE = 30.0
 POISON = b"arsenic in the payload"
 
 
@@ -63,13 +61,35 @@ def die_between_two_steps(fleet: Fleet, member: Member, rng: random.Random) -> s
 
 def pause_processes(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Stop daemon and processors for a while, so that they wake up as owners of leases that they have lost."""
-    seconds = rng.choice(PAUSES)
     daemon = member.instance.daemon()
-    paused = [*([daemon] if daemon else []), *member.instance.processors()]
-    signal_all(paused, signal.SIGSTOP)
-    fleet.pause(seconds)
-    signal_all(paused, signal.SIGCONT)
-    return f"{len(paused)} processes for {seconds:g} s"
+    return _pause([*([daemon] if daemon else []), *member.instance.processors()], fleet, rng)
+
+
+def pause_launcher(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Stop the launcher alone for a while."""
+    return _pause(_all_processes(member)[:1], fleet, rng)
+
+
+def pause_instance(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Stop launcher, daemon and processors for a while, as a machine that is suspended does."""
+    return _pause(_all_processes(member), fleet, rng)
+
+
+def _pause(processes: list[psutil.Process], fleet: Fleet, rng: random.Random) -> str:
+    seconds = rng.choice(PAUSES)
+    signal_all(processes, signal.SIGSTOP)
+    try:
+        fleet.pause(seconds)
+    finally:
+        signal_all(processes, signal.SIGCONT)
+    return f"{len(processes)} processes for {seconds:g} s"
+
+
+def _all_processes(member: Member) -> list[psutil.Process]:
+    try:
+        return member.instance.processes()
+    except psutil.NoSuchProcess as error:
+        raise NothingDone("the launcher does not run") from error
 
 
 def hang_processor(fleet: Fleet, member: Member, rng: random.Random) -> str:

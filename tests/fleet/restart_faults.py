@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import time
 
-from tests.fleet.fleet import PATIENCE, Fleet
-from tests.fleet.member import Member
-
-LEDGER_PAGE = 4096
+from kcl_flowlog.processor.faults import FOLDED
+from tests.fleet.errors import NothingDone
+from tests.fleet.fleet import PATIENCE, STEP_PATIENCE, Fleet, difference
+from tests.fleet.member import LEDGER_PAGE, Member
+from tests.support.instance import is_alive
 
 
 def restart(fleet: Fleet, member: Member, rng: random.Random) -> str:
@@ -65,6 +66,41 @@ def damage_ledger(fleet: Fleet, member: Member, rng: random.Random) -> str:
     member.start()
     assert fleet.wait(lambda: member.damaged_ledgers() > before), f"{member.name} does not keep its damaged ledger"
     return f"exit {code}, kept aside"
+
+
+def damage_page_after_fold(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    """Kill all processes of an instance right after a fold, and damage a page of its ledger before its next start."""
+    member.should_run = False
+    try:
+        return _die_and_damage(fleet, member, rng)
+    finally:
+        member.instance.fault.unlink(missing_ok=True)
+        member.should_run = True
+
+
+def _die_and_damage(fleet: Fleet, member: Member, rng: random.Random) -> str:
+    processes = member.instance.processes()
+    member.instance.order(f"{FOLDED} kill-all")
+    if not fleet.wait(lambda: not member.instance.is_running, STEP_PATIENCE):
+        raise NothingDone("no commit got to a fold")
+    assert fleet.wait(lambda: not any(map(is_alive, processes))), f"{member.name} leaves processes behind"
+    # An answer that the instance gave before its death may be on its way.
+    tries = fleet.scraper.tries[member.name]
+    assert fleet.wait(lambda: fleet.scraper.tries[member.name] >= tries + 2)
+    shown = fleet.scraper.last(member.name)
+    # Reading moves the write-ahead log into the ledger; newer copies of pages there would hide the damage.
+    totals = member.ledger_totals()
+    if member.prepared_commits():
+        raise NothingDone("a damage would take along commits that are not folded, and nobody would know their size")
+    before = member.damaged_ledgers()
+    member.damage_page(rng)
+    member.start()
+    assert fleet.wait(member.is_up), f"{member.name} does not come up with a damaged page"
+    if member.damaged_ledgers() == before:
+        return "not noticed: the page was not in use"
+    member.lost_totals.append(totals)
+    fleet.unseen.append(difference(totals.counted, shown))
+    return "kept aside"
 
 
 def stop(fleet: Fleet, member: Member) -> int:

@@ -1,13 +1,12 @@
 """AWS for a fleet, on this machine: strict stand-ins for Kinesis and DynamoDB, and moto for EC2.
 
 kinesis-local validates, limits and reshards as Kinesis does. Amazon's DynamoDB Local holds the leases. The first run
-downloads both into build/stand-ins. A proxy before DynamoDB can make it fail.
+downloads both into build/stand-ins. Each member reaches them through two gates, which can make them fail.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -22,7 +21,7 @@ import boto3
 from botocore.config import Config
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
-from tests.fleet.gate import Gate
+from tests.fleet.gate import Gate, Gates
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "build" / "stand-ins"
@@ -63,13 +62,12 @@ def _run(argv: Sequence[str], folder: Path) -> None:
 class StandIns:
     """All stand-ins for AWS, as a context manager."""
 
-    def __init__(self, directory: Path, rng: random.Random) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._stack = ExitStack()
         self.ec2 = EmbeddedAWS()
         self.region = self.ec2.region
         self.kinesis_port, self._tls_port, self._dynamodb_port = free_ports(3)
-        self.gate = Gate(self._dynamodb_port, rng)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> StandIns:
@@ -79,7 +77,6 @@ class StandIns:
             self._stack.enter_context(self.ec2)
             self._start_kinesis()
             self._start_dynamodb()
-            self._stack.enter_context(self.gate)
             for port in (self.kinesis_port, self._dynamodb_port):
                 _wait_for_port(port)
         except BaseException:
@@ -90,12 +87,19 @@ class StandIns:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables that make a program use these stand-ins and nothing else."""
+    def new_gates(self) -> Gates:
+        """Return gates for one more member."""
+        ports = (self._dynamodb_port, self.kinesis_port)
+        return Gates(*(self._stack.enter_context(Gate(port)) for port in ports))
+
+    def environment(self, gates: Gates | None = None) -> dict[str, str]:
+        """Return the environment that makes a program use only these stand-ins, through `gates` if given."""
+        kinesis = gates.kinesis.port if gates else self.kinesis_port
+        dynamodb = gates.dynamodb.port if gates else self._dynamodb_port
         return {
             **self.ec2.environment(),
-            "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{self.kinesis_port}",
-            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{self.gate.port}",
+            "AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{kinesis}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{dynamodb}",
         }
 
     def client(self, service: str) -> Any:

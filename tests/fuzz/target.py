@@ -111,7 +111,7 @@ def lines(data: bytes) -> None:
 def files(data: bytes) -> None:
     """Replay a file; its first byte selects the encoding of the rest."""
     content = WRAPS[data[0] % 2](data[1:]) if data else b""
-    made = ItemCounter(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, lambda: NOW)
+    made = ItemCounter(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, clock=lambda: NOW)
     try:
         for item in inputs.read_items(io.BytesIO(content), "a file"):
             made.count(item)

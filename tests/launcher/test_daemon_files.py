@@ -42,6 +42,7 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
     """Where everything is, and how to count."""
     settings, _ = written(
         flow_log_format=("${version}",),
+        log_group=("/vpc/*", "!/vpc/test"),
         deduplicate=False,
         watched_ports=frozenset(("443", "22")),
         payload_limit=2048,
@@ -58,6 +59,7 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
         attempts=str(state.path / "attempts"),
         messages=str(state.path / "messages.sock"),
         flow_log_formats=("${version}",),
+        log_groups=("/vpc/*", "!/vpc/test"),
         deduplicate=False,
         watched_ports=("22", "443"),
         payload_limit=2048,

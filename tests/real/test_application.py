@@ -101,6 +101,9 @@ def test_an_instance_that_is_silent_for_long_is_fenced_off(scenario: Scenario, t
     with Ledger(silent.state / "ledger.sqlite3") as ledger:
         counted_there = sum(total.flows for total in ledger.totals().traffic) - copied
     truth = add_up(scenario.truths).sum_where(lambda key: True).flows
+    if any(copy.glob("ledger.sqlite3.old-*")):
+        # The silent instance's processors had committed since the copy was made, so the copy begins at 0.
+        counted_there += copied
 
     def missing() -> int:
         page = scenario.instance.page()

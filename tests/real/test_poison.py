@@ -62,6 +62,8 @@ def test_a_record_that_kills_whole_instances_is_skipped(tmp_path: Path) -> None:
             is_skipped = "Record skipped" in instance.log
 
         instance.wait_for("the dead letter", lambda page: page.malformed == {"payload_poison": 1})
+        # The launcher writes it down after the page shows it.
+        assert eventually((instance.state / "dead-letters.jsonl").exists, PAGE_TIMEOUT)
 
         letters = instance.dead_letters()
         assert [(POISON, "payload_poison")] == [(base64.b64decode(row["body"]), row["reason"]) for row in letters]

@@ -5,7 +5,6 @@ Needs the stand-ins that the first `make fleet` downloads.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,7 +31,7 @@ FROM_NOW = ("--initial-position", "now", "--kcl-property", "parentShardPollInter
 @pytest.fixture
 def scenario(tmp_path: Path) -> Iterator[Scenario]:
     with ExitStack() as stack:
-        standins = stack.enter_context(StandIns(tmp_path, random.Random(1)))
+        standins = stack.enter_context(StandIns(tmp_path))
         world = build_world(standins.client, standins.region, WorldSpec(shards=2))
         standins.client("kinesis").get_waiter("stream_exists").wait(
             StreamName=world.stream, WaiterConfig={"Delay": 1, "MaxAttempts": 60}

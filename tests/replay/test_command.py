@@ -56,7 +56,7 @@ def test_output_chooses_the_format(run: Run) -> None:
 
 
 def test_settings_of_run_apply(run: Run, tmp_path: Path) -> None:
-    """The labels, the limit of subnets, the watched ports, the formats and the duplicates of `run`."""
+    """The labels, the limit of subnets, the watched ports, the formats, duplicates and log groups of `run`."""
     (tmp_path / "more.log").write_text(line("10.0.2.10", "198.51.100.7", "eni-b") + "\n")
     metrics = ("--output", "metrics", "--traffic-labels", "", "--max-subnets", "1", "--watched-ports", "23")
     page = run(*metrics, str(tmp_path / "more.log")).stdout
@@ -66,6 +66,9 @@ def test_settings_of_run_apply(run: Run, tmp_path: Path) -> None:
     (tmp_path / "payload").write_bytes(envelope(GOOD))
     copies = run("--output", "json", "--no-deduplicate", *[str(tmp_path / "payload")] * 2).stdout
 
+    groups = run("--output", "json", "--log-group", "*", "--log-group", "!flow-*", str(tmp_path / "payload")).stdout
+
+    assert {"counted": 2, "ignored": 1}.items() <= json.loads(groups)["outcomes"].items()
     assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="subnet-b"} 1.0' in page
     assert 'flowlog_flows_total{action="accept",direction="egress",subnet_id="other"} 1.0' in page
     assert 'port="other"' in page

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+from collections.abc import Callable
 
 import pytest
 
@@ -38,6 +40,38 @@ FILES: dict[str, tuple[bytes, dict[str, int]]] = {
         b"version resource-type account-id tgw-id tgw-attachment-id srcaddr dstaddr bytes log-status\n"
         + TRANSIT.encode(),
         {"unsupported": 1},
+    ),
+    "a header with a byte order mark": (f"\ufeff{HEADER}\n{LINES}".encode(), OUTCOMES),
+    "a header with a byte order mark, compressed": (gzip.compress(f"\ufeff{HEADER}\n{LINES}".encode()), OUTCOMES),
+    "two files with byte order marks, concatenated": (
+        f"\ufeffbytes dstaddr srcaddr interface-id\n7 8.8.8.8 10.0.1.10 eni-a\n\ufeff{HEADER}\n{GOOD}\n".encode(),
+        {"counted": 2},
+    ),
+    "a line after a byte order mark": (f"\ufeff{GOOD}\n".encode(), {"counted": 1}),
+    "an event after a byte order mark": (
+        '\ufeff{"interfaceId":"eni-a","srcAddr":"10.0.1.10","dstAddr":"8.8.8.8","bytes":7}\n'.encode(),
+        {"counted": 1},
+    ),
+    "a header with underscores": (
+        b"bytes dst_addr srcaddr interface_id packets\n7 8.8.8.8 10.0.1.10 eni-a 1\n",
+        {"counted": 1},
+    ),
+    "a header in upper case": (
+        b"BYTES DSTADDR SRCADDR INTERFACE_ID PACKETS\n7 8.8.8.8 10.0.1.10 eni-a 1\n",
+        {"counted": 1},
+    ),
+    "a header that begins with a field of the future": (
+        b"moon_phase bytes dstaddr srcaddr interface-id\nwaxing 7 8.8.8.8 10.0.1.10 eni-a\n",
+        {"counted": 1},
+    ),
+    "a header of a transit gateway in another order": (
+        b"tgw-id tgw-attachment-id new-field srcaddr dstaddr bytes\ntgw-1 tgw-attach-1 x 10.0.1.1 10.9.9.9 44\n",
+        {"unsupported": 1},
+    ),
+    "a sentence with a word that is a field": (f"start of the log\n{GOOD}\n".encode(), {"malformed": 1, "counted": 1}),
+    "lines that an agent has wrapped": (
+        b"".join(json.dumps({"message": each}).encode() + b"\n" for each in LINES.splitlines()),
+        OUTCOMES,
     ),
     "an export of CloudWatch Logs": (f"2023-11-14T22:13:20.000Z {GOOD}\n".encode(), {"counted": 1}),
     "an export with a time zone": (f"2023-11-14T22:13:20+01:00 {GOOD}\n".encode(), {"counted": 1}),
@@ -75,3 +109,26 @@ def test_a_header_sets_the_meaning_of_the_columns() -> None:
     assert (2, 10) == tuple(
         sum(getattr(series, unit) for series in report.subnets["subnet-a"]) for unit in ("packets", "bytes")
     )
+
+
+@pytest.mark.parametrize(
+    "spelling", [str, str.upper, lambda name: name.replace("-", "_"), lambda name: "\ufeff" + name]
+)
+def test_no_spelling_of_a_header_swaps_the_ends(spelling: Callable[[str], str]) -> None:
+    """A header that is not recognised would leave the columns in the default order."""
+    header = HEADER.replace("srcaddr dstaddr", "dstaddr srcaddr")
+    line = "2 123456789012 eni-a 8.8.8.8 10.0.1.10 443 40000 6 1 40 1795571900 1795571960 ACCEPT OK"
+
+    report = replay(f"{spelling(header)}\n{line}\n".encode())
+
+    assert [("egress", 40)] == [(series.direction, series.bytes) for series in report.subnets["subnet-a"]]
+    assert {"counted": 1} == nonzero(report.outcomes)
+
+
+def test_query_logs_of_a_resolver_are_no_flow_logs() -> None:
+    """They have an address, too."""
+    query = {"version": "1.100000", "vpc_id": "vpc-1", "query_name": "example.com.", "srcaddr": "10.0.1.10"}
+
+    report = replay(json.dumps(query).encode())
+
+    assert {"message_not_flow_log": 1} == nonzero(report.malformed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,8 @@ PAYLOAD = envelope(GOOD, "bad")
 BASE64 = base64.b64encode(PAYLOAD)
 PLAIN = gzip.decompress(PAYLOAD)
 PLAIN_BASE64 = base64.b64encode(PLAIN)
+ZLIB = zlib.compress(PLAIN)
+ZLIB_BASE64 = base64.b64encode(ZLIB)
 NESTED = gzip.compress(PAYLOAD)
 UNREADABLE = Unreadable("payload", "payload_damaged")
 
@@ -38,6 +41,9 @@ def items(content: bytes) -> Iterator[Item]:
         (BASE64, [Payload(BASE64)]),
         (BASE64 + b"\n\n" + PLAIN_BASE64 + b"\n", [Payload(BASE64), Payload(PLAIN_BASE64)]),
         (gzip.compress(BASE64), [Payload(BASE64)]),
+        (ZLIB, [Payload(ZLIB)]),
+        (ZLIB_BASE64 + b"\n" + BASE64, [Payload(ZLIB_BASE64), Payload(BASE64)]),
+        (b"\xef\xbb\xbf" + PLAIN, [Payload(PLAIN)]),
         (NESTED, [Payload(NESTED)]),
         (bytes(range(256)), [Payload(bytes(range(256)))]),
         (gzip.compress(GOOD.encode())[:-9], [UNREADABLE]),
@@ -50,6 +56,9 @@ def items(content: bytes) -> Iterator[Item]:
         "base64",
         "base64, a line each",
         "compressed base64",
+        "zlib",
+        "zlib in base64",
+        "an envelope after a byte order mark",
         "a compressed payload",
         "binary",
         "damaged gzip data",

@@ -42,6 +42,7 @@ def test_json_has_every_outcome_and_the_series_of_each_subnet() -> None:
         "unsupported": 0,
         "unattributed": 0,
         "duplicate": 0,
+        "ignored": 0,
     }.items() <= report["outcomes"].items()
     assert {"field_count": 1} == report["malformed"]
     assert {0} == set(report["payloads"].values())

@@ -184,6 +184,7 @@ class Launcher:
             attempts=str(state.attempts),
             messages="",
             flow_log_formats=(),
+            log_groups=(),
             deduplicate=True,
             watched_ports=(),
             payload_limit=1_000_000,

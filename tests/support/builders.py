@@ -11,6 +11,7 @@ from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.payload import Denial, PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
@@ -85,11 +86,19 @@ def counted(
     formats: tuple[str, ...] = (),
     window: Window | None = None,
     waiting: WaitingRecords | None = None,
+    log_groups: tuple[str, ...] = (),
 ) -> tuple[Delta, list[Denial]]:
     """Count payloads at `NOW`; return their delta and their denials."""
     denials: list[Denial] = []
     counter = PayloadCounter(
-        Formats(formats), Attributor(Index(inventory)), frozenset({"22"}), limit, denials.append, window, waiting
+        Formats(formats),
+        Attributor(Index(inventory)),
+        frozenset({"22"}),
+        limit,
+        denials.append,
+        window,
+        waiting,
+        log_groups=LogGroups(log_groups),
     )
     delta = Delta()
     for payload in payloads:
@@ -99,11 +108,16 @@ def counted(
 
 
 def counter_for(
-    inventory: Inventory = INVENTORY, *formats: str, waiting: WaitingRecords | None = None
+    inventory: Inventory = INVENTORY,
+    *formats: str,
+    waiting: WaitingRecords | None = None,
+    log_groups: tuple[str, ...] = (),
 ) -> PayloadCounter:
     """Return a counter without denials and window; `formats` are values of --flow-log-format."""
     attributor = Attributor(Index(inventory))
-    return PayloadCounter(Formats(formats), attributor, frozenset(), 1_000_000, waiting=waiting)
+    return PayloadCounter(
+        Formats(formats), attributor, frozenset(), 1_000_000, waiting=waiting, log_groups=LogGroups(log_groups)
+    )
 
 
 def labelled(delta: Delta, count: str) -> dict[str, int]:

@@ -132,6 +132,7 @@ class Stage:
             "attempts": str(directory / "attempts"),
             "messages": str(directory / "messages.sock"),
             "flow_log_formats": (),
+            "log_groups": (),
             "deduplicate": True,
             "watched_ports": ("3389",),
             "payload_limit": 1_000_000,

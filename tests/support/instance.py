@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -36,6 +36,7 @@ class Instance:
         directory: Path,
         options: tuple[str, ...] = (),
         state: Path | None = None,
+        open_stdout: Callable[[], BinaryIO] | None = None,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._port = listener.getsockname()[1]
@@ -53,6 +54,7 @@ class Instance:
             *(part for pair in SHORT_INTERVALS for part in ("--kcl-property", pair)),
             *options,
         ]
+        self._open_stdout = open_stdout or (lambda: (directory / "stdout").open("ab"))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,7 +83,7 @@ class Instance:
 
     def start(self) -> None:
         """Start the launcher."""
-        with (self._directory / "stdout").open("ab") as out, (self._directory / "stderr").open("ab") as err:
+        with self._open_stdout() as out, (self._directory / "stderr").open("ab") as err:
             self._process = subprocess.Popen(
                 self._argv, env=self._environment, stdout=out, stderr=err, start_new_session=True
             )
@@ -113,10 +115,12 @@ class Instance:
         """Kill launcher, daemon and processors together; do nothing if the launcher does not run."""
         if not self.is_running:
             return
-        for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        self._launcher().wait(STOP_TIMEOUT)
+        launcher = self._launcher()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in self.processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        launcher.wait(STOP_TIMEOUT)
 
     def kill_launcher(self) -> None:
         """Kill only the launcher."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 import threading
-from typing import Any
 
-from kcl_flowlog.launcher.leases import CLAIMS
-from tests.fleet.gate import Answer, Gate
+from tests.fleet.gate import Answer, Gate, Request
 
 _FAILED = Answer(500, [("Content-Type", "application/x-amz-json-1.0")], b'{"__type":"InternalServerError"}')
 # Seconds; the KCL gives a request up after a minute.
@@ -25,7 +22,7 @@ class LateCheckpoint(Gate):
     """
 
     def __init__(self, behind: int) -> None:
-        super().__init__(behind, random.Random(1))
+        super().__init__(behind)
         self.armed = False
         self.arrived_with: int | None = None
         self.arrived = threading.Event()
@@ -37,36 +34,31 @@ class LateCheckpoint(Gate):
         super().__enter__()
         return self
 
-    def answer(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """Return the answer of DynamoDB, at once or late."""
-        if not headers.get("X-Amz-Target", "").endswith("UpdateItem"):
-            return super().answer(path, headers, body)
-        request = json.loads(body)
-        shard_id = request["Key"]["leaseKey"]["S"] if "leaseKey" in request["Key"] else ""
+        if request.operation != "UpdateItem":
+            return super().answer(request)
+        shard_id = json.loads(request.body)["Key"].get("leaseKey", {}).get("S", "")
         if self._is_to_be_held(shard_id, request):
             assert self._claimed.wait(_LONGEST)
-            answer = super().answer(path, headers, body)
+            answer = super().answer(request)
             self.arrived_with = answer.status
             self.arrived.set()
             return answer
-        if shard_id == self._held and not self.arrived.is_set() and _is_checkpoint(request):
+        if shard_id == self._held and not self.arrived.is_set() and request.is_checkpoint:
             return _FAILED
-        if shard_id == self._held and "leaseCounter" in request.get("AttributeUpdates", {}):
+        if shard_id == self._held and request.is_renewal:
             self.arrived.wait(RENEWALS_WAIT)
-        answer = super().answer(path, headers, body)
-        if shard_id == self._held and CLAIMS.encode() in body and answer.status == 200:
+        answer = super().answer(request)
+        if shard_id == self._held and request.is_claim and answer.status == 200:
             self._claimed.set()
             # The claim's answer comes after the late checkpoint, so the new holder has done nothing yet.
             assert self.arrived.wait(_LONGEST)
         return answer
 
-    def _is_to_be_held(self, shard_id: str, request: dict[str, Any]) -> bool:
+    def _is_to_be_held(self, shard_id: str, request: Request) -> bool:
         with self._lock:
-            is_first = self.armed and self._held is None and _is_checkpoint(request)
+            is_first = self.armed and self._held is None and request.is_checkpoint
             if is_first:
                 self._held = shard_id
             return is_first
-
-
-def _is_checkpoint(request: dict[str, Any]) -> bool:
-    return "checkpoint" in request.get("AttributeUpdates", {})

@@ -27,7 +27,7 @@ Record = tuple[int, bytes]
 FIRST: Record = (101, payload(GOOD))
 SECOND: Record = (102, payload(GOOD, GOOD))
 POISON: Record = (103, b"arsenic")
-UNLISTED = "2 1 eni-0000000f 10.0.1.50 10.0.1.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
+UNLISTED = "2 1 eni-0000000f 10.0.1.50 10.9.0.60 40000 3389 6 1 40 1700000000 1700000060 REJECT OK"
 THROTTLED = ["ThrottlingException"] * 5
 """The refusals that make a commit give up for now."""
 LOST = ["ShutdownException"]
@@ -107,6 +107,7 @@ class Driver:
                 "attempts": str(directory / "attempts"),
                 "messages": "",
                 "flow_log_formats": (),
+                "log_groups": (),
                 "deduplicate": True,
                 "watched_ports": ("3389",),
                 "payload_limit": 1_000_000,

@@ -28,7 +28,9 @@ def item_counter(
     formats: tuple[str, ...] = (), inventory: Inventory = INVENTORY, deduplicate: bool = True
 ) -> ItemCounter:
     """Return a counter with an inventory."""
-    return ItemCounter(Attributor(Index(inventory)), formats, frozenset({"22"}), 1_000_000, deduplicate, lambda: NOW)
+    return ItemCounter(
+        Attributor(Index(inventory)), formats, frozenset({"22"}), 1_000_000, deduplicate, clock=lambda: NOW
+    )
 
 
 def replay(*files: bytes, **options: Any) -> Report:

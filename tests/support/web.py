@@ -9,7 +9,8 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from kcl_flowlog.web.landing import Landing
 from kcl_flowlog.web.pages import Pages
@@ -19,6 +20,15 @@ from tests.support.waiting import PATIENCE
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 PAGE = b"flowlog_shards_held 2.0\n"
+
+# A timeout that outlasts a test: what the server ends sooner, it does not end because of the timeout.
+LONG = 3600.0
+
+Serve = Callable[..., WebServer]
+"""Starts a server: the fixture `serve`."""
+
+Write = Callable[[str], Path]
+"""Writes a web configuration file and returns its path: the fixture `write`."""
 
 Render = Callable[[str, Mapping[str, Sequence[str]]], tuple[str, bytes]]
 
@@ -55,12 +65,20 @@ class Response(NamedTuple):
     body: bytes
 
 
-def connect(server: WebServer) -> socket.socket:
+class Served(Protocol):
+    """A web server in this or another process."""
+
+    @property
+    def port(self) -> int:
+        """Its port on 127.0.0.1."""
+
+
+def connect(server: Served) -> socket.socket:
     """Return a connection on which nothing was sent."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
 
 
-def get(server: WebServer, path: str = "/metrics", context: ssl.SSLContext | None = None, **options: Any) -> Response:
+def get(server: Served, path: str = "/metrics", context: ssl.SSLContext | None = None, **options: Any) -> Response:
     """Make one request on a new connection. `options` are those of `http.client.HTTPConnection.request`."""
     connection = (
         http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)

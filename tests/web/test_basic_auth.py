@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
-import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import bcrypt
 import pytest
 
-from kcl_flowlog.web.basic_auth import BasicAuth, Verdict
-from tests.support.waiting import PATIENCE, eventually
+from kcl_flowlog.web.basic_auth import MAX_WAITING, BasicAuth, Verdict
+from kcl_flowlog.web.worker import Worker
+from tests.support.waiting import PATIENCE
 from tests.support.web import basic
 
 
@@ -26,17 +27,24 @@ COSTS = {"cheap": "$2b$04$" + "a" * 53, "dear": "$2b$12$" + "a" * 53, "middle": 
 
 
 class FakeBcrypt:
-    """Records each check; a password fits a hash if `fitting` has both. Checks wait while `may_go_on` is unset."""
+    """Records each check; a password fits a hash if `fitting` has both. Checks wait while `may_go_on` is unset.
+
+    Two checks at a time fail the test.
+    """
 
     def __init__(self, *fitting: tuple[bytes, str]) -> None:
         self.fitting = {(password, hashed.encode()) for password, hashed in fitting}
         self.calls: list[tuple[bytes, bytes]] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
+        self._is_checking = threading.Lock()
 
     def __call__(self, password: bytes, hashed: bytes) -> bool:
-        self.calls.append((password, hashed))
-        assert self.may_go_on.wait(PATIENCE)
+        assert self._is_checking.acquire(blocking=False)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._is_checking.release)
+            self.calls.append((password, hashed))
+            assert self.may_go_on.wait(PATIENCE)
         return (password, hashed) in self.fitting
 
     def cost(self) -> int:
@@ -44,25 +52,48 @@ class FakeBcrypt:
         return sum(2 ** int(hashed[4:6]) for _, hashed in self.calls)
 
 
-@contextlib.contextmanager
-def guessing(auth: BasicAuth, checked: FakeBcrypt, clients: Sequence[str]) -> Iterator[list[Verdict]]:
-    """Have a thread of each client guess a password, and none finish before the end. Gives their verdicts."""
-    verdicts: list[Verdict] = []
+class Client:
+    """Asks a `BasicAuth` that checks as the pages do."""
 
-    def guess(client: str, number: int) -> None:
-        verdicts.append(auth.check(USERS, basic(f"me:guess {number}"), client))
+    def __init__(self, check_password: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
+        self._worker = Worker("test", MAX_WAITING)
+        self.auth = BasicAuth(self._worker, check_password)
+        self._loop = asyncio.new_event_loop()
 
-    threads = [threading.Thread(target=guess, args=guess_of) for guess_of in zip(clients, itertools.count())]
-    checked.may_go_on.clear()
-    for thread in threads:
-        thread.start()
-    assert eventually(lambda: len(verdicts) + auth.waiting + 1 == len(threads))
-    try:
-        yield verdicts
-    finally:
-        checked.may_go_on.set()
-        for thread in threads:
-            thread.join(PATIENCE)
+    def check(self, users: Mapping[str, str], authorization: str, network: str = "192.0.2.1") -> Verdict:
+        """Return the verdict."""
+        return self._loop.run_until_complete(self.auth.check(users, authorization, network))
+
+    def begin(self, credentials: str, network: str = "192.0.2.1") -> asyncio.Task[Verdict]:
+        """Return a check that has its turn, waits, or is refused; so is whoever gives way to it."""
+        task = self._loop.create_task(self.auth.check(USERS, basic(credentials), network))
+        for _ in range(3):
+            self._loop.run_until_complete(asyncio.sleep(0))
+        return task
+
+    def verdicts(self, tasks: Sequence[asyncio.Task[Verdict]]) -> list[Verdict]:
+        """Wait for all verdicts."""
+        return list(self._loop.run_until_complete(asyncio.gather(*tasks)))
+
+    def close(self) -> None:
+        self._worker.stop()
+        self._loop.close()
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Makes clients, and ends them after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def connect(*arguments: Callable[[bytes, bytes], bool]) -> Client:
+            client = Client(*arguments)
+            stack.callback(client.close)
+            return client
+
+        yield connect
 
 
 @pytest.mark.parametrize(
@@ -88,12 +119,33 @@ def guessing(auth: BasicAuth, checked: FakeBcrypt, clients: Sequence[str]) -> It
         ("", False),
     ],
 )
-def test_only_a_known_user_with_the_right_password_is_accepted(authorization: str, is_accepted: bool) -> None:
+def test_only_a_known_user_with_the_right_password_is_accepted(
+    connect: Connect, authorization: str, is_accepted: bool
+) -> None:
     """Every header is accepted or rejected, and a second time the same."""
-    auth = BasicAuth()
+    client = connect()
     verdict = Verdict.ACCEPTED if is_accepted else Verdict.REJECTED
 
-    assert [verdict] * 2 == [auth.check(USERS, authorization, "192.0.2.1") for _ in range(2)]
+    assert [verdict] * 2 == [client.check(USERS, authorization) for _ in range(2)]
+
+
+def test_only_accepted_credentials_are_remembered(connect: Connect) -> None:
+    """The same password of another user, or a new hash, is another matter."""
+    client = connect()
+    before = client.auth.remembers(USERS, basic("me:right"))
+    for credentials in ("me:right", "me:wrong", "you:right"):
+        client.check(USERS, basic(credentials))
+
+    assert not before
+    assert [True, False, False, False, False, False, False] == [
+        client.auth.remembers(USERS, authorization)
+        for authorization in (
+            *(basic(credentials) for credentials in ("me:right", "me:wrong", "me:", "you:right", "größe:right")),
+            "Basic %%%",
+            "",
+        )
+    ]
+    assert not client.auth.remembers({"me": bcrypt_hash(b"new")}, basic("me:right"))
 
 
 @pytest.mark.parametrize(
@@ -107,74 +159,78 @@ def test_only_a_known_user_with_the_right_password_is_accepted(authorization: st
     ids=["unchanged", "read again", "changed password", "removed user"],
 )
 def test_a_remembered_success_is_for_the_same_reading_of_the_file_only(
-    after: Mapping[str, str], verdict: Verdict, checks: int
+    connect: Connect, after: Mapping[str, str], verdict: Verdict, checks: int
 ) -> None:
     """A file that was read again is believed, and nothing from before."""
     checked = FakeBcrypt((b"right", USERS["me"]))
-    auth = BasicAuth(checked)
-    auth.check(USERS, basic("me:right"), "192.0.2.1")
+    client = connect(checked)
+    client.check(USERS, basic("me:right"))
     checked.calls.clear()
 
-    assert (verdict, checks) == (auth.check(after, basic("me:right"), "192.0.2.1"), len(checked.calls))
+    assert (verdict, checks) == (client.check(after, basic("me:right")), len(checked.calls))
 
 
-def test_a_success_that_was_checked_while_the_file_changed_is_not_remembered() -> None:
+def test_a_success_that_was_checked_while_the_file_changed_is_not_remembered(connect: Connect) -> None:
     """It was for the users of before."""
     checked, new_users = FakeBcrypt((b"right", USERS["me"])), dict(USERS)
-    auth = BasicAuth(lambda password, hashed: checked(password, hashed) and bool(auth.check(new_users, "", "")))
+    client = connect(checked)
+    checked.may_go_on.clear()
 
-    auth.check(USERS, basic("me:right"), "192.0.2.1")
-    auth.check(new_users, basic("me:right"), "192.0.2.1")
+    check = client.begin("me:right")
+    is_known_before = client.auth.remembers(new_users, "")
+    checked.may_go_on.set()
+    verdicts = [*client.verdicts([check]), client.check(new_users, basic("me:right"))]
 
+    assert (False, [Verdict.ACCEPTED] * 2) == (is_known_before, verdicts)
     assert 2 == len(checked.calls)
 
 
-def test_guesses_do_not_push_out_a_success() -> None:
+def test_guesses_do_not_push_out_a_success(connect: Connect) -> None:
     """However many there are, the scraper that comes again pays for bcrypt once."""
     checked = FakeBcrypt((b"right", USERS["me"]))
-    auth = BasicAuth(checked)
-    auth.check(USERS, basic("me:right"), "192.0.2.1")
+    client = connect(checked)
+    client.check(USERS, basic("me:right"))
     for number in range(1000):
-        auth.check(USERS, basic(f"{'me' if number % 2 else 'you'}:{number}"), "192.0.2.1")
+        client.check(USERS, basic(f"{'me' if number % 2 else 'you'}:{number}"))
 
-    verdict = auth.check(USERS, basic("me:right"), "192.0.2.1")
+    verdict = client.check(USERS, basic("me:right"))
 
     assert (Verdict.ACCEPTED, 1001) == (verdict, len(checked.calls))
-    assert 1 == len(auth._successes)
+    assert 1 == len(client.auth._successes)
 
 
 @pytest.mark.parametrize("user", [*COSTS, "unknown", ""])
-def test_each_failure_costs_the_same(user: str) -> None:
+def test_each_failure_costs_the_same(connect: Connect, user: str) -> None:
     """The time to a rejection, the first and the second, tells neither whether a user exists nor who has what cost."""
     checked = FakeBcrypt()
-    auth = BasicAuth(checked)
+    client = connect(checked)
     costs = []
     for _ in range(2):
         checked.calls.clear()
-        auth.check(COSTS, basic(f"{user}:wrong"), "192.0.2.1")
+        client.check(COSTS, basic(f"{user}:wrong"))
         costs.append(checked.cost())
 
     assert [2**12, 2**12] == costs
 
 
 @pytest.mark.parametrize("cost", range(4, 8))
-def test_the_hashes_that_only_take_time_fit_bcrypt(cost: int) -> None:
+def test_the_hashes_that_only_take_time_fit_bcrypt(connect: Connect, cost: int) -> None:
     """No password fits."""
-    auth = BasicAuth()
+    client = connect()
     users = {"cheap": bcrypt_hash(b"right"), "dear": bcrypt_hash(b"other", cost)}
 
     assert [Verdict.REJECTED, Verdict.REJECTED, Verdict.ACCEPTED] == [
-        auth.check(users, basic(credentials), "192.0.2.1") for credentials in ("unknown:", "cheap:x", "cheap:right")
+        client.check(users, basic(credentials)) for credentials in ("unknown:", "cheap:x", "cheap:right")
     ]
 
 
-def test_no_password_is_remembered() -> None:
+def test_no_password_is_remembered(connect: Connect) -> None:
     """A memory dump tells nothing that bcrypt would have protected, and two processes remember nothing alike."""
     remembered = []
     for _ in range(2):
-        auth = BasicAuth()
-        auth.check(USERS, basic("me:right"), "192.0.2.1")
-        remembered.append(auth._successes["me"])
+        client = connect()
+        client.check(USERS, basic("me:right"))
+        remembered.append(client.auth._successes["me"])
 
     assert b"right" not in b"".join(remembered)
     assert remembered[0] != remembered[1]
@@ -183,57 +239,60 @@ def test_no_password_is_remembered() -> None:
 # Guessers that keep bcrypt busy
 
 
-def test_a_remembered_success_waits_for_nobody() -> None:
-    """A full queue of guessers from the same address does not delay the scraper."""
+def test_a_remembered_success_waits_for_nobody(connect: Connect) -> None:
+    """A full queue of guessers from the same network does not delay the scraper."""
     checked = FakeBcrypt((b"right", USERS["me"]))
-    auth = BasicAuth(checked)
-    auth.check(USERS, basic("me:right"), "192.0.2.1")
+    client = connect(checked)
+    client.check(USERS, basic("me:right"))
+    checked.may_go_on.clear()
+    guesses = [client.begin(f"me:guess {number}") for number in range(12)]
 
-    with guessing(auth, checked, ["192.0.2.1"] * 12):
-        assert Verdict.ACCEPTED is auth.check(USERS, basic("me:right"), "192.0.2.1")
+    scrape = client.begin("me:right")
+
+    assert (True, [False] * 12) == (scrape.done(), [guess.done() for guess in guesses])
+    assert Verdict.ACCEPTED is scrape.result()
+    checked.may_go_on.set()
+    client.verdicts(guesses)
 
 
-def test_a_guess_too_many_is_refused_without_a_check() -> None:
-    """11 wait, each in a thread of the server; others are refused at once."""
+@pytest.mark.parametrize("authorization", ["", "Bearer x", "Basic %%%"])
+def test_a_header_without_credentials_waits_for_nobody(connect: Connect, authorization: str) -> None:
+    """A browser sends none at first; it learns at once that it needs them."""
     checked = FakeBcrypt()
-    auth = BasicAuth(checked)
+    client = connect(checked)
+    checked.may_go_on.clear()
+    guesses = [client.begin(f"me:guess {number}") for number in range(12)]
 
-    with guessing(auth, checked, ["192.0.2.1"] * 20) as verdicts:
-        assert ([Verdict.BUSY] * 8, 11) == (verdicts, auth.waiting)
+    assert Verdict.REJECTED is client.check(USERS, authorization)
+    checked.may_go_on.set()
+    client.verdicts(guesses)
+
+
+def test_a_guess_too_many_is_refused_without_a_check(connect: Connect) -> None:
+    """11 wait; others are refused at once."""
+    checked = FakeBcrypt()
+    client = connect(checked)
+    checked.may_go_on.clear()
+    guesses = [client.begin(f"me:guess {number}") for number in range(20)]
+    decided = [guess.done() for guess in guesses]
+    checked.may_go_on.set()
+
+    assert [Verdict.REJECTED] * 12 + [Verdict.BUSY] * 8 == client.verdicts(guesses)
+    assert [False] * 12 + [True] * 8 == decided
     assert 12 == len(checked.calls)
 
 
-@pytest.mark.parametrize(
-    ("guesser", "client"),
-    [
-        ("192.0.2.1", "192.0.2.2"),
-        ("2001:db8::1", "2001:db8:0:1::1"),
-        ("::ffff:192.0.2.1", "192.0.2.2"),
-        ("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
-        ("", "192.0.2.2"),
-    ],
-)
-def test_the_right_password_from_another_address_is_next(guesser: str, client: str) -> None:
+def test_the_right_password_from_another_network_is_next(connect: Connect) -> None:
     """Guessers that fill the queue don't keep a client out that comes for the first time."""
     checked = FakeBcrypt((b"right", USERS["me"]))
-    auth = BasicAuth(checked)
-    verdicts: list[Verdict] = []
-    scraper = threading.Thread(target=lambda: verdicts.append(auth.check(USERS, basic("me:right"), client)))
+    client = connect(checked)
+    checked.may_go_on.clear()
+    guesses = [client.begin(f"me:guess {number}") for number in range(12)]
+    scrape = client.begin("me:right", "192.0.2.2")
+    # A guess gives way to it.
+    gave_way = [guess.done() for guess in guesses]
+    checked.may_go_on.set()
 
-    with guessing(auth, checked, [guesser] * 20) as refused:
-        scraper.start()
-        # A guess gives way to it.
-        assert eventually(lambda: len(refused) == 9)
-    scraper.join(PATIENCE)
-
-    assert [Verdict.ACCEPTED] == verdicts
+    assert [Verdict.REJECTED] * 11 + [Verdict.BUSY, Verdict.ACCEPTED] == client.verdicts([*guesses, scrape])
+    assert [False] * 11 + [True] == gave_way
     assert b"right" == checked.calls[1][0]
-
-
-def test_the_addresses_of_an_ipv6_network_are_one_client() -> None:
-    """A host can take any address of its /64 network."""
-    checked = FakeBcrypt()
-    auth = BasicAuth(checked)
-
-    with guessing(auth, checked, [f"2001:db8::{number}" for number in range(1, 13)]):
-        assert Verdict.BUSY is auth.check(USERS, basic("me:x"), "2001:db8::ffff")
