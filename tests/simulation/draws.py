@@ -69,10 +69,7 @@ WEIGHTS = {
 # Without these nothing happens.
 _ALWAYS = frozenset({"put", "start", "give", "discover", "read"})
 _OF_ANY_INSTANCE = ("lose_directory", "snapshot", "restore")
-_OF_INSTANCE = (
-    *("restart", "kill", "kill_daemon", "stop", "notice", "scrape", "partition", "heal"),
-    *("silence", "beat"),
-)
+_OF_INSTANCE = ("restart", "kill", "kill_daemon", "stop", "notice", "scrape", "partition", "heal", "silence", "beat")
 _EPISODES = ("split", "leap", "snapshot", "restore", "clone")
 _OF_SHARD = ("put", "copy", "split", "clean")
 _OF_OWNED = ("kill_processor", "expire")
@@ -107,8 +104,7 @@ class Drawer:
             shard_id, instance = arguments
             return [step, ("discover", instance, shard_id), *self._claim_and_read(instance, shard_id)]
         if name == "expire" and not is_alone:
-            instance, shard_id = arguments
-            return self._lose_and_find(instance, shard_id) or [step]
+            return self._choices.choice((self._lose_and_find, self._overtake))(*arguments) or [step]
         if name in _EPISODES and not is_alone:
             return list(getattr(self, f"_{name}_and_go_on")(*arguments))
         if name == "read" and self._choices.random() < 0.25:
@@ -141,6 +137,17 @@ class Drawer:
             ("notice", instance),
             *more,
             *([("read", instance, shard_id, until)] if until else self._claim_and_read(instance, shard_id, 0.7)),
+        ]
+
+    def _overtake(self, instance: str, shard_id: str) -> list[Step]:
+        """Let a launcher's thread rest after a claim, while the next processor of the shard fails to commit."""
+        return [
+            *(("expire", instance, shard_id), ("discover", instance, shard_id), ("notice", instance)),
+            *([("read", instance, shard_id), *[("renew", instance, shard_id)] * 2][: self._choices.choice((0, 3))]),
+            ("read", instance, shard_id, "after claim"),
+            *(("put", shard_id), ("fate", instance, "checkpoint", self._choices.choice(_WRITE_FATES))),
+            *self._lose_and_find(instance, shard_id),
+            ("answer", instance),
         ]
 
     def _split_and_go_on(self, shard_id: str) -> list[Step]:
