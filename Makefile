@@ -12,7 +12,7 @@ QUICK_WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick lint format bench fuzz mutants fleet clean
+.PHONY: help demo check test quick lint format bench fuzz mutants fleet simulate clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ mutants: $(VENV)/mutants     ## change the code in small ways, count what the te
 
 fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (ARGS='--seed 1 --minutes 10 --instances 3')
 	$(BIN)/python -m tests.fleet.run $(ARGS)
+
+simulate: $(VENV)/test       ## simulate fleets under faults, thousands of schedules (ARGS='--minutes 10', ARGS='--seed 7')
+	$(BIN)/python -m tests.simulation.run $(ARGS)
 
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -152,9 +152,9 @@ def verdict(row: LeaseRow | None, token: str, upto: Position) -> Verdict | None:
         # Many later claims have pushed this claim out. But a checkpoint never goes back.
         return Verdict.DROP if is_behind else Verdict.UNDECIDED
     later = claims[tokens.index(token) + 1 :]
-    if later:
-        return Verdict.FOLD if later[0].begins_at == digest(upto) else Verdict.DROP
     # At a shard's end the KCL writes SHARD_END in place of the last record's position.
+    if later:
+        return Verdict.FOLD if later[0].begins_at in (digest(upto), digest(Position(SHARD_END))) else Verdict.DROP
     if row.checkpoint == upto or row.checkpoint.sequence == SHARD_END:
         return Verdict.FOLD
     # Behind: the request may still be on its way. Ahead: a holder without a claim went on.

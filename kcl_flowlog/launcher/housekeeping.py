@@ -104,6 +104,15 @@ class Housekeeping:
         # A subnet that was deleted while no instance ran keeps its series a little longer.
         self._forgetting.put_off(FORGET_INTERVAL)
 
+    def begin(self) -> None:
+        """Settle what earlier runs have left, if the lease table answers; call it before anything is shown.
+
+        If the ledger is a copy, its original may have shown such a commit, and a total must not be shown without it.
+        """
+        with self._tolerate_refusal("settling what was left waits"):
+            self._ledger.begin_generation()
+            self._settler.settle_left()
+
     def step(self) -> None:
         """Do the chores that are due. Raises `FlowlogError` if the instance can't go on."""
         error = self._denials.denials_error

@@ -48,9 +48,10 @@ class MainLoop:
     clock: Callable[[], float] = time.monotonic
 
     def start(self) -> None:
-        """Give signs of life, and listen for processors and for scrapes. Raises `ConfigError`."""
+        """Give signs of life, settle what was left, and listen for processors and for scrapes. Raises `ConfigError`."""
         self.beats.start()
         self.inbox.start()
+        self.housekeeping.begin()
         self.web_server.start()
 
     def run(self) -> None:

@@ -89,6 +89,8 @@ class Registrar:
         # Don't keep trying for a processor that is gone, even while the lease table can't be read.
         if not ledger.is_held_by(hello.shard_id, hello.token):
             return None
+        # Listed before the row is read: the row must be newer than the claim of each commit that it decides.
+        left_commits = [left for left in ledger.left_commits() if left.shard_id == hello.shard_id]
         row = self._leases.read_row(hello.shard_id)
         # Check again: a newer processor may have registered its claim before the row was read.
         if not ledger.is_held_by(hello.shard_id, hello.token):
@@ -97,9 +99,8 @@ class Registrar:
             row = self._add_claim(row, hello, fence)
         if row is None:
             return None
-        for left in ledger.left_commits():
-            if left.shard_id == hello.shard_id:
-                _settle(ledger, left, row)
+        for left in left_commits:
+            _settle(ledger, left, row)
         (care,) = (claim.care for claim in claims_of(row) if claim.token == hello.token)
         return Permit(poison(row), care)
 

@@ -35,6 +35,10 @@ CASES = {
         row("SHARD_END", OURS, ("theirs", "200")),
         Verdict.FOLD,
     ),
+    "the next claim begins at the shard's end": (
+        row("SHARD_END", OURS, ("theirs", "SHARD_END")),
+        Verdict.FOLD,
+    ),
     "the next claim begins where ours does": (row("100", OURS, THEIRS), Verdict.DROP),
     "the next claim begins where ours does, and the row is half way": (row("150", OURS, THEIRS), Verdict.DROP),
     "the next claim begins where ours does, and the row is at our position": (row("200", OURS, THEIRS), Verdict.DROP),

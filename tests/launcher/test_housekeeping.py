@@ -11,7 +11,7 @@ import pytest
 from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.dead_letter import DeadLetter
-from kcl_flowlog.counting.delta import Snapshot, Traffic
+from kcl_flowlog.counting.delta import Delta, Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.housekeeping import Every, Housekeeping
@@ -107,6 +107,17 @@ def test_what_is_put_off_is_due_when_that_is_over() -> None:
             due.append(clock.now)
 
     assert [3, 13] == due
+
+
+def test_what_earlier_processors_left_is_settled_before_anything_is_shown(house: House) -> None:
+    """Also what their last generation has prepared: none of them can finish it."""
+    claim = house.ledger.claim(SHARD, house.ledger.begin_generation())
+    house.ledger.prepare(claim, Position("5"), Delta().snapshot())
+
+    house.housekeeping.begin()
+
+    assert 1 == house.settler.calls
+    assert [SHARD] == [left.shard_id for left in house.ledger.left_commits()]
 
 
 def test_left_commits_are_settled_every_two_seconds(house: House) -> None:

@@ -61,13 +61,13 @@ class Life:
         self.deadlines["scrape"] = deadline
 
 
-def test_it_gives_signs_of_life_then_listens_to_processors_then_serves_scrapes() -> None:
-    """All before anything is counted."""
+def test_it_gives_signs_of_life_listens_to_processors_settles_what_was_left_then_serves_scrapes() -> None:
+    """All before anything is counted; and a page may show what was left."""
     life = Life()
 
     life.loop.start()
 
-    assert ["beats.start", "inbox.start", "web_server.start"] == life.calls
+    assert ["beats.start", "inbox.start", "housekeeping.begin", "web_server.start"] == life.calls
 
 
 def test_every_turn_checks_the_start_and_steps_the_supervisor_the_watchdog_and_the_chores() -> None:

@@ -457,6 +457,28 @@ def test_a_commit_that_another_thread_settles_is_settled_once(
     assert ["Settled a commit in doubt"] == [record.getMessage() for record in caplog.records]
 
 
+def test_a_commit_that_is_left_after_the_row_was_read_is_not_decided_by_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row does not have its claim yet, so it would seem to have been pushed out long ago."""
+    add_claim = world.leases.add_claim
+
+    def be_overtaken(*arguments: Any) -> bool:
+        monkeypatch.setattr(world.leases, "add_claim", add_claim)
+        is_added = add_claim(*arguments)
+        world.leave(world.holder())
+        return is_added
+
+    monkeypatch.setattr(world.leases, "add_claim", be_overtaken)
+
+    world.holder()
+
+    assert 1 == len(world.ledger.left_commits())
+    world.leases.assign(SHARD, HERE, UPTO)
+    world.registrar.settle_left()
+    assert (1, 0) == world.published
+
+
 def test_commits_wait_for_a_lease_table_that_can_not_be_read(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
