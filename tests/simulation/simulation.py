@@ -138,7 +138,8 @@ class Simulation(Fleet):
             return False
         self.retire(instance)
         self.world.remove_directory(instance.directory)
-        instance.base = instance.shown = 0
+        instance.base = instance.shown = instance.copied_shown = 0
+        instance.is_copy = False
         return True
 
     def do_snapshot(self, name: str) -> bool:
