@@ -10,7 +10,7 @@ The functions run inside a transaction of the caller.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kcl_flowlog.commits import meta
@@ -51,23 +51,17 @@ def remember(db: sqlite3.Connection, shard_id: str, token: str, begins_at: Posit
 
 def note_prepared(db: sqlite3.Connection, shard_id: str, token: str, upto: Position) -> None:
     """Note that the claim's holder may checkpoint this position."""
-    claim = _find(db, shard_id, token)
-    if claim is not None:
-        TABLE.put(db, claim._replace(prepared=digest(upto)))
+    _change(db, shard_id, token, lambda claim: claim._replace(prepared=digest(upto)))
 
 
 def note_folded(db: sqlite3.Connection, shard_id: str, token: str) -> None:
     """Note that the totals hold what the claim's holder prepared last."""
-    claim = _find(db, shard_id, token)
-    if claim is not None:
-        TABLE.put(db, claim._replace(folded=claim.prepared))
+    _change(db, shard_id, token, lambda claim: claim._replace(folded=claim.prepared))
 
 
 def note_end(db: sqlite3.Connection, shard_id: str, token: str) -> None:
     """Note that the claim's holder may checkpoint the shard's end."""
-    claim = _find(db, shard_id, token)
-    if claim is not None:
-        TABLE.put(db, claim._replace(has_ended=1))
+    _change(db, shard_id, token, lambda claim: claim._replace(has_ended=1))
 
 
 def is_empty(db: sqlite3.Connection) -> bool:
@@ -97,6 +91,13 @@ def _positions(db: sqlite3.Connection, shard_id: str, token: str) -> set[str]:
     if claim is None:
         return set()
     return {claim.begins_at, claim.prepared, claim.folded, *([digest(Position(SHARD_END))] if claim.has_ended else [])}
+
+
+def _change(db: sqlite3.Connection, shard_id: str, token: str, change: Callable[[_ClaimMade], _ClaimMade]) -> None:
+    # A commit that an earlier version has left was made by a claim that this ledger does not remember.
+    claim = _find(db, shard_id, token)
+    if claim is not None:
+        TABLE.put(db, change(claim))
 
 
 def _find(db: sqlite3.Connection, shard_id: str, token: str) -> _ClaimMade | None:

@@ -20,8 +20,6 @@ WINDOW: Final = 32_768
 """The number of envelopes of a shard that are remembered."""
 
 FINGERPRINT_BYTES: Final = 8
-
-
 # Most texts that are joined at a time: far faster than each alone, and a copy of all would take much memory.
 _TEXTS_AT_A_TIME = 256
 

@@ -43,16 +43,8 @@ class LeaseTable:
 
     def read_claimed_rows(self) -> dict[str, LeaseRow]:
         """Return the current rows that have claims, by shard."""
-        rows: dict[str, LeaseRow] = {}
-        pages = self._dynamodb.get_paginator("scan").paginate(
-            TableName=self._table,
-            ConsistentRead=True,
-            ProjectionExpression=_ATTRIBUTES,
-            FilterExpression=f"attribute_exists({CLAIMS})",
-        )
-        for page in pages:
-            rows.update({item["leaseKey"]["S"]: _row_of(item) for item in page["Items"]})
-        return rows
+        found = self._scan(_ATTRIBUTES, FilterExpression=f"attribute_exists({CLAIMS})")
+        return {item["leaseKey"]["S"]: _row_of(item) for item in found}
 
     # It is long because DynamoDB wants each value named.
     def add_claim(self, shard_id: str, row: LeaseRow, token: str, suspect: str = "", care: Care = Care.NORMAL) -> bool:
@@ -122,25 +114,21 @@ class LeaseTable:
 
     def _keys_of(self, worker_id: str) -> Iterator[dict[str, Any]]:
         """Yield the keys of the worker's rows, as they are now; none if there is no table yet."""
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            # The index by owner can't be read consistently.
-            "ConsistentRead": True,
-            "ProjectionExpression": "leaseKey",
-            "FilterExpression": _IS_OF_WORKER,
-            "ExpressionAttributeValues": {":worker": {"S": worker_id}},
-        }
-        while True:
-            try:
-                page = self._dynamodb.scan(**request)
-            except Exception as error:
-                if is_not_found(error):
-                    return
+        values = {":worker": {"S": worker_id}}
+        try:
+            yield from self._scan("leaseKey", FilterExpression=_IS_OF_WORKER, ExpressionAttributeValues=values)
+        except Exception as error:
+            if not is_not_found(error):
                 raise
+
+    def _scan(self, attributes: str, **selection: Any) -> Iterator[dict[str, Any]]:
+        """Yield these attributes of the rows that are selected, as they are now."""
+        # The index by owner can't be read consistently.
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._table, ConsistentRead=True, ProjectionExpression=attributes, **selection
+        )
+        for page in pages:
             yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def _row_of(item: dict[str, dict[str, str]]) -> LeaseRow:

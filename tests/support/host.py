@@ -63,8 +63,8 @@ class FakeDynamoDB:
         assert operation == "scan"
         return self
 
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        return [{"Items": self.claimed_rows}]
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        return [{"Items": self.claimed_rows if "attribute_exists" in request["FilterExpression"] else []}]
 
     def delete_item(self, **request: Any) -> None:
         key = request["Key"]["key"]["S"]
@@ -72,9 +72,6 @@ class FakeDynamoDB:
             self.released_in.append(request["TableName"])
         else:
             self.items.pop((request["TableName"], key), None)
-
-    def scan(self, **_: Any) -> dict[str, Any]:
-        return {"Items": []}
 
 
 class FakeAws:
