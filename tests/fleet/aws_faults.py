@@ -9,7 +9,7 @@ import signal
 from tests.fleet import rules
 from tests.fleet.errors import NothingDone
 from tests.fleet.fleet import Fleet
-from tests.fleet.gate import Rule
+from tests.fleet.gate import Gate, Rule
 from tests.fleet.laying import laid
 from tests.fleet.member import Member
 from tests.fleet.restart_faults import stop
@@ -54,18 +54,17 @@ def fail_reads(fleet: Fleet, member: Member, rng: random.Random) -> str:
 
 def cut_off_from_dynamodb(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Let DynamoDB answer nothing to one instance, while the others get their answers."""
-    seconds = rng.choice(OUTAGES)
-    with laid([member.gates.dynamodb], rules.silence(rng)) as requests:
-        fleet.pause(seconds)
-        if not requests():
-            raise NothingDone("it has asked nothing")
-    return f"for {seconds:g} s"
+    return _cut_off(fleet, member.gates.dynamodb, rng)
 
 
 def cut_off_from_kinesis(fleet: Fleet, member: Member, rng: random.Random) -> str:
     """Let Kinesis answer nothing to one instance, while the others get their answers."""
+    return _cut_off(fleet, member.gates.kinesis, rng)
+
+
+def _cut_off(fleet: Fleet, gate: Gate, rng: random.Random) -> str:
     seconds = rng.choice(OUTAGES)
-    with laid([member.gates.kinesis], rules.silence(rng)) as requests:
+    with laid([gate], rules.silence(rng)) as requests:
         fleet.pause(seconds)
         if not requests():
             raise NothingDone("it has asked nothing")

@@ -54,11 +54,8 @@ def split(scenario: Scenario) -> None:
     kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
-def test_children_of_shards_without_a_checkpoint_are_read_whole(scenario: Scenario, tmp_path: Path) -> None:
-    """Parents from the first start on, their children from their beginning, by an instance that knew neither."""
-    scenario.instance.start()
-    scenario.wait_for_shards()
-    assert 0 == scenario.instance.stop()
+def verify_counts_after_a_split(scenario: Scenario, tmp_path: Path) -> None:
+    """Put records before and after a split while no instance runs; another instance counts all of them."""
     scenario.put(500)
     split(scenario)
     scenario.put(500)
@@ -67,6 +64,15 @@ def test_children_of_shards_without_a_checkpoint_are_read_whole(scenario: Scenar
     scenario.instance.start()
 
     scenario.verify_counts()
+
+
+def test_children_of_shards_without_a_checkpoint_are_read_whole(scenario: Scenario, tmp_path: Path) -> None:
+    """Parents from the first start on, their children from their beginning, by an instance that knew neither."""
+    scenario.instance.start()
+    scenario.wait_for_shards()
+    assert 0 == scenario.instance.stop()
+
+    verify_counts_after_a_split(scenario, tmp_path)
 
 
 def test_shards_without_a_lease_are_read_from_the_first_start_on(scenario: Scenario, tmp_path: Path) -> None:
@@ -83,11 +89,5 @@ def test_shards_without_a_lease_are_read_from_the_first_start_on(scenario: Scena
     assert eventually(has_record, PAGE_TIMEOUT)
     scenario.instance.kill()
     assert "real-test" not in dynamodb.list_tables()["TableNames"]
-    scenario.put(500)
-    split(scenario)
-    scenario.put(500)
 
-    scenario.instance = scenario.another_instance(tmp_path / "second", FROM_NOW)
-    scenario.instance.start()
-
-    scenario.verify_counts()
+    verify_counts_after_a_split(scenario, tmp_path)

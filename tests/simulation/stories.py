@@ -14,6 +14,22 @@ from tests.simulation.schedule import Schedule, Setting, Step
 
 _NUMBERS = {"wait", "leap"}
 
+# Two daemons with one worker id, each of which takes the other's renewals for its own.
+_A_AND_C_RENEW_IN_LOCK_STEP = """
+give s1 C
+discover C s1
+read C s1
+discover A s1
+read A s1
+renew A s1
+read A s1
+put s1
+renew C s1
+read A s1
+renew C s1
+read C s1
+"""
+
 
 class Story(NamedTuple):
     """A schedule, and the mend that it needs."""
@@ -28,7 +44,9 @@ def story(mend: str, text: str, initial_position: str = "trim-horizon", interval
 
 
 def _schedule(text: str, initial_position: str, interval: float) -> Schedule:
-    return Schedule(Setting(initial_position, interval), tuple(_step(line) for line in text.strip().splitlines()))
+    return Schedule(
+        Setting(initial_position, interval), tuple(_step(line) for line in text.splitlines() if line.strip())
+    )
 
 
 def _step(line: str) -> Step:
@@ -52,41 +70,19 @@ STORIES = {
     ),
     "two instances on copies of one state directory take each other's renewals for their own": story(
         "start-record",
-        """
+        f"""
         start A
         clone A C
-        give s1 C
-        discover C s1
-        read C s1
-        discover A s1
-        read A s1
-        renew A s1
-        read A s1
-        put s1
-        renew C s1
-        read A s1
-        renew C s1
-        read C s1
+        {_A_AND_C_RENEW_IN_LOCK_STEP}
         """,
     ),
     "an instance is silent until a copy has started, and goes on": story(
         "start-fence",
-        """
+        f"""
         start A
         silence A
         clone A C
-        give s1 C
-        discover C s1
-        read C s1
-        discover A s1
-        read A s1
-        renew A s1
-        read A s1
-        put s1
-        renew C s1
-        read A s1
-        renew C s1
-        read C s1
+        {_A_AND_C_RENEW_IN_LOCK_STEP}
         """,
     ),
     "a checkpoint lands after the lease was found again, with the same counter": story(
