@@ -79,7 +79,8 @@ class Scenario:
         finally:
             producer.stop()
             self.truths.append(producer.tally())
-        assert producer.failure is None
+            # Also if the block failed: without a producer, nothing new can be counted.
+            assert producer.failure is None, producer.failure
 
     def wait_for_shards(self) -> Page:
         """Wait until the instance holds both shards."""
