@@ -17,7 +17,7 @@ def main() -> None:
     with ExitStack() as stack:
         # The other commands hold nothing that a stop would have to save: the default actions suit them.
         if sys.argv[1:2] == ["run"]:
-            stack.enter_context(captured(requests.note))
+            stack.enter_context(captured(requests.note, ends_process=True))
         from kcl_flowlog import cli
 
         cli.main(requests)

@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kcl_flowlog import __main__, cli
-from kcl_flowlog.launcher.signals import StopRequests, held_back
+from kcl_flowlog.launcher.signals import STOP_SIGNALS, StopRequests, held_back
 from tests.support.paths import ROOT
 
 
@@ -31,7 +31,7 @@ def test_nothing_that_takes_long_is_imported_before_the_signals_are_captured() -
 
 
 @pytest.fixture
-def command_line(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def command_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Run the command with a function in place of its command line."""
 
     def run(body: Callable[[StopRequests], None], *arguments: str) -> None:
@@ -39,7 +39,11 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         monkeypatch.setattr(cli, "main", body)
         __main__.main()
 
-    return run
+    # `run` ignores the signals in the end, if one came.
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_run_learns_of_signals_that_came_early(command_line: Callable[..., Any]) -> None:

@@ -82,7 +82,7 @@ def demo(**chosen: Any) -> None:
     0 if they are equal to the last digit, else 1.
     """
     stop_request = StopRequest()
-    with stop_request.captured():
+    with stop_request.captured(ends_process=True):
         status = _run(stop_request, **chosen)
     sys.exit(status)
 

@@ -39,9 +39,9 @@ class StopRequest:
         self._clock = clock
         self._sleep = sleep
 
-    def captured(self) -> AbstractContextManager[None]:
-        """Note SIGINT and SIGTERM here, until the end of the returned context."""
-        return captured(self._note)
+    def captured(self, *, ends_process: bool = False) -> AbstractContextManager[None]:
+        """Note SIGINT and SIGTERM here, until the end of the returned context, which may be that of the process."""
+        return captured(self._note, ends_process=ends_process)
 
     def _note(self, number: int) -> None:
         at_once = number == signal.SIGTERM or self.urgency >= Urgency.FINISH

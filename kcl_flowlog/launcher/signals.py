@@ -21,20 +21,29 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def captured(note: Callable[[int], object]) -> Iterator[None]:
+def captured(note: Callable[[int], object], *, ends_process: bool = False) -> Iterator[None]:
     """Call `note` with the number of each stop signal; restore the handlers at the end.
+
+    With `ends_process`, the process ends after this context, and if it was asked to, it ignores stop signals from
+    then on: Python takes its handlers away while it ends, and a repeated signal would make a death of a stop in order.
 
     Only the main thread may do this. `note` may be called between any two steps of that thread, so it must not
     take a lock that the thread may hold.
     """
-    before = {number: signal.signal(number, lambda received, _: note(received)) for number in STOP_SIGNALS}
+    asked: list[int] = []
+
+    def handler(number: int, _: object) -> None:
+        asked.append(number)
+        note(number)
+
+    before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
     # The parent may have held them back.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, signal.SIG_IGN if ends_process and asked else former)
 
 
 @contextmanager

@@ -25,10 +25,13 @@ from tests.support.waiting import eventually
 
 PRODUCT = """
 import http.server, signal, sys
+def stop(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a repeated signal must not kill a process that ends in order
+    sys.exit(0)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(sys.argv[2].encode())
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+signal.signal(signal.SIGTERM, stop)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
@@ -95,7 +98,7 @@ from kcl_flowlog.demo.stop_request import StopRequest
 from tests.demo.test_session import fake_product
 from tests.support.demo_fakes import build_stream_only
 stop_request = StopRequest()
-with stop_request.captured():
+with stop_request.captured(ends_process=True):
     options = Options(has_screen=False, port=0)
     say = lambda line: print(line, flush=True)
     sys.exit(Session(options, say, stop_request, fake_product, build_stream_only).run())

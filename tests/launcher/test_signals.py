@@ -77,6 +77,23 @@ def test_a_signal_held_back_reaches_the_new_process_once_it_captures() -> None:
     assert 0 == process.returncode
 
 
+ENDING = """
+import atexit, signal, sys
+from kcl_flowlog.launcher.signals import captured
+atexit.register(signal.raise_signal, signal.SIGTERM)
+with captured(print, ends_process=True):
+    signal.raise_signal(signal.SIGTERM)
+    sys.exit(0)
+"""
+
+
+def test_a_repeated_request_does_not_kill_a_process_that_ends() -> None:
+    """Python takes its handlers away while it ends; the signal is ignored even then."""
+    ended = subprocess.run([sys.executable, "-c", ENDING], check=False, capture_output=True)
+
+    assert (0, b"15\n") == (ended.returncode, ended.stdout)
+
+
 def test_signals_are_held_back_only_for_a_while() -> None:
     """Afterwards this process takes them as before."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
