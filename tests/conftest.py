@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import hypothesis
 import pytest
 from xdist.remote import Producer
@@ -41,3 +43,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOn
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests through the real daemon first: they mostly wait, and the quick tests run beside them."""
     items.sort(key=lambda item: item.get_closest_marker("daemon") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Take what has been imported and collected out of the garbage collector's sight: it looks at it again and again."""
+    gc.collect()
+    gc.freeze()

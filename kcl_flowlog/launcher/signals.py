@@ -24,7 +24,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def captured(note: Callable[[int], object], *, ends_process: bool = False) -> Iterator[None]:
     """Call `note` with the number of each stop signal; restore the handlers at the end.
 
-    With `ends_process`, the process ends after this context, and if it was asked to, it ignores stop signals from
+    With `ends_process`, the process ends after this context, and once a stop signal came, it ignores more of them from
     then on: Python takes its handlers away while it ends, and a repeated signal would make a death of a stop in order.
 
     Only the main thread may do this. `note` may be called between any two steps of that thread, so it must not
