@@ -46,6 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what has been imported and collected out of the garbage collector's sight: it looks at it again and again."""
+    """Take what was imported and collected out of the garbage collector's sight: it would walk through it each time."""
     gc.collect()
     gc.freeze()
