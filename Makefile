@@ -5,8 +5,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 ARGS    ?=
 # Tests that run side by side. The tests through the real daemon mostly wait; the quick tests use a core each.
-WORKERS ?= 6
-QUICK_WORKERS ?= 3
+WORKERS ?= 8
+QUICK_WORKERS ?= 4
 
 # Tests start hundreds of Python processes, which should not compile the package again and again.
 unexport PYTHONDONTWRITEBYTECODE

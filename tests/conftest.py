@@ -18,6 +18,16 @@ SHARED = (
     "tests/test_docs.py",
 )
 
+# These take longest, so they begin first, in this order; a worker takes two of the tests that share nothing at once.
+LONGEST = (
+    "tests/real/test_gaps.py",
+    "tests/real/test_end_to_end.py",
+    "tests/real/test_poison.py",
+    "tests/real/test_resharded_while_idle.py",
+    "tests/real/test_state_directory.py",
+    "tests/real/test_application.py",
+)
+
 # The time of an example depends on the machine.
 hypothesis.settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -34,6 +44,11 @@ class OneByOne(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
         return module if module.startswith(SHARED) else nodeid
 
 
+def _rank(module: str) -> int:
+    """Return the place of a module in `LONGEST`, behind it if it is not there."""
+    return LONGEST.index(module) if module in LONGEST else len(LONGEST)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOne:
     """Return the scheduler of a parallel run."""
@@ -42,7 +57,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOn
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests through the real daemon first: they mostly wait, and the quick tests run beside them."""
-    items.sort(key=lambda item: item.get_closest_marker("daemon") is None)
+    items.sort(key=lambda item: (item.get_closest_marker("daemon") is None, _rank(item.nodeid.partition("::")[0])))
 
 
 def pytest_collection_finish() -> None:

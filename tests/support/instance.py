@@ -21,6 +21,9 @@ from kcl_flowlog.processor.faults import VARIABLE
 
 SHORT_INTERVALS = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
 
+# Each JVM lives for seconds: its second compiler would take more CPU time than it saves, a third of the whole test.
+JAVA_OPTIONS = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 # Seconds. A first start takes up to a minute on an idle machine; this bound is for a hang, not for a slow machine.
 PAGE_TIMEOUT = 300.0
 STOP_TIMEOUT = 180.0
@@ -52,6 +55,7 @@ class Instance:
             *("--state-dir", str(self.state), "--web.listen-address", f"127.0.0.1:{self._port}"),
             *("--checkpoint-interval", "2s", "--newborn-hold", "0s", "--final-scrape-timeout", "0s"),
             *(part for pair in SHORT_INTERVALS for part in ("--kcl-property", pair)),
+            f"--java-options={JAVA_OPTIONS}",
             *options,
         ]
         self._open_stdout = open_stdout or (lambda: (directory / "stdout").open("ab"))
