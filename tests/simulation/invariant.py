@@ -77,6 +77,8 @@ def _come_to_rest(simulation: Simulation) -> None:
 def _go_round(simulation: Simulation) -> None:
     workers = {launcher.worker_id for _, launcher in simulation.running()}
     for name in sorted(simulation.instances):
+        if simulation.instances[name].starting is not None:
+            simulation.do_start(name)
         simulation.do_restart(name)
         for shard_id in sorted(simulation.stream.shards):
             row = simulation.world.dynamodb.row(TABLE, shard_id)
@@ -99,6 +101,9 @@ def _go_round(simulation: Simulation) -> None:
 
 def _what_is_left(simulation: Simulation) -> list[str]:
     left = [
+        f"{instance.name} waits to start" for instance in simulation.instances.values() if instance.starting is not None
+    ]
+    left += [
         f"{instance.name} has a commit in doubt"
         for instance, launcher in simulation.running()
         if launcher.ledger.left_commits()
