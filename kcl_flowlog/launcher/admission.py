@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from kcl_flowlog.launcher.application import Application, Position
-from kcl_flowlog.launcher.coordinator_table import Wait, until_done
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.start_record import StartRecord
 from kcl_flowlog.launcher.table_names import TableNames
+from kcl_flowlog.launcher.until_done import Wait, until_done
 
 log = logging.getLogger(__name__)
 

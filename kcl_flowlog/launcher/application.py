@@ -15,8 +15,9 @@ from typing import Literal
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_not_found
-from kcl_flowlog.launcher.coordinator_table import CoordinatorTable, Wait
+from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.table_names import TableNames
+from kcl_flowlog.launcher.until_done import Wait
 
 TRIM_HORIZON = "trim-horizon"
 """The initial position of an application that begins at the oldest record; any other is in Unix seconds."""

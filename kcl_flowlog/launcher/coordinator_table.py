@@ -1,8 +1,8 @@
 """Items of this product in the KCL's table of coordinator state, beside the KCL's own.
 
 Creates the table as the KCL would if it is missing, because it is needed before the first daemon. Reads are consistent
-and writes are conditional. What the user can fix is a `ConfigError`; calls may raise `AWS_ERRORS`, and `until_done`
-repeats them. Must not know what the items mean.
+and writes are conditional. What the user can fix is a `ConfigError`; calls may raise `AWS_ERRORS`, and
+`launcher.until_done` repeats them. Must not know what the items mean.
 
 The KCL does not mind the items: it asks for its own two by their keys (`Leader`, `Migration3.0`), and takes any other
 for a state that it does not know. Source: `CoordinatorStateDAO`, `MigrationState`, `DdbTableConfig` and `TagConverter`,
@@ -11,29 +11,20 @@ amazon-kinesis-client 3.1.3.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws_errors import (
     AWS_ERRORS,
-    has_invalid_credentials,
     is_denied,
     is_existing,
     is_failed_condition,
-    is_invalid_request,
     is_not_found,
-    one_line,
 )
-
-log = logging.getLogger(__name__)
-
-Done = TypeVar("Done")
-Wait = Callable[[float], bool]
-"""Waits for that many seconds, or less if a stop is requested; returns whether it is."""
+from kcl_flowlog.launcher.until_done import Wait
 
 _PAUSE = 1.0
 
@@ -157,31 +148,6 @@ class CoordinatorTable:
             return parsedate_to_datetime(date).timestamp()
         except ValueError:
             return self._clock()
-
-
-def until_done(attempt: Callable[[], Done | None], table: str, wait: Wait) -> Done | None:
-    """Return the result of the first attempt that has one, or None if a stop is requested before.
-
-    Goes on while DynamoDB fails. Raises `ConfigError` for what the user can fix.
-    """
-    while True:
-        try:
-            done = attempt()
-        except AWS_ERRORS as error:
-            if is_denied(error) or has_invalid_credentials(error) or is_invalid_request(error):
-                raise ConfigError(
-                    f"DynamoDB refuses a request about the table {table}: {one_line(error)} The README lists the"
-                    " permissions that the role needs; check --kcl-property, too."
-                ) from error
-            log.warning(
-                "DynamoDB does not answer; trying again",
-                extra={"fields": {"table": table, "error": one_line(error), "retry_seconds": _PAUSE}},
-            )
-            done = None
-        if done is not None:
-            return done
-        if wait(_PAUSE):
-            return None
 
 
 def _is_on(text: str | None) -> bool:

@@ -28,12 +28,12 @@ class LeaseTable:
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb
-        self._table = table
+        self.name = table
 
     def read_row(self, shard_id: str) -> LeaseRow | None:
         """Return the current row of a shard, or None if there is no row."""
         response = self._dynamodb.get_item(
-            TableName=self._table,
+            TableName=self.name,
             Key={"leaseKey": {"S": shard_id}},
             ConsistentRead=True,
             ProjectionExpression=_ATTRIBUTES,
@@ -76,7 +76,7 @@ class LeaseTable:
     def _write_claims(self, shard_id: str, condition: str, values: dict[str, dict[str, str]]) -> bool:
         try:
             self._dynamodb.update_item(
-                TableName=self._table,
+                TableName=self.name,
                 Key={"leaseKey": {"S": shard_id}},
                 UpdateExpression=f"SET {CLAIMS} = :after",
                 ConditionExpression=condition,
@@ -98,7 +98,7 @@ class LeaseTable:
         for key in self._keys_of(worker_id):
             try:
                 self._dynamodb.update_item(
-                    TableName=self._table,
+                    TableName=self.name,
                     Key=key,
                     UpdateExpression="ADD leaseCounter :two",
                     ConditionExpression=_IS_OF_WORKER,
@@ -125,7 +125,7 @@ class LeaseTable:
         """Yield these attributes of the rows that are selected, as they are now."""
         # The index by owner can't be read consistently.
         pages = self._dynamodb.get_paginator("scan").paginate(
-            TableName=self._table, ConsistentRead=True, ProjectionExpression=attributes, **selection
+            TableName=self.name, ConsistentRead=True, ProjectionExpression=attributes, **selection
         )
         for page in pages:
             yield from page["Items"]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,27 +20,30 @@ from kcl_flowlog.commits.claims import LeaseRow
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_not_found
+from kcl_flowlog.launcher.until_done import Wait, until_done
 
 log = logging.getLogger(__name__)
-
-_RETRY_PAUSE = 5.0
 
 
 class Leases(Protocol):
     """The lease table; see `kcl_flowlog.launcher.leases.LeaseTable`."""
 
+    @property
+    def name(self) -> str:
+        """The name of the table."""
+
     def read_claimed_rows(self) -> dict[str, LeaseRow]:
         """Return the current rows that have claims, by shard."""
 
 
-def set_old_ledger_aside(path: Path, leases: Leases, wait: Callable[[float], bool]) -> bool:
+def set_old_ledger_aside(path: Path, leases: Leases, wait: Wait) -> bool:
     """Rename the ledger at `path` if it is an old copy, so that the instance creates another.
 
     `wait(seconds)` returns True if a stop is requested; only then this returns False.
     """
     if not _has_claimed(path):
         return True
-    rows = _read_rows(leases, wait)
+    rows = until_done(partial(_read_rows, leases), leases.name, wait)
     if rows is None:
         return False
     with Ledger(path) as ledger:
@@ -61,17 +65,11 @@ def _has_claimed(path: Path) -> bool:
         return ledger.has_claimed()
 
 
-def _read_rows(leases: Leases, wait: Callable[[float], bool]) -> Mapping[str, LeaseRow] | None:
-    """Return the lease rows with claims, none if there is no table; None if a stop is requested before."""
-    while True:
-        try:
-            return leases.read_claimed_rows()
-        except AWS_ERRORS as error:
-            if is_not_found(error):
-                return {}
-            log.warning(
-                "The lease table can't be read; nothing is shown before it is known that the ledger is up to date",
-                extra={"fields": {"error": error, "retry_seconds": _RETRY_PAUSE}},
-            )
-        if wait(_RETRY_PAUSE):
-            return None
+def _read_rows(leases: Leases) -> Mapping[str, LeaseRow]:
+    """Return the lease rows with claims, none if there is no table."""
+    try:
+        return leases.read_claimed_rows()
+    except AWS_ERRORS as error:
+        if is_not_found(error):
+            return {}
+        raise

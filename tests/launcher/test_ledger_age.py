@@ -225,7 +225,7 @@ def test_nothing_is_shown_before_the_lease_table_was_read(
 
     monkeypatch.setattr(life.leases, "read_claimed_rows", failing(THROTTLED, THROTTLED, NO_TABLE))
     assert set_old_ledger_aside(life.path, life.leases, wait)
-    assert [5.0, 5.0] == pauses
+    assert [1.0, 1.0] == pauses
     assert ["WARNING"] * 2 == [record.levelname for record in caplog.records]
 
     monkeypatch.setattr(life.leases, "read_claimed_rows", failing(THROTTLED, THROTTLED))

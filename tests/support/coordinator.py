@@ -10,7 +10,8 @@ import boto3
 import botocore.exceptions
 from moto import mock_aws
 
-from kcl_flowlog.launcher.coordinator_table import Answer, CoordinatorTable, Wait
+from kcl_flowlog.launcher.coordinator_table import Answer, CoordinatorTable
+from kcl_flowlog.launcher.until_done import Wait
 from tests.support.ec2 import client_error
 
 FAILED = client_error("InternalServerError", "Try again.", "GetItem")

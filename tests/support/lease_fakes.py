@@ -12,6 +12,8 @@ START = Position("TRIM_HORIZON")
 class FakeLeases:
     """Rows by shard; the test does what the KCL would do to them."""
 
+    name = "leases"
+
     def __init__(self) -> None:
         self.rows: dict[str, LeaseRow] = {}
 
