@@ -107,6 +107,11 @@ class Consumer:
         shard = self._stream.shards[self.shard_id]
         return self.state == "processing" and not self.reason and self.after >= shard.last and not shard.children
 
+    @property
+    def has_lost_lease(self) -> bool:
+        """Whether it has ended because its lease was lost: `isShutdown`, and `ShutdownReason.LEASE_LOST`."""
+        return self.state == "ended" and self.reason == "lease lost"
+
     def work(self) -> None:
         """Run the next task. An exception of the processor ends it, and then the daemon."""
         if self.state == "waiting" and not self.reason:

@@ -39,10 +39,14 @@ class Daemon:
         return [task for task in self._tasks.values() if not task.is_done]
 
     def dispatch(self) -> None:
-        """`Scheduler.runProcessLoop`: end the consumers of lost leases, and create those of new leases."""
+        """`Scheduler.runProcessLoop`: end the consumers of lost leases, and create those of new leases.
+
+        `createOrGetShardConsumer` replaces one that has ended if its lease, which was lost, is held after all.
+        """
         for consumer in self.consumers:
             if self.leases.held(consumer.shard_id) is not consumer.lease:
                 consumer.reason = "lease lost"
+        self.consumers = [consumer for consumer in self.consumers if not consumer.has_lost_lease]
         for lease in list(self.leases.owned.values()):
             if not lease.is_expired and not any(consumer.lease is lease for consumer in self.consumers):
                 self.consumers.append(self._new_consumer(lease))
