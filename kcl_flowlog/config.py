@@ -156,7 +156,7 @@ class Config:
         default="protocol,peer",
         parse=values.parse_traffic_labels,
         metavar="LABEL,...",
-        help="Optional labels of the traffic metrics: `protocol`, `peer`, both or none. The ledger keeps both.",
+        help="Optional labels of the traffic metrics: `protocol`, `peer`, `path`, `interface_type`, or none. The ledger keeps all.",
     )
     new_series_hold: float = setting(
         flag="--newborn-hold",

@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 
 Number = TypeVar("Number", int, float)
 
-TRAFFIC_LABELS = ("protocol", "peer")
+TRAFFIC_LABELS = ("protocol", "peer", "path", "interface_type")
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {

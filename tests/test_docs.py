@@ -11,6 +11,8 @@ import pytest
 from kcl_flowlog.config import settings
 from kcl_flowlog.counting import outcomes
 from kcl_flowlog.counting.flow_record import PROTOCOL_NAMES
+from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
+from kcl_flowlog.counting.paths import PATHS
 from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
@@ -55,6 +57,8 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("docs/metrics.md", "metrics"): metrics_table,
     ("docs/metrics.md", "peers"): lambda: word_table("peer", PEERS),
+    ("docs/metrics.md", "paths"): lambda: word_table("path", PATHS),
+    ("docs/metrics.md", "interface types"): lambda: word_table("interface_type", INTERFACE_TYPES),
     ("docs/accounting.md", "events"): lambda: advice_table("outcome", outcomes.EVENT_OUTCOMES),
     ("docs/accounting.md", "payloads"): lambda: advice_table("outcome", outcomes.PAYLOAD_OUTCOMES),
     ("docs/accounting.md", "malformed"): lambda: advice_table("reason", outcomes.MALFORMED_REASONS),

@@ -59,6 +59,7 @@ VALID: list[tuple[Callable[[str], Any], str, Any]] = [
     (values.parse_ports, "", frozenset()),
     (values.parse_traffic_labels, "peer , protocol,", ("protocol", "peer")),
     (values.parse_traffic_labels, "peer", ("peer",)),
+    (values.parse_traffic_labels, "interface_type,path", ("path", "interface_type")),
     (values.parse_traffic_labels, "", ()),
     (values.parse_initial_position, "now", "now"),
     (values.parse_initial_position, "trim-horizon", "trim-horizon"),
@@ -119,7 +120,7 @@ INVALID: list[tuple[Callable[[str], Any], list[str], str]] = [
         "is not an address of the form [HOST]:PORT",
     ),
     (values.parse_ports, ["ssh", "0", "65536", "022", "-1"], "is not a port from 1 to 65535"),
-    (values.parse_traffic_labels, ["port", "Peer"], "is not one of: protocol, peer"),
+    (values.parse_traffic_labels, ["port", "Peer"], "is not one of: protocol, peer, path, interface_type"),
     (
         values.parse_initial_position,
         ["", "latest", "2026-13-01"],
@@ -150,7 +151,7 @@ def test_the_error_of_a_list_quotes_the_wrong_item() -> None:
     """A long list does not hide the mistake."""
     with pytest.raises(ValueError, match=r"^'ssh' is not a port from 1 to 65535$"):
         values.parse_ports("22,ssh,443")
-    with pytest.raises(ValueError, match=r"^'port' is not one of: protocol, peer$"):
+    with pytest.raises(ValueError, match=r"^'port' is not one of: protocol, peer, path, interface_type$"):
         values.parse_traffic_labels("peer,port")
 
 

@@ -2,7 +2,8 @@
 
 `migrate` brings a file of any earlier version up to date in one transaction, so that a crash leaves either the old or
 the new version. The version of a file is its `user_version`; an empty file has 0. To change the schema, append a step;
-never edit a released step. A step that changes a checked table ends with `*_sealed(…)` of that table.
+never edit a released step. A step that changes a checked table begins with the table as it was, which is verified, as
+new checksums would hide its damage, and ends with `*_sealed(…)` of that table.
 
 Raises `DamagedLedger` if a file does not have the tables of its version: the statements that made them are in the file
 as well, where a bit may flip.
@@ -16,16 +17,16 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import cache
-from typing import NoReturn
+from typing import NoReturn, Union
 
 from kcl_flowlog.commits import meta
-from kcl_flowlog.commits.checked_table import row_checksum
+from kcl_flowlog.commits.checked_table import CheckedTable, row_checksum
 from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import transaction
 from kcl_flowlog.errors import ConfigError
 
-Step = tuple[str, ...]
-"""The statements that turn one version into the next."""
+Step = tuple[Union[str, CheckedTable], ...]
+"""The statements that turn one version into the next, and the tables to verify before."""
 
 _VERSION_1: Step = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
@@ -66,7 +67,7 @@ SELECT shard_id, token FROM holders WHERE generation = (SELECT value FROM meta W
 )
 
 
-def _sealed(table: str, *columns: str) -> Step:
+def _sealed(table: str, *columns: str) -> tuple[str, ...]:
     """Return the statements that give all rows of a table their checksums; `columns` in the order of its rows."""
     return (
         f"UPDATE {table} SET checksum = row_checksum('{table}', {', '.join(columns)})",
@@ -199,7 +200,34 @@ _VERSION_3: Step = (
     *_sealed("claims_made", "shard_id", "token", "number", "begins_at", "prepared", "folded", "has_ended"),
 )
 
-STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+# Two more labels of traffic. A prepared delta without them is read as it is.
+_VERSION_4: Step = (
+    CheckedTable(
+        "traffic",
+        ("subnet_id", "direction", "action", "protocol", "peer"),
+        ("flows", "packets", "bytes", "birth", "counted_at"),
+    ),
+    "ALTER TABLE traffic RENAME TO old_traffic",
+    """CREATE TABLE traffic (
+    subnet_id TEXT NOT NULL, direction TEXT NOT NULL, action TEXT NOT NULL,
+    protocol TEXT NOT NULL, peer TEXT NOT NULL, path TEXT NOT NULL, interface_type TEXT NOT NULL,
+    flows INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    birth INTEGER NOT NULL, counted_at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (subnet_id, direction, action, protocol, peer, path, interface_type)
+) WITHOUT ROWID""",
+    """INSERT INTO traffic
+SELECT subnet_id, direction, action, protocol, peer, 'unknown', 'unknown', flows, packets, bytes, birth, counted_at, 0
+FROM old_traffic""",
+    "DROP TABLE old_traffic",
+    *_sealed(
+        "traffic",
+        *("subnet_id", "direction", "action", "protocol", "peer", "path", "interface_type"),
+        *("flows", "packets", "bytes", "birth", "counted_at"),
+    ),
+)
+
+STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """The steps from an empty file on; after the n-th, a file has version n."""
 
 _FIRST_CHECKED = 2
@@ -234,9 +262,12 @@ def version(connection: sqlite3.Connection) -> int:
 
 def _run(db: sqlite3.Connection, steps: Sequence[Step]) -> None:
     db.create_function("row_checksum", -1, row_checksum, deterministic=True)
-    for statements in steps:
-        for statement in statements:
-            db.execute(statement)
+    for step in steps:
+        for part in step:
+            if isinstance(part, CheckedTable):
+                part.all_rows(db)
+            else:
+                db.execute(part)
 
 
 def _check_tables(db: sqlite3.Connection, steps: Sequence[Step]) -> None:

@@ -21,6 +21,7 @@ from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
 _MOST = 2**63 - 1
 
 TRAFFIC = CheckedTable("traffic", Traffic._fields, ("flows", "packets", "bytes", "birth", "counted_at"))
+_LABELS = len(Traffic._fields)
 REJECTED_PORTS = CheckedTable("rejected_ports", RejectedPort._fields, ("flows", "birth"))
 COUNTS = CheckedTable("counts", ("count", "label"), ("number",))
 HISTOGRAMS = CheckedTable("histograms", ("histogram",), ("body",))
@@ -63,7 +64,7 @@ class Totals(NamedTuple):
 def read(db: sqlite3.Connection) -> Totals:
     """Return all totals."""
     return Totals(
-        [TrafficTotal(Traffic(*row[:5]), *row[5:9]) for row in TRAFFIC.all_rows(db)],
+        [TrafficTotal(Traffic._make(row[:_LABELS]), *row[_LABELS:-1]) for row in TRAFFIC.all_rows(db)],
         [RejectedPortTotal(RejectedPort(*row[:4]), *row[4:]) for row in REJECTED_PORTS.all_rows(db)],
         {(count, label): number for count, label, number in COUNTS.all_rows(db)},
         {histogram: decode(body, Histogram) for histogram, body in HISTOGRAMS.all_rows(db)},
@@ -85,7 +86,7 @@ def add_delta(db: sqlite3.Connection, delta: Snapshot, bounds: SubnetBounds) -> 
             (names[series.subnet_id], *series[1:], *(min(number, _MOST) for number in numbers), birth, now)
             for series, numbers in delta.traffic
         ],
-        lambda old, new: (*old[:5], *map(_add, old[5:8], new[5:8]), old[8], now),
+        lambda old, new: (*old[:_LABELS], *map(_add, old[_LABELS:-2], new[_LABELS:-2]), old[-2], now),
     )
     REJECTED_PORTS.merge(
         db,
@@ -112,7 +113,7 @@ def forget_idle_subnets(db: sqlite3.Connection, known: Collection[str], idle_for
     before = (meta.read(db, meta.RUNNING) or 0) - idle_for
     counted_at: dict[str, int] = {}
     for row in TRAFFIC.all_rows(db):
-        counted_at[row[0]] = max(row[9], counted_at.get(row[0], 0))
+        counted_at[row[0]] = max(row[-1], counted_at.get(row[0], 0))
     kept = {*known, OTHER_SUBNET}
     idle = sorted(subnet_id for subnet_id, at in counted_at.items() if at < before and subnet_id not in kept)
     for subnet_id in idle:

@@ -1,4 +1,4 @@
-"""Where a record is counted: for one subnet, in one direction, with one class of peer.
+"""Where a record is counted: for one subnet, in one direction, with one class of peer, path and type of interface.
 
 A record counts once, for the subnet of the interface that recorded it.
 Traffic inside a VPC is recorded at both its ends, so looking up both
@@ -21,7 +21,8 @@ from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.peers import SAME_SUBNET, peer_class
+from kcl_flowlog.counting.paths import path_of
+from kcl_flowlog.counting.peers import INTERNET, SAME_SUBNET, peer_class, public_peer
 from kcl_flowlog.counting.prefixes import pack
 from kcl_flowlog.counting.unlisted_interfaces import UnlistedInterfaces
 from kcl_flowlog.errors import Malformed
@@ -33,11 +34,13 @@ _MOST_UNKNOWN = 1000
 
 
 class Place(NamedTuple):
-    """Where a record is counted."""
+    """Where a record is counted: the labels that do not stand in the record itself."""
 
     subnet_id: str
     direction: str
     peer: str
+    path: str = UNKNOWN
+    interface_type: str = UNKNOWN
 
 
 class Attributor:
@@ -101,16 +104,18 @@ class Attributor:
         direction = record.flow_direction
         if direction == UNKNOWN:
             direction = interface.direction(source, destination)
+        subnet_id, kind = interface.subnet_id, interface.interface_type
         if direction == UNKNOWN:
-            return Place(interface.subnet_id, direction, self._peer_of_either(record, interface))
+            return Place(subnet_id, direction, self._peer_of_either(record, interface), UNKNOWN, kind)
         # Behind a NAT gateway or a load balancer the address of the packet tells the peer.
         if direction == EGRESS:
-            peer = destination if record.pkt_dstaddr == NO_VALUE else self._packed[record.pkt_dstaddr]
+            end = destination if record.pkt_dstaddr == NO_VALUE else self._packed[record.pkt_dstaddr]
+            service, path = record.pkt_dst_aws_service, path_of(record.traffic_path)
         else:
-            peer = source if record.pkt_srcaddr == NO_VALUE else self._packed[record.pkt_srcaddr]
-        if peer is None:
-            return Place(interface.subnet_id, direction, UNKNOWN)
-        return Place(interface.subnet_id, direction, self._peers[interface.subnet_id, interface.vpc_id, peer])
+            end = source if record.pkt_srcaddr == NO_VALUE else self._packed[record.pkt_srcaddr]
+            service, path = record.pkt_src_aws_service, UNKNOWN
+        peer = UNKNOWN if end is None else self._peers[subnet_id, interface.vpc_id, end]
+        return Place(subnet_id, direction, public_peer(service) if peer == INTERNET else peer, path, kind)
 
     def _peer_of_either(self, record: FlowRecord, interface: KnownInterface) -> str:
         """Return the peer of a record without direction, which is certain only if all addresses are in the subnet."""
@@ -135,7 +140,7 @@ class Attributor:
             subnet = self.index.subnets.get(record.subnet_id)
             vpc_id = record.vpc_id if subnet is None else subnet.vpc_id
             if listed is not None:
-                return KnownInterface(record.subnet_id, vpc_id, listed.addresses)
+                return KnownInterface(record.subnet_id, vpc_id, listed.addresses, None, listed.interface_type)
             return self._unlisted.find_in_subnet(interface_id, record.subnet_id, vpc_id, ends)
         return self._unlisted.find(interface_id, record.vpc_id, log_stream, ends)
 

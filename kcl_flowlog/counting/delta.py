@@ -15,19 +15,25 @@ import msgspec
 
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.dead_letter import DeadLetter
+from kcl_flowlog.counting.known_interface import UNKNOWN
 
 _MAX_DEAD_LETTERS = 1000
 _MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024
 
 
 class Traffic(NamedTuple):
-    """The labels of one traffic series."""
+    """The labels of one traffic series.
+
+    The defaults are for a delta that was prepared when there were fewer labels.
+    """
 
     subnet_id: str
     direction: str
     action: str
     protocol: str
     peer: str
+    path: str = UNKNOWN
+    interface_type: str = UNKNOWN
 
 
 class RejectedPort(NamedTuple):

@@ -61,6 +61,9 @@ class FlowRecord(NamedTuple):
     reject_reason: str
     pkt_srcaddr: str
     pkt_dstaddr: str
+    pkt_src_aws_service: str
+    pkt_dst_aws_service: str
+    traffic_path: str
 
     @property
     def is_possible(self) -> bool:
@@ -73,7 +76,7 @@ USED_FIELDS = tuple(name.replace("_", "-") for name in FlowRecord._fields)
 
 WITHOUT_FLOW = {
     status: FlowRecord._make(
-        [status, *[NO_VALUE] * 7, OTHER_PROTOCOL, 0, 0, 0, 0, "unknown", "unknown", *[NO_VALUE] * 3]
+        [status, *[NO_VALUE] * 7, OTHER_PROTOCOL, 0, 0, 0, 0, "unknown", "unknown", *[NO_VALUE] * 6]
     )
     for status in (NODATA, SKIPDATA)
 }

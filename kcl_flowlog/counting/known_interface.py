@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kcl_flowlog.counting.interface_types import interface_type
 from kcl_flowlog.counting.prefixes import Prefixes, pack
 from kcl_flowlog.counting.subnets import Interface
 
@@ -13,17 +14,26 @@ UNKNOWN = "unknown"
 
 
 class KnownInterface:
-    """The subnet, VPC, packed addresses and delegated prefixes of an interface."""
+    """The subnet, VPC, packed addresses, delegated prefixes and type of an interface.
 
-    __slots__ = ("_prefixes", "addresses", "subnet_id", "vpc_id")
+    The type is a key of `interface_types.INTERFACE_TYPES`.
+    """
+
+    __slots__ = ("_prefixes", "addresses", "interface_type", "subnet_id", "vpc_id")
 
     def __init__(
-        self, subnet_id: str, vpc_id: str, addresses: Iterable[bytes], prefixes: Prefixes[bool] | None = None
+        self,
+        subnet_id: str,
+        vpc_id: str,
+        addresses: Iterable[bytes],
+        prefixes: Prefixes[bool] | None = None,
+        interface_type: str = UNKNOWN,
     ) -> None:
         self.subnet_id = subnet_id
         self.vpc_id = vpc_id
         self.addresses = frozenset(addresses)
         self._prefixes = prefixes
+        self.interface_type = interface_type
 
     def direction(self, source: bytes | None, destination: bytes | None) -> str:
         """Return the direction of a record by its packed addresses, None if missing.
@@ -45,4 +55,6 @@ def from_inventory(interface: Interface) -> KnownInterface:
     """Return an interface of the inventory; addresses that are not valid are left out."""
     packed = [address for address in map(pack, interface.addresses) if address is not None]
     prefixes = Prefixes([(prefix, True) for prefix in interface.prefixes]) if interface.prefixes else None
-    return KnownInterface(interface.subnet_id, interface.vpc_id, packed, prefixes)
+    return KnownInterface(
+        interface.subnet_id, interface.vpc_id, packed, prefixes, interface_type(interface.interface_type)
+    )

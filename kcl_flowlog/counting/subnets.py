@@ -25,6 +25,7 @@ class Subnet(msgspec.Struct, frozen=True):
     name: str = ""
     seen_at: float = 0.0
     source: str = ""
+    region: str = ""
 
     @property
     def cidrs(self) -> tuple[str, ...]:
@@ -33,7 +34,10 @@ class Subnet(msgspec.Struct, frozen=True):
 
 
 class Interface(msgspec.Struct, frozen=True):
-    """A network interface with all its private addresses and delegated prefixes, IPv4 and IPv6."""
+    """A network interface with all its private addresses and delegated prefixes, IPv4 and IPv6.
+
+    `interface_type` is EC2's word, empty if not known.
+    """
 
     interface_id: str
     subnet_id: str
@@ -42,6 +46,7 @@ class Interface(msgspec.Struct, frozen=True):
     seen_at: float = 0.0
     prefixes: tuple[str, ...] = ()
     source: str = ""
+    interface_type: str = ""
 
 
 class FlowLog(msgspec.Struct, frozen=True):
@@ -95,5 +100,14 @@ def dump(inventory: Inventory) -> bytes:
 
 
 def load(data: bytes) -> Inventory:
-    """Return the inventory that `dump` saved. Raises `msgspec.DecodeError` for anything else."""
-    return msgspec.json.decode(data, type=Inventory)
+    """Return the inventory that `dump` saved, also an earlier version. Raises `msgspec.DecodeError` for anything else."""
+    inventory = msgspec.json.decode(data, type=Inventory)
+    if all(subnet.region for subnet in inventory.subnets):
+        return inventory
+    # Earlier versions saved the region of each source only.
+    regions = {source.key: source.region for source in inventory.sources}
+    subnets = (
+        msgspec.structs.replace(subnet, region=subnet.region or regions.get(subnet.source, ""))
+        for subnet in inventory.subnets
+    )
+    return msgspec.structs.replace(inventory, subnets=tuple(subnets))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from operator import itemgetter
 
 from prometheus_client.core import Metric
 
 from kcl_flowlog.commits.totals import Totals
+from kcl_flowlog.counting.delta import Traffic
 from kcl_flowlog.exporter.families import empty_family, single_value
 from kcl_flowlog.exporter.new_series import NewSeries
 
@@ -23,6 +25,7 @@ class TrafficMetrics:
 
     def __init__(self, labels: tuple[str, ...], new_series: NewSeries) -> None:
         self._labels = ("subnet_id", "direction", "action", *labels)
+        self._pick = itemgetter(*map(Traffic._fields.index, self._labels))
         self._new_series = new_series
 
     def collect(self, totals: Totals) -> Iterator[Metric]:
@@ -35,7 +38,7 @@ class TrafficMetrics:
     def _traffic(self, totals: Totals) -> Iterator[Metric]:
         sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
         for total in totals.traffic:
-            cell = sums[tuple(getattr(total.series, label) for label in self._labels)]
+            cell = sums[self._pick(total.series)]
             if self._new_series.shows_value(total.birth):
                 for index, number in enumerate((total.flows, total.packets, total.bytes)):
                     cell[index] += number

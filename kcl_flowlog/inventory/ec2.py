@@ -21,7 +21,7 @@ T = TypeVar("T")
 def read_inventory(ec2: Any, source: Source, now: float) -> Inventory:
     """Return the inventory of a source. `now` is the time of the reading, in Unix seconds."""
     key = source.key
-    subnets = tuple(_subnet(item, key, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
+    subnets = tuple(_subnet(item, source, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
     interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _all_interfaces(ec2)))
     flow_logs = _if_permitted(
         lambda: tuple(
@@ -59,7 +59,7 @@ def _all_interfaces(ec2: Any) -> list[dict[str, Any]]:
         return list(_pages(ec2, operation, key))
 
 
-def _subnet(item: dict[str, Any], source: str, now: float) -> Subnet:
+def _subnet(item: dict[str, Any], source: Source, now: float) -> Subnet:
     return Subnet(
         subnet_id=item["SubnetId"],
         vpc_id=item["VpcId"],
@@ -73,7 +73,8 @@ def _subnet(item: dict[str, Any], source: str, now: float) -> Subnet:
         account_id=item.get("OwnerId", ""),
         name=next((tag["Value"] for tag in item.get("Tags", ()) if tag["Key"] == "Name"), ""),
         seen_at=now,
-        source=source,
+        source=source.key,
+        region=source.region,
     )
 
 
@@ -92,6 +93,7 @@ def _interface(item: dict[str, Any], source: str, now: float) -> Interface:
         seen_at=now,
         prefixes=tuple(prefixes),
         source=source,
+        interface_type=item.get("InterfaceType", ""),
     )
 
 

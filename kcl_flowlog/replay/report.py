@@ -46,6 +46,8 @@ class Series(msgspec.Struct):
     action: str
     protocol: str
     peer: str
+    path: str
+    interface_type: str
     flows: int
     packets: int
     bytes: int

@@ -22,8 +22,8 @@ from tests.support.paths import ROOT
 DUMP = Path(__file__).parent / "data" / "state-of-schema-1" / "ledger.sql"
 NEWEST = len(schema.STEPS)
 NEXT_STEP: schema.Step = (
-    "ALTER TABLE traffic ADD COLUMN path TEXT NOT NULL DEFAULT ''",
-    "UPDATE traffic SET path = 'migrated'",
+    "ALTER TABLE traffic ADD COLUMN colour TEXT NOT NULL DEFAULT ''",
+    "UPDATE traffic SET colour = 'migrated'",
 )
 
 

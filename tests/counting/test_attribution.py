@@ -11,7 +11,7 @@ from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.counting.subnets import Inventory, Subnet
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import INVENTORY, line
-from tests.support.placing import PLAIN, place
+from tests.support.placing import PLAIN, locate, place
 
 RICH = LineFormat(
     "${interface-id} ${srcaddr} ${dstaddr} ${action} ${log-status} ${vpc-id} ${subnet-id} ${flow-direction}"
@@ -134,7 +134,7 @@ def test_a_learned_address_wins_over_the_end_in_the_named_subnet() -> None:
 
     attributor.learn([*learned, record], NO_LOG_STREAM)
 
-    assert ("subnet-b", "egress", "same_subnet") == attributor.locate(record, NO_LOG_STREAM)
+    assert ("subnet-b", "egress", "same_subnet") == locate(attributor, record)
 
 
 @pytest.mark.parametrize(("vpc_id", "peer"), [("vpc-1", "private"), ("vpc-00000009", "internet")])
@@ -162,12 +162,12 @@ def test_a_newer_inventory_counts_from_the_next_record() -> None:
     """Earlier lookups don't stay."""
     attributor = Attributor(Index(INVENTORY))
     record = PLAIN.parse(line("10.0.1.10", "10.0.5.5"))
-    assert ("subnet-a", "egress", "private") == attributor.locate(record, NO_LOG_STREAM)
+    assert ("subnet-a", "egress", "private") == locate(attributor, record)
 
     newer = (*INVENTORY.subnets, Subnet("subnet-n", "vpc-1", "az1", "10.0.5.0/24"))
     attributor.use(Index(Inventory(2.0, newer, INVENTORY.interfaces)))
 
-    assert ("subnet-a", "egress", "same_zone") == attributor.locate(record, NO_LOG_STREAM)
+    assert ("subnet-a", "egress", "same_zone") == locate(attributor, record)
 
 
 @pytest.mark.parametrize("bad", ["10.0.1", "10.0.1.256", "::g", "localhost", "10.0.1.1\x00"])

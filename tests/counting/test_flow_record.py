@@ -144,6 +144,9 @@ DISTINCT = {
     "reject_reason": ("BPA", "BPA"),
     "pkt_srcaddr": ("10.0.0.3", "10.0.0.3"),
     "pkt_dstaddr": ("10.0.0.4", "10.0.0.4"),
+    "pkt_src_aws_service": ("DYNAMODB", "DYNAMODB"),
+    "pkt_dst_aws_service": ("S3", "S3"),
+    "traffic_path": ("8", "8"),
 }
 
 

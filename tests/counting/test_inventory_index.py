@@ -44,6 +44,16 @@ def test_an_inventory_survives_its_file() -> None:
     assert inventory == load(dump(inventory))
 
 
+def test_the_subnets_of_an_earlier_version_have_the_region_of_their_source() -> None:
+    """It did not save the region of a subnet."""
+    source = Source("here", OWNER, "eu-central-1")
+    old = [Subnet(f"subnet-{key}", "vpc-1", "az1", "10.0.1.0/24", source=key) for key in ("here", "gone")]
+
+    loaded = load(dump(Inventory(7.0, tuple(old), sources=(source,)))).subnets
+
+    assert ["eu-central-1", ""] == [subnet.region for subnet in loaded]
+
+
 def test_an_ipv6_only_subnet_has_no_ipv4_block() -> None:
     """An empty CIDR is not a block."""
     assert ("2001:db8::/64",) == Subnet("subnet-6", "vpc-1", "az1", "", ("2001:db8::/64",)).cidrs

@@ -132,10 +132,11 @@ def row(line: str, expected: str | tuple[str, str, str], *before: str, **other: 
 
 
 OUT = ("subnet-a", "egress", "internet")
+S3 = ("subnet-a", "egress", "aws_s3")
 IN = ("subnet-a", "ingress", "internet")
 
 VERSIONS = {
-    f"version {version}: all its fields, in AWS's order": row(full(version), OUT, formats=(all_fields(version),))
+    f"version {version}: all its fields, in AWS's order": row(full(version), S3 if version >= 5 else OUT, formats=(all_fields(version),))
     for version in (2, 3, 4, 5, 7, 8, 9, 10, 11)
 } | {
     "version 6 is a transit gateway's, and has no subnet": row(
@@ -147,7 +148,7 @@ VERSIONS = {
 
 PECULIARITIES = {
     "all fields in the reverse order": row(
-        " ".join(reversed(full(11).split())), OUT, formats=(" ".join(reversed(all_fields(11).split())),)
+        " ".join(reversed(full(11).split())), S3, formats=(" ".join(reversed(all_fields(11).split())),)
     ),
     "a few fields only": row(
         "10.0.1.10 203.0.113.5 4249 ACCEPT", OUT, formats=("${srcaddr} ${dstaddr} ${bytes} ${action}",)
@@ -166,7 +167,7 @@ PECULIARITIES = {
         "2 123456789010 eni-a 10.0.1.10 203.0.113.5 - - - - - - - ACCEPT OK", OUT
     ),
     "bytes missing on a reject of Block Public Access": row(
-        full(8, bytes="-", action="REJECT", reject_reason="BPA"), OUT, formats=(all_fields(8),)
+        full(8, bytes="-", action="REJECT", reject_reason="BPA"), S3, formats=(all_fields(8),)
     ),
     "start and end in milliseconds": row(
         "2 123456789010 eni-a 10.0.1.10 203.0.113.5 1 2 6 3 4 1418530010000 1418530070000 ACCEPT OK", OUT
@@ -215,7 +216,7 @@ PECULIARITIES = {
     ),
     "a subnet that no inventory has, by its id": row(
         full(5, subnet_id="subnet-00000777", vpc_id="vpc-00000007", interface_id="eni-00000007"),
-        ("subnet-00000777", "egress", "internet"),
+        ("subnet-00000777", "egress", "aws_s3"),
         formats=(all_fields(5),),
     ),
     "subnet-id wins over the inventory": row(

@@ -10,7 +10,7 @@ from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.counting.subnets import Interface, Inventory, Source, Subnet
 from tests.support.builders import INVENTORY, line
-from tests.support.placing import ALONE, NO_INTERFACES, PLAIN, place
+from tests.support.placing import ALONE, NO_INTERFACES, PLAIN, locate, place
 
 
 def test_an_unlisted_interface_is_known_by_what_its_records_have_in_common() -> None:
@@ -21,7 +21,7 @@ def test_an_unlisted_interface_is_known_by_what_its_records_have_in_common() -> 
     attributor.learn(records, NO_LOG_STREAM)
 
     assert [("subnet-a", "egress", "same_zone"), ("subnet-a", "egress", "cross_zone")] == [
-        attributor.locate(record, NO_LOG_STREAM) for record in records
+        locate(attributor, record) for record in records
     ]
 
 
@@ -32,7 +32,7 @@ def test_the_peer_of_an_unlisted_interface_is_seen_from_its_vpc() -> None:
 
     attributor.learn(records, NO_LOG_STREAM)
 
-    assert ("subnet-c", "egress", "cross_zone") == attributor.locate(records[0], NO_LOG_STREAM)
+    assert ("subnet-c", "egress", "cross_zone") == locate(attributor, records[0])
 
 
 def test_unlisted_interfaces_are_told_apart() -> None:
@@ -45,8 +45,8 @@ def test_unlisted_interfaces_are_told_apart() -> None:
 
     attributor.learn([first, second], NO_LOG_STREAM)
 
-    found = [attributor.locate(record, NO_LOG_STREAM) for record in (first, second, first)]
-    assert ["subnet-a", "subnet-b", "subnet-a"] == [each.subnet_id for each in found if each is not None]
+    found = [locate(attributor, record) for record in (first, second, first)]
+    assert ["subnet-a", "subnet-b", "subnet-a"] == [each[0] for each in found if each is not None]
 
 
 def test_one_record_is_enough_if_only_one_end_is_in_a_subnet() -> None:
@@ -118,7 +118,7 @@ def test_all_records_of_an_interface_tell_its_subnet(claim: str) -> None:
     attributor.learn(records, NO_LOG_STREAM)
 
     # As a record that waits is tried again.
-    assert expected == [attributor.locate(record, NO_LOG_STREAM) for record in (*records, records[0])][-1]
+    assert expected == [locate(attributor, record) for record in (*records, records[0])][-1]
 
 
 def test_ipv6_tells_which_of_two_vpcs_an_ipv4_address_is_in() -> None:
@@ -128,11 +128,11 @@ def test_ipv6_tells_which_of_two_vpcs_an_ipv4_address_is_in() -> None:
     records = [PLAIN.parse(line(*pair, "eni-facefeed")) for pair in ends]
 
     attributor.learn(records[:2], NO_LOG_STREAM)
-    assert None is attributor.locate(records[0], NO_LOG_STREAM)
+    assert None is locate(attributor, records[0])
     attributor.learn(records[2:], NO_LOG_STREAM)
 
     assert [("subnet-a", "egress", "internet"), ("subnet-a", "egress", "cross_zone")] == [
-        attributor.locate(record, NO_LOG_STREAM) for record in records[1:]
+        locate(attributor, record) for record in records[1:]
     ]
 
 
@@ -155,7 +155,7 @@ def test_a_direction_tells_the_subnet(pair: tuple[str, str], direction: str, exp
 
     attributor.learn(records, NO_LOG_STREAM)
 
-    assert [expected] * 2 == [attributor.locate(record, NO_LOG_STREAM) for record in records]
+    assert [expected] * 2 == [locate(attributor, record) for record in records]
 
 
 @pytest.mark.parametrize(
@@ -199,11 +199,11 @@ def test_a_newer_inventory_counts_for_unlisted_interfaces_too() -> None:
     attributor = Attributor(Index(ALONE))
     records = [PLAIN.parse(line("10.0.5.9", other, "eni-facefeed")) for other in ("8.8.8.8", "9.9.9.9")]
     attributor.learn(records, NO_LOG_STREAM)
-    assert None is attributor.locate(records[0], NO_LOG_STREAM)
+    assert None is locate(attributor, records[0])
 
     attributor.use(Index(Inventory(2.0, (*ALONE.subnets, Subnet("subnet-n", "vpc-1", "az1", "10.0.5.0/24")))))
 
-    assert ("subnet-n", "egress", "internet") == attributor.locate(records[0], NO_LOG_STREAM)
+    assert ("subnet-n", "egress", "internet") == locate(attributor, records[0])
 
 
 def test_learning_tells_whether_anything_is_new() -> None:

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from kcl_flowlog.exporter.contract import METRICS, Definition
 from kcl_flowlog.exporter.exposition import OPENMETRICS
+from kcl_flowlog.values import TRAFFIC_LABELS
 from tests.support.exporter import STATE, page
 
 GOLDEN = Path(__file__).parent / "data" / "metrics.prom"
@@ -33,11 +34,11 @@ def test_the_page_is_the_golden_page() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
-def test_promtool_finds_nothing_to_improve() -> None:
+@pytest.mark.parametrize("traffic_labels", [("protocol", "peer"), TRAFFIC_LABELS], ids=["default", "all"])
+def test_promtool_finds_nothing_to_improve(traffic_labels: tuple[str, ...]) -> None:
     """Prometheus' own linter accepts names, types and help texts."""
-    linted = subprocess.run(
-        ["promtool", "check", "metrics"], input=page(STATE), capture_output=True, text=True, check=False
-    )
+    text = page(STATE, traffic_labels=traffic_labels)
+    linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
 
     assert (0, "", "") == (linted.returncode, linted.stdout, linted.stderr)
 

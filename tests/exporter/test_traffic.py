@@ -53,16 +53,23 @@ def test_without_a_hold_a_new_series_shows_its_value() -> None:
         (("protocol",), {"protocol": "tcp"}, 14),
         (("peer",), {"peer": "internet"}, 11),
         ((), {}, 15),
+        (("path",), {"path": "vpc_endpoint"}, 10),
+        (("path",), {"path": "unknown"}, 5),
+        (("interface_type",), {"interface_type": "lambda"}, 14),
+        (("protocol", "path", "interface_type"), {"protocol": "tcp", "path": "unknown", "interface_type": "lambda"}, 4),
     ],
 )
 def test_series_are_summed_by_the_labels_shown(
     traffic_labels: tuple[str, ...], labels: dict[str, str], flows: int
 ) -> None:
     """A label that `--traffic-labels` leaves out loses no flow."""
+    labelled = [
+        (("tcp", "internet", "vpc_endpoint", "lambda"), 10),
+        (("tcp", "private", "unknown", "lambda"), 4),
+        (("udp", "internet", "unknown", "unknown"), 1),
+    ]
     state = state_of(
-        traffic("subnet-a", "ingress", "accept", "tcp", "internet", 10, 200, 30_000),
-        traffic("subnet-a", "ingress", "accept", "tcp", "private", 4, 0, 0),
-        traffic("subnet-a", "ingress", "accept", "udp", "internet", 1, 0, 0),
+        *(TrafficTotal(Traffic("subnet-a", "ingress", "accept", *four), n, 0, 0, OLD) for four, n in labelled)
     )
     all_labels = {"subnet_id": "subnet-a", "direction": "ingress", "action": "accept", **labels}
 

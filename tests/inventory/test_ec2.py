@@ -75,6 +75,7 @@ def test_a_subnet_has_all_that_ec2_says_about_it() -> None:
         name="public-a",
         seen_at=5.0,
         source="eu-west-1",
+        region="eu-west-1",
     )
 
     assert (expected,) == read_inventory(FakeEc2(((item,),)), HERE, 5.0).subnets

@@ -30,6 +30,9 @@ RECORD = FlowRecord(
     reject_reason="BPA",
     pkt_srcaddr="-",
     pkt_dstaddr="-",
+    pkt_src_aws_service="-",
+    pkt_dst_aws_service="-",
+    traffic_path="-",
 )
 PLACE = Place("subnet-a", "ingress", "internet")
 NOW = 1_700_000_100.25

@@ -52,6 +52,8 @@ def test_json_has_every_outcome_and_the_series_of_each_subnet() -> None:
         "action": "accept",
         "protocol": "tcp",
         "peer": "internet",
+        "path": "unknown",
+        "interface_type": "unknown",
         "flows": 1,
         "packets": 10,
         "bytes": 1000,
