@@ -17,6 +17,7 @@ from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
+from tests.support.costs import COSTS
 from tests.support.paths import ROOT
 
 
@@ -48,6 +49,16 @@ def word_table(heading: str, words: dict[str, str]) -> str:
     return "\n".join(lines + [f"| `{word}` | {meaning} |" for word, meaning in words.items()])
 
 
+def costs_table() -> str:
+    lines = [
+        "| egress and ingress of one subnet | direction | peer | path | interface_type |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for traffic, (_, *labels, _) in COSTS.items():
+        lines.append(f"| {traffic} | {' | '.join(f'`{label}`' for label in labels)} |")
+    return "\n".join(lines)
+
+
 def advice_table(heading: str, words: dict[str, outcomes.Word]) -> str:
     lines = [f"| {heading} | meaning | what to do |", "| --- | --- | --- |"]
     return "\n".join(lines + [f"| `{name}` | {word.meaning} | {word.advice} |" for name, word in words.items()])
@@ -59,6 +70,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/metrics.md", "peers"): lambda: word_table("peer", PEERS),
     ("docs/metrics.md", "paths"): lambda: word_table("path", PATHS),
     ("docs/metrics.md", "interface types"): lambda: word_table("interface_type", INTERFACE_TYPES),
+    ("docs/metrics.md", "costs"): costs_table,
     ("docs/accounting.md", "events"): lambda: advice_table("outcome", outcomes.EVENT_OUTCOMES),
     ("docs/accounting.md", "payloads"): lambda: advice_table("outcome", outcomes.PAYLOAD_OUTCOMES),
     ("docs/accounting.md", "malformed"): lambda: advice_table("reason", outcomes.MALFORMED_REASONS),

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import cache
-from typing import NoReturn, Union
+from typing import NoReturn
 
 from kcl_flowlog.commits import meta
 from kcl_flowlog.commits.checked_table import CheckedTable, row_checksum
@@ -25,7 +25,7 @@ from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import transaction
 from kcl_flowlog.errors import ConfigError
 
-Step = tuple[Union[str, CheckedTable], ...]
+Step = tuple[str | CheckedTable, ...]
 """The statements that turn one version into the next, and the tables to verify before."""
 
 _VERSION_1: Step = (

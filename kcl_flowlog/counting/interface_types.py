@@ -5,7 +5,7 @@ from __future__ import annotations
 INTERFACE_TYPES = {
     "interface": "An elastic network interface: of an instance, a pod, a container, a database, "
     "an Application or Classic Load Balancer …",
-    "nat_gateway": "A NAT gateway. It records its traffic on both sides: with the subnets that use it, and with the world.",
+    "nat_gateway": "A NAT gateway. It records its traffic on both sides: with its users, and with the world.",
     "network_load_balancer": "A Network Load Balancer.",
     "gateway_load_balancer": "A Gateway Load Balancer.",
     "gateway_load_balancer_endpoint": "An endpoint of a Gateway Load Balancer.",
@@ -17,10 +17,14 @@ INTERFACE_TYPES = {
 }
 """The types, and what they mean to an operator."""
 
-# Interfaces that have a type of their own only because of how they are attached.
+# The types of interfaces of instances and pods that differ only in how they are attached.
 _ORDINARY = ("efa", "efa-only", "trunk", "branch")
 # EC2's model has this spelling too.
-_OF_EC2 = {**{word: word for word in INTERFACE_TYPES}, **dict.fromkeys(_ORDINARY, "interface"), "natGateway": "nat_gateway"}
+_OF_EC2 = {
+    **{word: word for word in INTERFACE_TYPES},
+    **dict.fromkeys(_ORDINARY, "interface"),
+    "natGateway": "nat_gateway",
+}
 
 
 def interface_type(word: str) -> str:

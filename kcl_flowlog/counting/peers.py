@@ -1,9 +1,11 @@
 """The class of the other end of a flow: the label `peer`, which says what its bytes cost.
 
-Two pure rules, one after the other. `peer_class` looks the address of the other end up: in the inventory, then in the
-special-purpose blocks. If that answers `internet`, and only then, `public_peer` looks at the AWS service that the record
-names for that end. So an address of the inventory keeps its class, though AWS's lists have public IPv6 addresses of
-subnets as well.
+Two pure rules, one after the other:
+
+1. `peer_class` looks the address of the other end up: in the inventory, then in the special-purpose blocks.
+2. If that answers `internet`, and only then, `public_peer` looks at the AWS service that the record names for that end.
+
+So an address of the inventory keeps its class, though AWS's lists have public IPv6 addresses of subnets as well.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ def is_private(packed: bytes) -> bool:
 
 
 def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
-    """Return the class of a packed address as seen from a subnet in a VPC, as far as the address tells: a key of `PEERS`.
+    """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`, but no AWS service.
 
     `key` is the id of the subnet, the id of the VPC, and the address.
     """

@@ -100,7 +100,7 @@ def dump(inventory: Inventory) -> bytes:
 
 
 def load(data: bytes) -> Inventory:
-    """Return the inventory that `dump` saved, also an earlier version. Raises `msgspec.DecodeError` for anything else."""
+    """Return the inventory that `dump` saved, in this version or before. Raises `msgspec.DecodeError` for all else."""
     inventory = msgspec.json.decode(data, type=Inventory)
     if all(subnet.region for subnet in inventory.subnets):
         return inventory

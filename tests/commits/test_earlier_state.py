@@ -45,10 +45,11 @@ def ledger(state: StateDirectory) -> Iterator[Ledger]:
 
 
 def totals(ledger: Ledger) -> dict[str, Any]:
-    """Return the totals in the form of `EXPECTED`."""
+    """Return the totals in the form of `EXPECTED`; the version that wrote it knew five labels of traffic."""
     found = ledger.totals()
+    assert {("unknown", "unknown")} == {total.series[5:] for total in found.traffic}
     return {
-        "traffic": sorted([list(total.series), *total[1:]] for total in found.traffic),
+        "traffic": sorted([list(total.series[:5]), *total[1:]] for total in found.traffic),
         "rejected_ports": sorted([list(total.series), *total[1:]] for total in found.rejected_ports),
         "counts": sorted([*key, number] for key, number in found.counts.items()),
         "histograms": {name: msgspec.to_builtins(body) for name, body in found.histograms.items()},
@@ -120,7 +121,7 @@ def test_counting_goes_on_from_there(ledger: Ledger) -> None:
             [
                 [series, flows + 1, packets + 10, octets + 1000, birth],
                 *others,
-                [list(NEW_SERIES), 1, 10, 1000, EXPECTED["newest_birth"] + 1],
+                [list(NEW_SERIES[:5]), 1, 10, 1000, EXPECTED["newest_birth"] + 1],
             ]
         )
         == totals(ledger)["traffic"]

@@ -136,7 +136,9 @@ S3 = ("subnet-a", "egress", "aws_s3")
 IN = ("subnet-a", "ingress", "internet")
 
 VERSIONS = {
-    f"version {version}: all its fields, in AWS's order": row(full(version), S3 if version >= 5 else OUT, formats=(all_fields(version),))
+    f"version {version}: all its fields, in AWS's order": row(
+        full(version), S3 if version >= 5 else OUT, formats=(all_fields(version),)
+    )
     for version in (2, 3, 4, 5, 7, 8, 9, 10, 11)
 } | {
     "version 6 is a transit gateway's, and has no subnet": row(

@@ -10,7 +10,7 @@ from kcl_flowlog.commits.totals import RejectedPortTotal, Totals, TrafficTotal
 from kcl_flowlog.counting.delta import RejectedPort, Traffic
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.state import InstanceState
-from tests.support.exporter import OLD, STATE, traffic, value
+from tests.support.exporter import OLD, STATE, value
 
 LABELS = {"subnet_id": "subnet-a", "direction": "ingress", "action": "reject"}
 TRAFFIC_LABELS = {**LABELS, "protocol": "udp", "peer": "internet"}

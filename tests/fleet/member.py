@@ -131,7 +131,7 @@ class Member:
         with Ledger(self.instance.state / "ledger.sqlite3") as ledger:
             totals = ledger.totals()
         for total in totals.traffic:
-            truth.add_traffic(SeriesKey(*total.series), Sums(total.flows, total.packets, total.bytes))
+            truth.add_traffic(SeriesKey(*total.series[:5]), Sums(total.flows, total.packets, total.bytes))
         by_count = {counts.EVENTS: truth.events, counts.PAYLOADS: truth.payloads, counts.MALFORMED: malformed}
         for (count, label), number in totals.counts.items():
             if count in by_count:

@@ -23,12 +23,12 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.counting.fields import FIELDS
     from kcl_flowlog.counting.flow_record import ACTIONS, DIRECTIONS, OTHER_PROTOCOL, PROTOCOL_NAMES
     from kcl_flowlog.counting.formats import Formats
+    from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
     from kcl_flowlog.counting.inventory_index import Index
     from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
     from kcl_flowlog.counting.log_stream import LogStream
-    from kcl_flowlog.counting.payload import Denial, PayloadCounter
-    from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
     from kcl_flowlog.counting.paths import PATHS
+    from kcl_flowlog.counting.payload import Denial, PayloadCounter
     from kcl_flowlog.counting.peers import PEERS
     from kcl_flowlog.counting.subnets import FlowLog, Inventory
     from kcl_flowlog.errors import ConfigError
@@ -44,7 +44,15 @@ MEMORY = 512 * 1024 * 1024
 # The base64 of 4,096 bytes, with some room.
 LARGEST_LETTER = 8192
 SUBNET = re.compile(r"subnet-\w{1,57}")
-LABELS = {*DIRECTIONS.values(), *ACTIONS.values(), *PROTOCOL_NAMES.values(), OTHER_PROTOCOL, *PEERS, *PATHS, *INTERFACE_TYPES}
+LABELS = {
+    *DIRECTIONS.values(),
+    *ACTIONS.values(),
+    *PROTOCOL_NAMES.values(),
+    OTHER_PROTOCOL,
+    *PEERS,
+    *PATHS,
+    *INTERFACE_TYPES,
+}
 ALL_FIELDS = " ".join(f"${{{name}}}" for name in FIELDS)
 ODD = "${interface-id} ${action} ${bytes} ${srcaddr} ${dstaddr} ${end} ${flow-direction} ${subnet-id} ${novel}"
 FORMATS = (DEFAULT_FORMAT, " ".join(reversed(DEFAULT_FORMAT.split())), ALL_FIELDS, ODD)

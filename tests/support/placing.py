@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kcl_flowlog.counting.attribution import Attributor, Place
+from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_format import LineFormat
-from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.subnets import Inventory
 from tests.support.builders import INVENTORY

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pyarrow
+from click.testing import CliRunner, Result
 from pyarrow import parquet
 
+from kcl_flowlog import cli
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.inventory_index import Index
@@ -41,6 +44,16 @@ def replay(*files: bytes, **options: Any) -> Report:
             counter.count(item)
     counter.finish()
     return make_report(counter.delta)
+
+
+def run_replay(*arguments: str) -> Result:
+    """Run the command; the logging of this process stays as it is."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        return CliRunner().invoke(cli.cli, ["replay", *arguments])
+    finally:
+        root.handlers[:], root.level = handlers, level
 
 
 def nonzero(numbers: Mapping[str, int]) -> dict[str, int]:
