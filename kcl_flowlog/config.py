@@ -158,6 +158,14 @@ class Config:
         metavar="LABEL,...",
         help="Optional labels of the traffic metrics: `protocol`, `peer`, `path`, `interface_type`, or none. The ledger keeps all.",
     )
+    subnet_tags: tuple[str, ...] = setting(
+        flag="--subnet-tags",
+        group="Metrics",
+        default="",
+        parse=values.parse_subnet_tags,
+        metavar="KEY,...",
+        help="Tags of subnets that flowlog_subnet_tags shows as labels: `team` as `tag_team`.",
+    )
     new_series_hold: float = setting(
         flag="--newborn-hold",
         group="Metrics",

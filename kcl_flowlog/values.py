@@ -20,6 +20,7 @@ Number = TypeVar("Number", int, float)
 
 TRAFFIC_LABELS = ("protocol", "peer", "path", "interface_type")
 
+_LONGEST_TAG_KEY = 128
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
     "": 1,
@@ -139,6 +140,23 @@ def parse_traffic_labels(text: str) -> tuple[str, ...]:
         if label not in TRAFFIC_LABELS:
             raise ValueError(f"{label!r} is not one of: {', '.join(TRAFFIC_LABELS)}")
     return tuple(label for label in TRAFFIC_LABELS if label in labels)
+
+
+def parse_subnet_tags(text: str) -> tuple[str, ...]:
+    """Return the keys of a comma-separated list of tags; no two of them may have one label."""
+    keys: dict[str, str] = {}
+    for key in _items(text):
+        if len(key) > _LONGEST_TAG_KEY:
+            raise ValueError(f"{key!r} is longer than a key of AWS, {_LONGEST_TAG_KEY} characters")
+        other = keys.setdefault(tag_label(key), key)
+        if other != key:
+            raise ValueError(f"{other!r} and {key!r} would both be the label {tag_label(key)}")
+    return tuple(keys.values())
+
+
+def tag_label(key: str) -> str:
+    """Return the label that shows a tag: `tag_` and its key, in lower case, with `_` for all but a-z, 0-9 and `_`."""
+    return "tag_" + re.sub(r"[^a-z0-9_]", "_", key.lower())
 
 
 def parse_initial_position(text: str) -> datetime | Literal["now", "trim-horizon"]:

@@ -10,16 +10,20 @@ from collections.abc import Callable
 
 import pytest
 
+from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting.attribution import Place
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.flow_record import record_from_fields
 from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.counting.subnets import Inventory, Subnet
 from kcl_flowlog.demo.columns import Column, table_lines
 from kcl_flowlog.escaping import escape_unprintable
+from kcl_flowlog.exporter.state import InstanceState
 from kcl_flowlog.logs import Formatter
 from kcl_flowlog.processor.denials import denial_line
 from kcl_flowlog.replay.report import to_json
 from kcl_flowlog.text_table import format_table
+from tests.support.exporter import page
 
 _DANGEROUS = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
@@ -47,6 +51,12 @@ def a_replay(text: str) -> str:
     return to_json(delta).replace("\n", "")
 
 
+def a_metrics_page(text: str) -> str:
+    subnet = Subnet("subnet-a", text, text, text, (text,), text, text, vpc_name=text, tags=(("team", text),))
+    state = InstanceState(Totals([], [], {}, {}), Inventory(1.0, (subnet,)))
+    return page(state, subnet_tags=("team",)).replace("\n", "")
+
+
 OUTPUTS: dict[str, Callable[[str], str]] = {
     "the function itself": escape_unprintable,
     "a line of logfmt": lambda text: a_log_line("logfmt", text),
@@ -54,6 +64,7 @@ OUTPUTS: dict[str, Callable[[str], str]] = {
     "the JSON of a replay": a_replay,
     "a table": lambda text: "".join(format_table(("name",), [[text]], ())),
     "a table of the demo": lambda text: "".join(table_lines([Column("name")], [[text]])),
+    "the metrics page, without its line ends": a_metrics_page,
     "a denial": lambda text: a_denial("".join(char for char in text if unicodedata.category(char) != "Cs")),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -61,6 +62,8 @@ VALID: list[tuple[Callable[[str], Any], str, Any]] = [
     (values.parse_traffic_labels, "peer", ("peer",)),
     (values.parse_traffic_labels, "interface_type,path", ("path", "interface_type")),
     (values.parse_traffic_labels, "", ()),
+    (values.parse_subnet_tags, " team, Cost Center,team,aws:x/y,", ("team", "Cost Center", "aws:x/y")),
+    (values.parse_subnet_tags, "", ()),
     (values.parse_initial_position, "now", "now"),
     (values.parse_initial_position, "trim-horizon", "trim-horizon"),
     (values.parse_initial_position, "2026-01-31T12:00:00Z", NOON),
@@ -120,6 +123,7 @@ INVALID: list[tuple[Callable[[str], Any], list[str], str]] = [
         "is not an address of the form [HOST]:PORT",
     ),
     (values.parse_ports, ["ssh", "0", "65536", "022", "-1"], "is not a port from 1 to 65535"),
+    (values.parse_subnet_tags, ["k" * 129], "is longer than a key of AWS, 128 characters"),
     (values.parse_traffic_labels, ["port", "Peer"], "is not one of: protocol, peer, path, interface_type"),
     (
         values.parse_initial_position,
@@ -153,6 +157,31 @@ def test_the_error_of_a_list_quotes_the_wrong_item() -> None:
         values.parse_ports("22,ssh,443")
     with pytest.raises(ValueError, match=r"^'port' is not one of: protocol, peer, path, interface_type$"):
         values.parse_traffic_labels("peer,port")
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("team", "tag_team"),
+        ("CostCenter", "tag_costcenter"),
+        ("cost_center", "tag_cost_center"),
+        ("kubernetes.io/role/elb", "tag_kubernetes_io_role_elb"),
+        ("7", "tag_7"),
+        ("größe", "tag_gr__e"),
+        ('"} 1\n', "tag____1_"),
+    ],
+)
+def test_a_tag_is_a_label_by_a_simple_rule(key: str, label: str) -> None:
+    """A valid name of a label, whatever the key holds."""
+    assert label == values.tag_label(key)
+    assert re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", label)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Team", "team"), ("cost-center", "cost_center"), ("größe", "grüße")])
+def test_two_tags_of_one_label_are_refused(one: str, other: str) -> None:
+    """One of them would hide the other."""
+    with pytest.raises(ValueError, match=f"^'{one}' and '{other}' would both be the label tag_"):
+        values.parse_subnet_tags(f"{one},stage,{other}")
 
 
 def test_a_minimum_itself_is_accepted() -> None:

@@ -14,6 +14,7 @@ class Subnet(msgspec.Struct, frozen=True):
 
     Here and below, `seen_at` is the last time that EC2 named it, in Unix
     seconds, and `source` is the key of the `Source` that it was read from.
+    `tags` are the keys and values of those tags that `--subnet-tags` names.
     """
 
     subnet_id: str
@@ -26,6 +27,8 @@ class Subnet(msgspec.Struct, frozen=True):
     seen_at: float = 0.0
     source: str = ""
     region: str = ""
+    vpc_name: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
 
     @property
     def cidrs(self) -> tuple[str, ...]:
@@ -72,8 +75,9 @@ class Source(msgspec.Struct, frozen=True):
     """One account and region that the inventory is read from.
 
     `key` identifies it for good. `taken_at` is the time of the last successful
-    read in Unix seconds, 0 if it never was. `interfaces_listed` and
-    `flow_logs_listed` are False if EC2 does not permit listing them.
+    read in Unix seconds, 0 if it never was. `interfaces_listed`,
+    `flow_logs_listed` and `vpcs_listed` are False if EC2 does not permit
+    listing them.
     """
 
     key: str
@@ -82,6 +86,7 @@ class Source(msgspec.Struct, frozen=True):
     taken_at: float = 0.0
     interfaces_listed: bool = True
     flow_logs_listed: bool = True
+    vpcs_listed: bool = True
 
 
 class Inventory(msgspec.Struct, frozen=True):

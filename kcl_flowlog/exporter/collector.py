@@ -18,6 +18,7 @@ from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.operations import operations
 from kcl_flowlog.exporter.state import InstanceState
+from kcl_flowlog.exporter.subnets import subnet_metrics
 from kcl_flowlog.exporter.traffic import TrafficMetrics
 
 DAEMON_PROCESS_PREFIX = "flowlog_daemon"
@@ -27,7 +28,7 @@ DAEMON_PROCESS_PREFIX = "flowlog_daemon"
 class FlowlogCollector(Collector):
     """Shows the state that `read_state` returns.
 
-    `traffic_labels` is the setting of that name; without `new_series` no series is held at 0.
+    `traffic_labels` and `subnet_tags` are the settings of these names; without `new_series` no series is held at 0.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class FlowlogCollector(Collector):
         read_state: Callable[[], InstanceState],
         traffic_labels: tuple[str, ...] = ("protocol", "peer"),
         new_series: NewSeries | None = None,
+        subnet_tags: tuple[str, ...] = (),
     ) -> None:
         self._read_state = read_state
+        self._subnet_tags = subnet_tags
         self._traffic = TrafficMetrics(traffic_labels, new_series if new_series is not None else NewSeries(0.0))
 
     def describe(self) -> Iterable[Metric]:
@@ -47,6 +50,7 @@ class FlowlogCollector(Collector):
         """Yield every metric of the table."""
         state = self._read_state()
         yield from self._traffic.collect(state.totals)
+        yield from subnet_metrics(state.inventory, self._subnet_tags)
         yield from operations(state)
 
 

@@ -41,8 +41,17 @@ METRICS = {
         Definition(
             "flowlog_subnet_info",
             "gauge",
-            ("subnet_id", "cidr", "ipv6_cidr", "vpc_id", "availability_zone_id", "account_id", "name"),
-            "Name, CIDRs, VPC, zone and account of a subnet, to join by subnet_id; always 1.",
+            (
+                *("subnet_id", "cidr", "ipv6_cidr", "vpc_id", "vpc_name"),
+                *("availability_zone_id", "region", "account_id", "name"),
+            ),
+            "Name, CIDRs, VPC, zone, region and account of a subnet, to join by subnet_id; always 1.",
+        ),
+        Definition(
+            "flowlog_subnet_tags",
+            "gauge",
+            ("subnet_id", "tag_…"),
+            "The tags of a subnet that --subnet-tags names, to join by subnet_id; always 1.",
         ),
         Definition("flowlog_events", "counter", ("outcome",), "Log events read from the stream, by outcome."),
         Definition("flowlog_payloads", "counter", ("outcome",), "Kinesis records read from the stream, by outcome."),

@@ -11,7 +11,6 @@ from kcl_flowlog.commits.refusals import CHECKPOINT_OUTCOMES
 from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting import counts, outcomes
 from kcl_flowlog.counting.counts import BOUNDS
-from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.exporter.families import empty_family, single_value, values_by_label
 from kcl_flowlog.exporter.state import InstanceState
@@ -42,7 +41,7 @@ _SHARD_GAUGES = {
 
 
 def operations(state: InstanceState) -> Iterator[Metric]:
-    """Yield every metric that is not about traffic."""
+    """Yield every metric that is not about traffic or subnets."""
     yield from _inventory(state)
     yield from _counts(state.totals)
     yield from _histograms(state.totals)
@@ -52,7 +51,6 @@ def operations(state: InstanceState) -> Iterator[Metric]:
 
 def _inventory(state: InstanceState) -> Iterator[Metric]:
     inventory = state.inventory
-    yield _subnet_info(inventory)
     yield single_value("flowlog_inventory_subnets", len(inventory.subnets))
     yield single_value("flowlog_inventory_interfaces", len(inventory.interfaces))
     yield single_value("flowlog_inventory_flow_logs", len(inventory.flow_logs))
@@ -63,24 +61,6 @@ def _inventory(state: InstanceState) -> Iterator[Metric]:
         last_success.add_metric((source.account_id, source.region), source.taken_at)
     yield last_success
     yield values_by_label("flowlog_inventory_refreshes", state.inventory_refreshes)
-
-
-def _subnet_info(inventory: Inventory) -> Metric:
-    family = empty_family("flowlog_subnet_info")
-    for subnet in inventory.subnets:
-        family.add_metric(
-            (
-                subnet.subnet_id,
-                subnet.cidr,
-                ",".join(subnet.ipv6_cidrs),
-                subnet.vpc_id,
-                subnet.availability_zone_id,
-                subnet.account_id,
-                subnet.name,
-            ),
-            1,
-        )
-    return family
 
 
 def _counts(totals: Totals) -> Iterator[Metric]:

@@ -15,11 +15,13 @@ from kcl_flowlog.inventory.aws_settings import check_region, role_account
 class SourceReader(NamedTuple):
     """An account and region, and how to read it.
 
-    `open` returns its account id (empty if unknown) and an EC2 client. It raises `aws_errors.AWS_ERRORS`.
+    `open` returns its account id (empty if unknown) and an EC2 client. It raises `aws_errors.AWS_ERRORS`. `subnet_tags`
+    are the keys of the tags to read.
     """
 
     source: Source
     open: Callable[[], tuple[str, Any]]
+    subnet_tags: tuple[str, ...] = ()
 
 
 def source_readers(config: Config, aws: Aws) -> list[SourceReader]:
@@ -30,7 +32,11 @@ def source_readers(config: Config, aws: Aws) -> list[SourceReader]:
     regions = [check_region("--inventory-region", region) for region in config.inventory_region] or [aws.region]
     accounts = {"": "", **{role: role_account(role) for role in config.inventory_role}}
     return [
-        SourceReader(Source(f"{role} {region}".strip(), account_id, region), partial(aws.ec2, region, role))
+        SourceReader(
+            Source(f"{role} {region}".strip(), account_id, region),
+            partial(aws.ec2, region, role),
+            config.subnet_tags,
+        )
         for role, account_id in accounts.items()
         for region in dict.fromkeys(regions)
     ]

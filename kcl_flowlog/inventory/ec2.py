@@ -1,13 +1,14 @@
 """The inventory of one account and region, read with an EC2 client.
 
-Needs the permission DescribeSubnets. Works without DescribeNetworkInterfaces
-and DescribeFlowLogs: then the `Source` of the result says what is missing.
+Needs the permission DescribeSubnets. Works without DescribeNetworkInterfaces,
+DescribeFlowLogs and DescribeVpcs: then the `Source` of the result says what is
+missing.
 Every other refusal is raised as `aws_errors.AWS_ERRORS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
@@ -18,10 +19,16 @@ _PAGE = 1000
 T = TypeVar("T")
 
 
-def read_inventory(ec2: Any, source: Source, now: float) -> Inventory:
-    """Return the inventory of a source. `now` is the time of the reading, in Unix seconds."""
+def read_inventory(ec2: Any, source: Source, now: float, subnet_tags: Collection[str] = ()) -> Inventory:
+    """Return the inventory of a source, of a subnet's tags only those named.
+
+    `now` is the time of the reading, in Unix seconds.
+    """
     key = source.key
-    subnets = tuple(_subnet(item, source, now) for item in _pages(ec2, "describe_subnets", "Subnets"))
+    items = list(_pages(ec2, "describe_subnets", "Subnets"))
+    vpc_names = _if_permitted(lambda: {item["VpcId"]: _name(item) for item in _pages(ec2, "describe_vpcs", "Vpcs")})
+    names = vpc_names or {}
+    subnets = tuple(_subnet(item, source, now, names.get(item["VpcId"], ""), subnet_tags) for item in items)
     interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _all_interfaces(ec2)))
     flow_logs = _if_permitted(
         lambda: tuple(
@@ -30,7 +37,8 @@ def read_inventory(ec2: Any, source: Source, now: float) -> Inventory:
             if item.get("LogGroupName") and item.get("LogFormat")
         )
     )
-    read = Source(key, source.account_id, source.region, now, interfaces is not None, flow_logs is not None)
+    listed = (found is not None for found in (interfaces, flow_logs, vpc_names))
+    read = Source(key, source.account_id, source.region, now, *listed)
     return Inventory(now, subnets, interfaces or (), flow_logs or (), (read,))
 
 
@@ -59,7 +67,11 @@ def _all_interfaces(ec2: Any) -> list[dict[str, Any]]:
         return list(_pages(ec2, operation, key))
 
 
-def _subnet(item: dict[str, Any], source: Source, now: float) -> Subnet:
+def _name(item: dict[str, Any]) -> str:
+    return next((tag["Value"] for tag in item.get("Tags", ()) if tag["Key"] == "Name"), "")
+
+
+def _subnet(item: dict[str, Any], source: Source, now: float, vpc_name: str, tags: Collection[str]) -> Subnet:
     return Subnet(
         subnet_id=item["SubnetId"],
         vpc_id=item["VpcId"],
@@ -71,10 +83,12 @@ def _subnet(item: dict[str, Any], source: Source, now: float) -> Subnet:
             if block.get("Ipv6CidrBlockState", {}).get("State", "associated") == "associated"
         ),
         account_id=item.get("OwnerId", ""),
-        name=next((tag["Value"] for tag in item.get("Tags", ()) if tag["Key"] == "Name"), ""),
+        name=_name(item),
         seen_at=now,
         source=source.key,
         region=source.region,
+        vpc_name=vpc_name,
+        tags=tuple((tag["Key"], tag["Value"]) for tag in item.get("Tags", ()) if tag["Key"] in tags),
     )
 
 

@@ -103,7 +103,7 @@ class InventoryKeeper:
         try:
             account_id, ec2 = reader.open()
             source = msgspec.structs.replace(reader.source, account_id=account_id)
-            return read_inventory(ec2, source, self._clock())
+            return read_inventory(ec2, source, self._clock(), reader.subnet_tags)
         except AWS_ERRORS as error:
             log.warning(
                 "Cannot read the inventory from EC2; keeping the last inventory",

@@ -39,6 +39,9 @@ class ProblemLog:
                     "lines are read in the format of --flow-log-format or else in the default format",
                 )
 
+            if not source.vpcs_listed:
+                self._log_missing_permission("ec2:DescribeVpcs", source, "flowlog_subnet_info has no names of VPCs")
+
     def _log_missing_permission(self, action: str, source: Source, consequence: str) -> None:
         if (action, source.key) not in self._missing:
             self._missing.add((action, source.key))

@@ -246,7 +246,7 @@ class _Builder:
 
 
 def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Supervisor) -> Pages:
-    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series)
+    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series, config.subnet_tags)
     return Pages(
         telemetry_path=config.web_telemetry_path,
         render=renderer(metrics_registry(collector, lambda: supervisor.pid)),

@@ -18,6 +18,7 @@ from tests.support.ec2 import (
     SUBNETS,
     THROTTLED,
     UNREACHABLE,
+    VPCS,
     FakeEc2,
     FakePaginator,
     Item,
@@ -48,6 +49,7 @@ def test_each_list_is_requested_once() -> None:
     page = {"PaginationConfig": {"PageSize": 1000}}
     assert [
         (SUBNETS, page),
+        (VPCS, page),
         (INTERFACES, {**page, "IncludeManagedResources": True}),
         (FLOW_LOGS, page),
     ] == ec2.requests
@@ -76,9 +78,11 @@ def test_a_subnet_has_all_that_ec2_says_about_it() -> None:
         seen_at=5.0,
         source="eu-west-1",
         region="eu-west-1",
+        vpc_name="vpc 1",
+        tags=(("team", "net"),),
     )
 
-    assert (expected,) == read_inventory(FakeEc2(((item,),)), HERE, 5.0).subnets
+    assert (expected,) == read_inventory(FakeEc2(((item,),)), HERE, 5.0, ("team", "cost-center")).subnets
 
 
 def test_a_subnet_needs_no_ipv4_block_and_no_tags() -> None:
@@ -159,23 +163,29 @@ def test_a_flow_log_has_its_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "interfaces_listed", "flow_logs_listed"), [(INTERFACES, False, True), (FLOW_LOGS, True, False)]
+    ("operation", "listed"),
+    [(INTERFACES, (False, True, True)), (FLOW_LOGS, (True, False, True)), (VPCS, (True, True, False))],
 )
-def test_the_subnets_are_enough(operation: str, interfaces_listed: bool, flow_logs_listed: bool) -> None:
+def test_the_subnets_are_enough(operation: str, listed: tuple[bool, bool, bool]) -> None:
     """Without permission for the rest, the source says what is missing."""
     inventory = read_inventory(FakeEc2().fail(operation, DENIED), HERE, 5.0)
 
     (source,) = inventory.sources
     assert ["subnet-1"] == [subnet.subnet_id for subnet in inventory.subnets]
-    assert (interfaces_listed, flow_logs_listed) == (source.interfaces_listed, source.flow_logs_listed)
-    assert (interfaces_listed, flow_logs_listed) == (bool(inventory.interfaces), bool(inventory.flow_logs))
+    assert listed == (source.interfaces_listed, source.flow_logs_listed, source.vpcs_listed)
+    named = any(subnet.vpc_name for subnet in inventory.subnets)
+    assert listed == (bool(inventory.interfaces), bool(inventory.flow_logs), named)
 
 
 @pytest.mark.parametrize(
     ("operation", "error"),
     [
         (SUBNETS, DENIED),
-        *((operation, error) for operation in (SUBNETS, INTERFACES, FLOW_LOGS) for error in (THROTTLED, UNREACHABLE)),
+        *(
+            (operation, error)
+            for operation in (SUBNETS, VPCS, INTERFACES, FLOW_LOGS)
+            for error in (THROTTLED, UNREACHABLE)
+        ),
     ],
 )
 def test_every_other_failure_is_raised(operation: str, error: Exception) -> None:

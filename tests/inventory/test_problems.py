@@ -31,6 +31,7 @@ def overlaps(count: int) -> list[Overlap]:
             Source("here", flow_logs_listed=False),
             [("lines are read in the format of --flow-log-format or else in the default format", "FlowLogs")],
         ),
+        (Source("here", vpcs_listed=False), [("flowlog_subnet_info has no names of VPCs", "Vpcs")]),
     ],
 )
 def test_a_missing_permission_is_one_warning(

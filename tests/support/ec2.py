@@ -10,6 +10,7 @@ import botocore.exceptions
 from kcl_flowlog.counting.subnets import Source
 
 SUBNETS, INTERFACES, FLOW_LOGS = "describe_subnets", "describe_network_interfaces", "describe_flow_logs"
+VPCS = "describe_vpcs"
 
 HERE = Source("eu-west-1", "111111111111", "eu-west-1")
 THERE = Source("arn:aws:iam::222222222222:role/r eu-west-1", "222222222222", "eu-west-1")
@@ -47,11 +48,16 @@ def flow_log_item(number: int) -> Item:
     }
 
 
-_KEYS = {SUBNETS: "Subnets", INTERFACES: "NetworkInterfaces", FLOW_LOGS: "FlowLogs"}
+def vpc_item(number: int) -> Item:
+    return {"VpcId": f"vpc-{number}", "Tags": [{"Key": "Name", "Value": f"vpc {number}"}]}
+
+
+_KEYS = {SUBNETS: "Subnets", INTERFACES: "NetworkInterfaces", FLOW_LOGS: "FlowLogs", VPCS: "Vpcs"}
 _ITEMS: dict[str, Callable[[int], Item]] = {
     SUBNETS: subnet_item,
     INTERFACES: interface_item,
     FLOW_LOGS: flow_log_item,
+    VPCS: vpc_item,
 }
 
 
@@ -64,7 +70,7 @@ class FakeEc2:
 
     def __init__(self, subnets: Pages = ((1,),), interfaces: Pages = ((1,),), flow_logs: Pages = ((1,),)) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
-        self.pages: dict[str, Pages] = {SUBNETS: subnets, INTERFACES: interfaces, FLOW_LOGS: flow_logs}
+        self.pages: dict[str, Pages] = {SUBNETS: subnets, INTERFACES: interfaces, FLOW_LOGS: flow_logs, VPCS: ((1,),)}
 
     def fail(self, operation: str, error: Exception) -> FakeEc2:
         """Raise this error from now on; returns this EC2."""

@@ -13,6 +13,7 @@ from kcl_flowlog.exporter.exposition import TEXT, renderer
 from kcl_flowlog.exporter.state import InstanceState, ShardState
 
 NOW = 1_800_000_000.0
+SUBNET_TAGS = ("team", "CostCenter")
 OLD = 1
 """The birth of a series that is no longer new."""
 
@@ -53,7 +54,12 @@ STATE = InstanceState(
     inventory=Inventory(
         NOW - 60,
         (
-            Subnet("subnet-a", "vpc-1", "euc1-az1", "10.0.1.0/24", ("2001:db8::/64",), "123456789012", 'web "a"'),
+            Subnet(
+                *("subnet-a", "vpc-1", "euc1-az1", "10.0.1.0/24", ("2001:db8::/64",), "123456789012", 'web "a"'),
+                region="eu-central-1",
+                vpc_name="shop",
+                tags=(("team", "net"), ("CostCenter", "7 \\ 8")),
+            ),
             Subnet("subnet-b", "vpc-1", "euc1-az2", "10.0.2.0/24"),
         ),
         tuple(Interface(f"eni-{number}", "subnet-a", "vpc-1") for number in range(13)),
@@ -75,6 +81,7 @@ STATE = InstanceState(
 
 def page(state: InstanceState, accept: str = TEXT, **options: Any) -> str:
     """Return the metrics page; `options` are those of the collector."""
+    options = {"subnet_tags": SUBNET_TAGS, **options}
     registry = metrics_registry(FlowlogCollector(lambda: state, **options))
     return renderer(registry)(accept, {})[1].decode()
 
