@@ -177,11 +177,11 @@ def test_a_tag_is_a_label_by_a_simple_rule(key: str, label: str) -> None:
     assert re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", label)
 
 
-@pytest.mark.parametrize(("one", "other"), [("Team", "team"), ("cost-center", "cost_center"), ("größe", "grüße")])
-def test_two_tags_of_one_label_are_refused(one: str, other: str) -> None:
-    """One of them would hide the other."""
-    with pytest.raises(ValueError, match=f"^'{one}' and '{other}' would both be the label tag_"):
-        values.parse_subnet_tags(f"{one},stage,{other}")
+@pytest.mark.parametrize(("first", "second"), [("Team", "team"), ("cost-center", "cost_center"), ("größe", "grüße")])
+def test_two_tags_of_one_label_are_refused(first: str, second: str) -> None:
+    """The second would hide the first."""
+    with pytest.raises(ValueError, match=f"^'{first}' and '{second}' would both be the label tag_"):
+        values.parse_subnet_tags(f"{first},stage,{second}")
 
 
 def test_a_minimum_itself_is_accepted() -> None:
