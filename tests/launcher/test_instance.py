@@ -285,6 +285,21 @@ def test_a_series_that_an_earlier_run_has_shown_shows_its_value_at_once(host: Ho
     }
 
 
+def test_names_and_tags_of_subnets_are_on_the_page(host: Host) -> None:
+    """Those tags that the setting names, read from EC2."""
+    pages: list[str] = []
+
+    def has_page() -> bool:
+        if host.is_ready():
+            pages.append(host.page("/metrics")[1])
+        return bool(pages)
+
+    host.run_until(has_page, subnet_tags=("Team",))
+
+    assert 'flowlog_subnet_tags{subnet_id="subnet-a",tag_team="net"} 1.0' in pages[0]
+    assert 'region="eu-west-1",subnet_id="subnet-a",vpc_id="vpc-1",vpc_name="shop"} 1.0' in pages[0]
+
+
 def test_what_an_earlier_launcher_left_is_cleaned_up_before_the_start(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

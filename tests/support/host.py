@@ -29,18 +29,28 @@ while :; do sleep 0.05; done
 
 READY = "echo 'INFO Scheduler Initialization complete. Starting worker loop.␞'"
 
-SUBNETS = {"Subnets": [{"SubnetId": "subnet-a", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}]}
+SUBNET = {
+    "SubnetId": "subnet-a",
+    "VpcId": "vpc-1",
+    "CidrBlock": "10.0.1.0/24",
+    "Tags": [{"Key": "Team", "Value": "net"}],
+}
+PAGE = {
+    "Subnets": [SUBNET],
+    "Vpcs": [{"VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": "shop"}]}],
+    "NetworkInterfaces": [],
+    "FlowLogs": [],
+}
 
 
 class FakeEc2:
     """An EC2 with one subnet."""
 
-    def get_paginator(self, operation: str) -> FakeEc2:
-        self.operation = operation
+    def get_paginator(self, _: str) -> FakeEc2:
         return self
 
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        return [SUBNETS if self.operation == "describe_subnets" else {"NetworkInterfaces": [], "FlowLogs": []}]
+        return [PAGE]
 
 
 class FakeDynamoDB:
