@@ -1,7 +1,7 @@
 """Repeats a request to one of the KCL's tables until it is done, for as long as DynamoDB fails.
 
 Before an instance starts a daemon it can only wait: without DynamoDB the daemon can't count either. What the user can
-fix is a `ConfigError`. Must not know what is asked for.
+fix is a `ConfigError`. Must not know what the request is about.
 """
 
 from __future__ import annotations
