@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 Entry = TypeVar("Entry", Subnet, Interface, FlowLog)
 
 
 class Reading(NamedTuple):
-    """An attempt to read a source: its inventory, or None if EC2 refused or could not be reached."""
+    """A source and its inventory, or None if EC2 refused or could not be reached, or was not asked."""
 
     source: Source
     inventory: Inventory | None
@@ -29,15 +31,16 @@ def merge(old: Inventory, readings: Sequence[Reading], ttl: float) -> Inventory:
         return old
     now = max(new.taken_at for new in read)
     failed = {reading.source.key for reading in readings if reading.inventory is None}
-    accounts = {source.key: source.account_id for new in read for source in new.sources}
+    accounts = {source.key: source.account_id for source in (*old.sources, *(new.sources[0] for new in read))}
 
     def is_kept(entry: Subnet | Interface | FlowLog) -> bool:
         return entry.source in failed or entry.seen_at >= now - ttl
 
     def is_of_another_account(subnet: Subnet) -> bool:
-        return subnet.account_id != accounts[subnet.source]
+        return subnet.account_id != accounts.get(subnet.source)
 
-    subnets = sorted((subnet for new in read for subnet in new.subnets), key=is_of_another_account)
+    kept = [subnet for subnet in old.subnets if subnet.source in failed]
+    subnets = sorted((*(subnet for new in read for subnet in new.subnets), *kept), key=is_of_another_account)
     interfaces = [interface for new in read for interface in new.interfaces]
     flow_logs = [flow_log for new in read for flow_log in new.flow_logs]
     return Inventory(
@@ -47,6 +50,11 @@ def merge(old: Inventory, readings: Sequence[Reading], ttl: float) -> Inventory:
         _first_of_each(lambda flow_log: flow_log.flow_log_id, flow_logs, filter(is_kept, old.flow_logs)),
         tuple(_source(reading, old) for reading in readings),
     )
+
+
+def with_interfaces(inventory: Inventory, found: Iterable[Interface]) -> Inventory:
+    """Return the inventory with further interfaces, which it lacks."""
+    return msgspec.structs.replace(inventory, interfaces=(*inventory.interfaces, *found))
 
 
 def _first_of_each(identify: Callable[[Entry], str], *groups: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -29,7 +29,13 @@ def overlaps(count: int) -> list[Overlap]:
         ),
         (
             Source("here", flow_logs_listed=False),
-            [("lines are read in the format of --flow-log-format or else in the default format", "FlowLogs")],
+            [
+                (
+                    "lines are read in the format of --flow-log-format or else in the default format, and failing flow"
+                    " logs and subnets without flow logs are unknown",
+                    "FlowLogs",
+                )
+            ],
         ),
     ],
 )
