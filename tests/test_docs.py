@@ -13,6 +13,7 @@ from kcl_flowlog.counting import outcomes
 from kcl_flowlog.counting.flow_record import PROTOCOL_NAMES
 from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 from tests.support.paths import ROOT
@@ -59,6 +60,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/accounting.md", "payloads"): lambda: advice_table("outcome", outcomes.PAYLOAD_OUTCOMES),
     ("docs/accounting.md", "malformed"): lambda: advice_table("reason", outcomes.MALFORMED_REASONS),
     ("docs/metrics.md", "refreshes"): lambda: word_table("outcome", REFRESH_OUTCOMES),
+    ("docs/metrics.md", "delivery errors"): lambda: word_table("reason", DELIVERY_ERRORS),
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 

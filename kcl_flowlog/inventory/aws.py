@@ -36,7 +36,7 @@ _CREDENTIALS = {
 }
 # Patient with throttling, but not with a dead network.
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 5, "read_timeout": 30}
-# For what is asked again soon.
+# For requests that are repeated soon.
 _BRIEFLY = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 _ROLE_SESSION_NAME = "kcl-flowlog"
 

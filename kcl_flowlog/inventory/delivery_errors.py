@@ -8,7 +8,7 @@ DELIVERY_ERRORS = {
     "access_error": "`Access error`: the role of the flow log may not write to the log group; correct its policy.",
     "rate_limited": "`Rate limited`: CloudWatch Logs throttles, or the account has no room for another log group; raise"
     " the quota.",
-    "unknown_error": "`Unknown error`, or a failure that EC2 does not explain; delete the flow log and create it again.",
+    "unknown_error": "`Unknown error`, or a failure that EC2 does not explain; create the flow log again.",
 }
 """The reasons of flowlog_flow_log_delivery_errors."""
 

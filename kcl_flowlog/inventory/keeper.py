@@ -13,7 +13,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
@@ -103,9 +103,11 @@ class InventoryKeeper:
     def _refresh(self, readers: Sequence[SourceReader]) -> bool:
         answers = {reader.source.key: self._read(reader) for reader in readers}
         errors = {key: answer for key, answer in answers.items() if isinstance(answer, Exception)}
-        self._plan_retry([reader for reader in readers if reader.source.key in errors], errors)
+        # A permission does not come back by asking.
+        failed = [key for key, error in errors.items() if not is_denied(error)]
         if len(errors) == len(answers):
             self.refreshes["error"] += 1
+            self._plan_retry(failed)
             if not self.has_inventory and all(map(is_denied, errors.values())):
                 raise ConfigError("No permission to list the subnets; allow the action ec2:DescribeSubnets.") from next(
                     iter(errors.values())
@@ -115,15 +117,16 @@ class InventoryKeeper:
         readings = [Reading(reader.source, inventories.get(reader.source.key)) for reader in self._readers]
         if not self._put_in_force(merge(self.current, readings, self._ttl)):
             self.refreshes["error"] += 1
-            self._plan_retry(readers)
+            self._plan_retry(answers)
             return False
+        self._plan_retry(failed)
         self._evaluate()
         self.refreshes["error" if errors else "ok"] += 1
         return True
 
-    def _plan_retry(self, failed: Sequence[SourceReader], errors: Mapping[str, Exception] | None = None) -> None:
-        """Read these sources again before the interval is over, at growing pauses; but not if EC2 forbids it."""
-        self._failed = [reader for reader in failed if errors is None or not is_denied(errors[reader.source.key])]
+    def _plan_retry(self, failed: Collection[str]) -> None:
+        """Read the sources with these keys again before the interval is over, at growing pauses."""
+        self._failed = [reader for reader in self._readers if reader.source.key in failed]
         if not self._failed:
             self._pause, self._retry_at = _FIRST_PAUSE, math.inf
             return

@@ -166,9 +166,7 @@ class _Builder:
         registrar = Registrar(self.admission.leases, self.open_ledger, state.worker_id(), damage, start.is_current)
         inventory = self._inventory()
         notes = ClaimNotes(self.admission.leases, state.worker_id())
-        inbox = Inbox(
-            state.messages_socket(), denials, registrar.register, inventory.look_up, write_note=notes.write
-        )
+        inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.look_up, write_note=notes.write)
         files = DaemonFiles(config, state, self.aws.region, self.position)
         starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)

@@ -22,9 +22,7 @@ def interface(number: int, subnet_number: int, seen_at: float = NOW) -> Interfac
 
 
 def flow_log(resource_id: str, seen_at: float = NOW, reason: str = "", source: str = "here") -> FlowLog:
-    return FlowLog(
-        f"fl-{resource_id}", resource_id, "group", "", seen_at=seen_at, source=source, delivery_error=reason
-    )
+    return FlowLog(f"fl-{resource_id}", resource_id, "group", "", seen_at=seen_at, source=source, delivery_error=reason)
 
 
 @pytest.mark.parametrize(

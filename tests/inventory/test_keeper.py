@@ -53,7 +53,9 @@ class Fixture:
         readers = [SourceReader(HERE, lambda: (HERE.account_id, self.here))]
         if there is not None:
             readers.append(SourceReader(THERE, lambda: (THERE.account_id, there)))
-        self.keeper = InventoryKeeper(readers, saved, self.save, interval, 3600.0, lambda: self.now, monotonic or self.monotonic)
+        self.keeper = InventoryKeeper(
+            readers, saved, self.save, interval, 3600.0, lambda: self.now, monotonic or self.monotonic
+        )
 
     def save(self, data: bytes) -> None:
         if self.disk_error is not None:
@@ -383,14 +385,16 @@ def test_a_source_that_forbids_to_be_read_is_not_read_again_before_its_time() ->
 
 
 def test_an_inventory_that_a_full_disk_refuses_is_read_again_soon() -> None:
-    """Whoever waits for a subnet does not wait for half an hour."""
+    """Whoever waits for a subnet does not wait for half an hour; but the pauses grow."""
     fixture = Fixture()
     fixture.disk_error = OSError(28, "No space left on device")
     fixture.keeper.refresh()
+    pauses = [fixture.pass_time(0.0), fixture.pass_time(60.0)]
     fixture.disk_error = None
 
-    fixture.pass_time(60.0)
+    fixture.pass_time(120.0)
 
+    assert [60.0, 120.0] == pauses
     assert fixture.keeper.has_inventory
 
 

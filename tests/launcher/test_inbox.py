@@ -100,11 +100,13 @@ def test_files_made_later_get_their_usual_permissions(tmp_path: Path) -> None:
                 tmp_path / "missing" / "messages.sock",
                 io.BytesIO(),
                 lambda _: None,
-                lambda: None,
+                lambda _: None,
                 write_note=lambda _: None,
             ).start()
         masks = [os.umask(0o022)]
-        inbox = Inbox(tmp_path / "messages.sock", io.BytesIO(), lambda _: None, lambda: None, write_note=lambda _: None)
+        inbox = Inbox(
+            tmp_path / "messages.sock", io.BytesIO(), lambda _: None, lambda _: None, write_note=lambda _: None
+        )
         inbox.start()
         inbox.stop()
         masks.append(os.umask(0o022))
