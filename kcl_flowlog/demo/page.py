@@ -26,11 +26,11 @@ class Page:
 
     counted: Tally = field(default_factory=Tally)
     shards_held: int = 0
-    open_shards: int | None = None
     daemon_up: bool = False
     lag: float | None = None
     malformed: Counter[str] = field(default_factory=Counter)
     last_record_at: dict[str, float] = field(default_factory=dict)
+    open_shards: int | None = None
 
 
 def read(url: str, timeout: float = 5.0) -> Page | None:
