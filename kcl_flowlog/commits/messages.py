@@ -61,9 +61,9 @@ class Denials(msgspec.Struct, tag="denials"):
 
 
 class UnknownInterfaces(msgspec.Struct, tag="unknown_interfaces"):
-    """The inventory lacks this many interfaces: read it again soon."""
+    """The inventory lacks these interfaces: look them up in EC2 soon."""
 
-    number: int
+    interface_ids: list[str]
 
 
 class ClaimNote(msgspec.Struct, tag="claim_note"):

@@ -29,7 +29,7 @@ from kcl_flowlog.errors import Malformed
 
 _CACHE_SIZE = 65_536
 """Most addresses, peers and interface ids in memory at a time: some tens of megabytes at worst."""
-# They are only counted, for a message; a flood of made-up interfaces must not fill the memory.
+# Of one batch; a flood of made-up interfaces must not fill the memory.
 _MOST_UNKNOWN = 1000
 
 
@@ -47,8 +47,8 @@ class Attributor:
     """Finds the place of each record in the inventory's index.
 
     `unknown_interfaces` collects the ids that the inventory lacks, each once,
-    for an early refresh, some hundreds at most; the caller clears it after
-    asking for a refresh.
+    to be looked up, some hundreds at most; the caller clears it after it has
+    asked for that.
     """
 
     def __init__(self, index: Index, cache_size: int = _CACHE_SIZE) -> None:
@@ -58,7 +58,7 @@ class Attributor:
         self._unlisted = UnlistedInterfaces(index)
         self._packed = BoundedCache(_pack_or_refuse, cache_size)
         self._peers = BoundedCache(partial(peer_class, index), cache_size)
-        # Interfaces that were in `unknown_interfaces`; no refresh may bring them.
+        # Interfaces that were in `unknown_interfaces`; EC2 may not know them either.
         self._reported = BoundedCache(self._report, cache_size)
 
     def use(self, index: Index) -> None:

@@ -40,7 +40,8 @@ class Index:
             interface.interface_id: known_interface.from_inventory(interface) for interface in inventory.interfaces
         }
         self._subnet_ids = {*self.subnets, *(interface.subnet_id for interface in inventory.interfaces)}
-        self.lists_interfaces = all(source.interfaces_listed for source in inventory.sources)
+        permitted = [source.interfaces_listed for source in inventory.sources]
+        self.lists_interfaces = any(permitted) or not permitted
         self._vpcs: dict[str, Prefixes[Subnet]] = {}
         for subnet in inventory.subnets:
             networks = self._vpcs.setdefault(subnet.vpc_id, Prefixes())

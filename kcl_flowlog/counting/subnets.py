@@ -58,7 +58,8 @@ class FlowLog(msgspec.Struct, frozen=True):
     `resource_id` is the VPC, subnet, interface or transit gateway whose
     traffic it records. `log_format` is the format of its lines, `${field} …`,
     and `traffic_type` is ACCEPT, REJECT or ALL. `account_id` is the account
-    that owns it, empty if not known.
+    that owns it, empty if not known. `delivery_error` is why its records don't
+    arrive, a key of `delivery_errors.DELIVERY_ERRORS`, or empty if they do.
     """
 
     flow_log_id: str
@@ -69,6 +70,7 @@ class FlowLog(msgspec.Struct, frozen=True):
     account_id: str = ""
     seen_at: float = 0.0
     source: str = ""
+    delivery_error: str = ""
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Page:
     """The figures of the page, and the state of the instance.
 
-    `lag` is the highest lag of a shard in seconds, or None if the instance holds
+    `open_shards` is None if unknown. `lag` is the highest lag of a shard in seconds, or None if the instance holds
     no shard. `malformed` counts bad data by reason. `last_record_at` is in Unix
     seconds, by shard.
     """
@@ -30,6 +30,7 @@ class Page:
     lag: float | None = None
     malformed: Counter[str] = field(default_factory=Counter)
     last_record_at: dict[str, float] = field(default_factory=dict)
+    open_shards: int | None = None
 
 
 def read(url: str, timeout: float = 5.0) -> Page | None:
@@ -57,6 +58,7 @@ def parse(text: str) -> Page:
             labels["shard_id"]: value for labels, value in values["flowlog_shard_last_record_timestamp_seconds"]
         },
         shards_held=int(sum(value for _, value in values["flowlog_shards_held"])),
+        open_shards=next((int(value) for _, value in values["flowlog_stream_open_shards"]), None),
         daemon_up=any(value == 1 for _, value in values["flowlog_daemon_up"]),
         lag=max((value for _, value in values["flowlog_shard_lag_seconds"]), default=None),
     )

@@ -88,6 +88,7 @@ METRICS = {
             "When the daemon last called the shard's processor.",
         ),
         Definition("flowlog_shards_held", "gauge", (), "Shards that this instance holds."),
+        Definition("flowlog_stream_open_shards", "gauge", (), "Open shards of the stream; absent if unknown."),
         Definition("flowlog_checkpoints", "counter", ("outcome",), "Commits, by the outcome of their checkpoint."),
         Definition(
             "flowlog_undecided_commits",
@@ -103,6 +104,18 @@ METRICS = {
             "gauge",
             ("log_groups",),
             "Pairs of flow logs that record the same traffic, which counts twice if both reach the stream.",
+        ),
+        Definition(
+            "flowlog_flow_log_delivery_errors",
+            "gauge",
+            ("reason",),
+            "Flow logs whose records do not reach their log group, by reason; absent if EC2 does not tell.",
+        ),
+        Definition(
+            "flowlog_subnets_without_flow_logs",
+            "gauge",
+            (),
+            "Subnets that no flow log to a log group records; absent if EC2 does not tell.",
         ),
         Definition(
             "flowlog_inventory_last_success_timestamp_seconds",

@@ -16,10 +16,11 @@ def empty_family(name: str, labels: tuple[str, ...] | None = None) -> CounterMet
     return family(name, definition.help, labels=definition.labels if labels is None else labels)
 
 
-def single_value(name: str, value: float) -> Metric:
-    """Return the family of a metric without labels."""
+def single_value(name: str, value: float | None) -> Metric:
+    """Return the family of a metric without labels; without a sample if the value is unknown."""
     family = empty_family(name)
-    family.add_metric((), value)
+    if value is not None:
+        family.add_metric((), value)
     return family
 
 

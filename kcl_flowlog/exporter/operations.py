@@ -55,6 +55,8 @@ def _inventory(state: InstanceState) -> Iterator[Metric]:
     yield single_value("flowlog_inventory_interfaces", len(inventory.interfaces))
     yield single_value("flowlog_inventory_flow_logs", len(inventory.flow_logs))
     yield values_by_label("flowlog_overlapping_flow_logs", {"same": 0, "different": 0, **state.overlaps})
+    yield values_by_label("flowlog_flow_log_delivery_errors", state.delivery_errors or {})
+    yield single_value("flowlog_subnets_without_flow_logs", state.subnets_without_flow_logs)
     yield single_value("flowlog_inventory_last_success_timestamp_seconds", inventory.taken_at)
     last_success = empty_family("flowlog_inventory_source_last_success_timestamp_seconds")
     for source in inventory.sources:
@@ -92,6 +94,7 @@ def _shards(state: InstanceState) -> Iterator[Metric]:
                 family.add_metric((shard.shard_id,), value)
         yield family
     yield single_value("flowlog_shards_held", len(state.shards))
+    yield single_value("flowlog_stream_open_shards", state.open_shards)
 
 
 def _daemon(state: InstanceState) -> Iterator[Metric]:

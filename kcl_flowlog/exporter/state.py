@@ -28,7 +28,7 @@ class InstanceState:
     """Everything that a scrape of an instance shows.
 
     `inventory_refreshes`, `overlaps` and `daemon_restarts` are numbers by the value of their metric's label; `build`
-    holds versions by component.
+    holds versions by component. `open_shards`, `delivery_errors` and `subnets_without_flow_logs` are None if unknown.
     """
 
     totals: Totals
@@ -36,6 +36,9 @@ class InstanceState:
     shards: Sequence[ShardState] = ()
     inventory_refreshes: Mapping[str, int] = field(default_factory=dict)
     overlaps: Mapping[str, int] = field(default_factory=dict)
+    delivery_errors: Mapping[str, int] | None = None
+    subnets_without_flow_logs: int | None = None
+    open_shards: int | None = None
     daemon_up: bool = False
     daemon_restarts: Mapping[str, int] = field(default_factory=dict)
     build: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,8 @@ _CREDENTIALS = {
 }
 # Patient with throttling, but not with a dead network.
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 5, "read_timeout": 30}
+# For requests that are repeated soon.
+_BRIEFLY = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 _ROLE_SESSION_NAME = "kcl-flowlog"
 
 
@@ -108,6 +110,13 @@ class Aws:
                 extra={"fields": {"action": "kinesis:DescribeStreamSummary", "stream": stream}},
             )
             return None
+
+    def shard_counter(self, stream: str) -> Callable[[], int]:
+        """Return a function that asks Kinesis for the number of the stream's open shards; it raises `AWS_ERRORS`."""
+        kinesis = self.client("kinesis", **_BRIEFLY)
+        return lambda: int(
+            kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["OpenShardCount"]
+        )
 
     def _explain(self, error: Exception, stream: str) -> str:
         if is_not_found(error):

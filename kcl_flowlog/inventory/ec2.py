@@ -1,4 +1,4 @@
-"""The inventory of one account and region, read with an EC2 client.
+"""The inventory of one account and region, or some of its interfaces, read with an EC2 client.
 
 Needs the permission DescribeSubnets. Works without DescribeNetworkInterfaces,
 DescribeFlowLogs and DescribeVpcs: then the `Source` of the result says what is
@@ -8,13 +8,17 @@ Every other refusal is raised as `aws_errors.AWS_ERRORS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, is_unknown_parameter
+from kcl_flowlog.inventory.delivery_errors import delivery_error
 
 _PAGE = 1000
+
+MOST_IDS = 200
+"""How many values EC2 takes for a filter."""
 
 T = TypeVar("T")
 
@@ -29,7 +33,7 @@ def read_inventory(ec2: Any, source: Source, now: float, subnet_tags: Collection
     vpc_names = _if_permitted(lambda: {item["VpcId"]: _name(item) for item in _pages(ec2, "describe_vpcs", "Vpcs")})
     names = vpc_names or {}
     subnets = tuple(_subnet(item, source, now, names.get(item["VpcId"], ""), subnet_tags) for item in items)
-    interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _all_interfaces(ec2)))
+    interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _interfaces(ec2)))
     flow_logs = _if_permitted(
         lambda: tuple(
             _flow_log(item, source, now)
@@ -40,6 +44,13 @@ def read_inventory(ec2: Any, source: Source, now: float, subnet_tags: Collection
     listed = (found is not None for found in (interfaces, flow_logs, vpc_names))
     read = Source(key, source.account_id, source.region, now, *listed)
     return Inventory(now, subnets, interfaces or (), flow_logs or (), (read,))
+
+
+def find_interfaces(ec2: Any, source: Source, interface_ids: Sequence[str], now: float) -> list[Interface]:
+    """Return those of these interfaces that a source has; `MOST_IDS` at most."""
+    # If EC2 lacks one of the ids, a request by id fails as a whole; a filter leaves that id out.
+    wanted = [{"Name": "network-interface-id", "Values": list(interface_ids)}]
+    return [_interface(item, source.key, now) for item in _interfaces(ec2, Filters=wanted)]
 
 
 def _if_permitted(read: Callable[[], T]) -> T | None:
@@ -56,15 +67,15 @@ def _pages(ec2: Any, operation: str, key: str, **parameters: Any) -> Iterable[di
         yield from page[key]
 
 
-def _all_interfaces(ec2: Any) -> list[dict[str, Any]]:
+def _interfaces(ec2: Any, **parameters: Any) -> list[dict[str, Any]]:
     operation, key = "describe_network_interfaces", "NetworkInterfaces"
     try:
         # Otherwise EC2 hides interfaces that AWS services manage, though they have traffic.
-        return list(_pages(ec2, operation, key, IncludeManagedResources=True))
+        return list(_pages(ec2, operation, key, IncludeManagedResources=True, **parameters))
     except AWS_ERRORS as error:
         if not is_unknown_parameter(error):
             raise
-        return list(_pages(ec2, operation, key))
+        return list(_pages(ec2, operation, key, **parameters))
 
 
 def _name(item: dict[str, Any]) -> str:
@@ -122,4 +133,5 @@ def _flow_log(item: dict[str, Any], source: Source, now: float) -> FlowLog:
         account_id=source.account_id,
         seen_at=now,
         source=source.key,
+        delivery_error=delivery_error(item),
     )

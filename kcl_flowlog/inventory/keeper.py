@@ -1,36 +1,42 @@
 """The inventory, read from EC2 on a schedule and saved for the processors.
 
-An unreachable EC2 is not an error: what was known stays in force, and the next
-attempt follows. Only if nothing is known and EC2 permits no account to list
+All of EC2 is listed once an interval; interfaces that records name meanwhile
+are looked up. An unreachable EC2 is not an error: what was known stays in
+force, and the next attempt follows. Only if nothing is known and EC2 permits no account to list
 its subnets, nothing can be counted, and `refresh` raises `ConfigError`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
 from kcl_flowlog.counting import subnets
-from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.counting.subnets import Interface, Inventory
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory import overlaps
+from kcl_flowlog.inventory import coverage, overlaps
 from kcl_flowlog.inventory.accounts import SourceReader
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, one_line
+from kcl_flowlog.inventory.coverage import Coverage
 from kcl_flowlog.inventory.ec2 import read_inventory
-from kcl_flowlog.inventory.merge import Reading, merge
+from kcl_flowlog.inventory.lookups import Lookups
+from kcl_flowlog.inventory.merge import Reading, merge, with_interfaces
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.inventory.problems import ProblemLog
 
 log = logging.getLogger(__name__)
 
-# Unknown interfaces trigger refreshes; the whole account shares EC2's request quota.
-_MIN_REQUEST_INTERVAL = 60.0
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0
+# A failing source is read again before the interval is over, but the whole account shares EC2's request quota.
+_FIRST_PAUSE = 60.0
+# An interface in a new subnet causes a refresh, because the subnet and its flow logs are unknown, too.
+_MIN_INTERVAL = 300.0
 
 REFRESH_OUTCOMES = {
     "ok": "EC2 was read in every account and region.",
@@ -45,6 +51,8 @@ class InventoryKeeper:
     `saved` is the inventory of an earlier run as JSON, or None; `save` stores an inventory, or raises `OSError`.
     `interval` is the time between two refreshes, and `ttl` how long a vanished subnet stays known, in seconds.
     `clock` returns Unix seconds.
+
+    `step` does what is due; `start` calls it in a thread.
     """
 
     def __init__(
@@ -55,19 +63,27 @@ class InventoryKeeper:
         interval: float,
         ttl: float,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._readers = readers
         self._save = save
         self._interval = interval
         self._ttl = ttl
         self._clock = clock
+        self._monotonic = monotonic
+        self._lookups = Lookups(readers, clock, monotonic)
+        self._refreshed_at = monotonic()
+        self._due_at = self._refreshed_at + interval
+        self._failed: list[SourceReader] = []
+        self._retry_at = math.inf
+        self._pause = _FIRST_PAUSE
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._requested_at = 0.0
         self.refreshes: Counter[str] = Counter(dict.fromkeys(REFRESH_OUTCOMES, 0))
         self.current = _load(saved)
         self.overlaps: list[Overlap] = overlaps.find(self.current)
+        self.coverage: Coverage = coverage.find(self.current)
         self._problems = ProblemLog(self.overlaps)
 
     @property
@@ -76,28 +92,46 @@ class InventoryKeeper:
         return bool(self.current.taken_at)
 
     def refresh(self) -> bool:
-        """Read EC2 now. Returns whether a new inventory is in force.
+        """Read EC2 now, in every account and region. Returns whether a new inventory is in force.
 
         Raises `ConfigError` if nothing is known and every account forbids to list its subnets.
         """
-        answers = [self._read(reader) for reader in self._readers]
-        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        self._refreshed_at = self._monotonic()
+        self._due_at = self._refreshed_at + self._interval
+        return self._refresh(self._readers)
+
+    def _refresh(self, readers: Sequence[SourceReader]) -> bool:
+        answers = {reader.source.key: self._read(reader) for reader in readers}
+        errors = {key: answer for key, answer in answers.items() if isinstance(answer, Exception)}
+        # A permission does not come back by asking.
+        failed = [key for key, error in errors.items() if not is_denied(error)]
         if len(errors) == len(answers):
             self.refreshes["error"] += 1
-            if not self.has_inventory and all(map(is_denied, errors)):
-                raise ConfigError(
-                    "No permission to list the subnets; allow the action ec2:DescribeSubnets."
-                ) from errors[0]
+            self._plan_retry(failed)
+            if not self.has_inventory and all(map(is_denied, errors.values())):
+                raise ConfigError("No permission to list the subnets; allow the action ec2:DescribeSubnets.") from next(
+                    iter(errors.values())
+                )
             return False
-        readings = [
-            Reading(reader.source, answer if isinstance(answer, Inventory) else None)
-            for reader, answer in zip(self._readers, answers, strict=True)
-        ]
+        inventories = {key: answer for key, answer in answers.items() if isinstance(answer, Inventory)}
+        readings = [Reading(reader.source, inventories.get(reader.source.key)) for reader in self._readers]
         if not self._put_in_force(merge(self.current, readings, self._ttl)):
             self.refreshes["error"] += 1
+            self._plan_retry(answers)
             return False
+        self._plan_retry(failed)
+        self._evaluate()
         self.refreshes["error" if errors else "ok"] += 1
         return True
+
+    def _plan_retry(self, failed: Collection[str]) -> None:
+        """Read the sources with these keys again before the interval is over, at growing pauses."""
+        self._failed = [reader for reader in self._readers if reader.source.key in failed]
+        if not self._failed:
+            self._pause, self._retry_at = _FIRST_PAUSE, math.inf
+            return
+        self._retry_at = self._monotonic() + self._pause
+        self._pause = min(2 * self._pause, self._interval)
 
     def _read(self, reader: SourceReader) -> Inventory | Exception:
         try:
@@ -120,12 +154,18 @@ class InventoryKeeper:
                 "Cannot save the inventory; keeping the last inventory", extra={"fields": {"error": str(error)}}
             )
             return False
-        self.current, self.overlaps = inventory, overlaps.find(inventory)
-        numbers = {name: len(getattr(inventory, name)) for name in ("subnets", "interfaces", "flow_logs")}
-        log.info("Read the inventory", extra={"fields": numbers})
-        self._problems.log_missing_permissions(inventory.sources)
-        self._problems.log_overlaps(self.overlaps)
+        self.current = inventory
         return True
+
+    def _evaluate(self) -> None:
+        """Find and log what is wrong with the flow logs, which only a refresh reads."""
+        self.overlaps = overlaps.find(self.current)
+        self.coverage = coverage.find(self.current)
+        numbers = {name: len(getattr(self.current, name)) for name in ("subnets", "interfaces", "flow_logs")}
+        log.info("Read the inventory", extra={"fields": numbers})
+        self._problems.log_missing_permissions(self.current.sources)
+        self._problems.log_overlaps(self.overlaps)
+        self._problems.log_coverage(self.coverage)
 
     def wait_for_inventory(self, wait: Callable[[float], bool]) -> bool:
         """Read EC2, and try again until an inventory is known. Returns whether it is.
@@ -139,12 +179,32 @@ class InventoryKeeper:
             pause = min(2 * pause, _LAST_RETRY)
         return True
 
-    def request_refresh(self) -> None:
-        """Refresh soon, because of an unknown interface; at most once a minute."""
-        now = self._clock()
-        if now - self._requested_at >= _MIN_REQUEST_INTERVAL:
-            self._requested_at = now
+    def look_up(self, interface_ids: Iterable[str]) -> None:
+        """Look up interfaces that records name and the inventory lacks: soon, all of a minute together."""
+        if self._lookups.request(interface_ids):
             self._wake.set()
+
+    def step(self) -> float:
+        """Read from EC2 what is due; return the seconds until something is due again."""
+        now = self._monotonic()
+        if now >= self._due_at:
+            self.refresh()
+        elif now >= self._retry_at:
+            self._refresh(self._failed)
+        elif now >= self._lookups.due_at:
+            self._put_in_place(self._lookups.find(self.current))
+        return max(0.0, min(self._due_at, self._retry_at, self._lookups.due_at) - self._monotonic())
+
+    def _put_in_place(self, found: Collection[Interface]) -> None:
+        """Add interfaces to the inventory; if a subnet of them is new, plan a refresh."""
+        if not found:
+            return
+        known = {subnet.subnet_id for subnet in self.current.subnets}
+        known.update(interface.subnet_id for interface in self.current.interfaces)
+        if not known.issuperset(interface.subnet_id for interface in found):
+            self._due_at = min(self._due_at, self._refreshed_at + _MIN_INTERVAL)
+        if not self._put_in_force(with_interfaces(self.current, found)):
+            self._lookups.request(interface.interface_id for interface in found)
 
     def start(self) -> None:
         """Refresh in a thread from now on."""
@@ -157,12 +217,9 @@ class InventoryKeeper:
         self._wake.set()
 
     def _run(self) -> None:
-        while True:
-            self._wake.wait(self._interval)
+        while not self._stopping.is_set():
+            self._wake.wait(self.step())
             self._wake.clear()
-            if self._stopping.is_set():
-                return
-            self.refresh()
 
 
 def _load(saved: bytes | None) -> Inventory:

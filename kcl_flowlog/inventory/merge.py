@@ -5,48 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 
 Entry = TypeVar("Entry", Subnet, Interface, FlowLog)
 
 
 class Reading(NamedTuple):
-    """An attempt to read a source: its inventory, or None if EC2 refused or could not be reached."""
+    """A source and its inventory, or None if EC2 refused or could not be reached, or was not asked."""
 
     source: Source
     inventory: Inventory | None
 
 
 def merge(old: Inventory, readings: Sequence[Reading], ttl: float) -> Inventory:
-    """Return the inventory after every source was read once.
+    """Return the inventory after some sources were read.
 
     Keeps a subnet, interface or flow log that has vanished for `ttl` seconds, because its records arrive for hours, and
-    everything of a source that could not be read. A subnet that two accounts share is described by its owner, as only
+    everything of a source that was not read. A subnet that two accounts share is described by its owner, as only
     the owner sees its name.
     """
     read = [reading.inventory for reading in readings if reading.inventory is not None]
     if not read:
         return old
     now = max(new.taken_at for new in read)
-    failed = {reading.source.key for reading in readings if reading.inventory is None}
-    accounts = {source.key: source.account_id for new in read for source in new.sources}
+    unread = {reading.source.key for reading in readings if reading.inventory is None}
 
     def is_kept(entry: Subnet | Interface | FlowLog) -> bool:
-        return entry.source in failed or entry.seen_at >= now - ttl
+        return entry.source in unread or entry.seen_at >= now - ttl
 
-    def is_of_another_account(subnet: Subnet) -> bool:
-        return subnet.account_id != accounts[subnet.source]
-
-    subnets = sorted((subnet for new in read for subnet in new.subnets), key=is_of_another_account)
+    subnets = [subnet for new in read for subnet in new.subnets]
+    subnets += [subnet for subnet in old.subnets if subnet.source in unread]
+    sources = tuple(_source(reading, old) for reading in readings)
     interfaces = [interface for new in read for interface in new.interfaces]
     flow_logs = [flow_log for new in read for flow_log in new.flow_logs]
     return Inventory(
         now,
-        _first_of_each(lambda subnet: subnet.subnet_id, subnets, filter(is_kept, old.subnets)),
+        _first_of_each(lambda subnet: subnet.subnet_id, _owners_first(subnets, sources), filter(is_kept, old.subnets)),
         _first_of_each(lambda interface: interface.interface_id, interfaces, filter(is_kept, old.interfaces)),
         _first_of_each(lambda flow_log: flow_log.flow_log_id, flow_logs, filter(is_kept, old.flow_logs)),
-        tuple(_source(reading, old) for reading in readings),
+        sources,
     )
+
+
+def _owners_first(subnets: Iterable[Subnet], sources: Iterable[Source]) -> list[Subnet]:
+    accounts = {source.key: source.account_id for source in sources}
+    return sorted(subnets, key=lambda subnet: subnet.account_id != accounts[subnet.source])
+
+
+def with_interfaces(inventory: Inventory, found: Iterable[Interface]) -> Inventory:
+    """Return the inventory with further interfaces, which it lacks."""
+    return msgspec.structs.replace(inventory, interfaces=(*inventory.interfaces, *found))
 
 
 def _first_of_each(identify: Callable[[Entry], str], *groups: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -1,4 +1,4 @@
-"""Warnings about an inventory: missing permissions, and flow logs that record the same traffic.
+"""Log lines about an inventory: missing permissions, flow logs that record the same traffic or fail, subnets without.
 
 Logs each problem once, however often the inventory is read.
 """
@@ -9,11 +9,13 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from kcl_flowlog.counting.subnets import Source
+from kcl_flowlog.inventory.coverage import Coverage, FailingFlowLog
+from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.overlaps import Overlap
 
 log = logging.getLogger(__name__)
 
-_MAX_LOGGED_OVERLAPS = 5
+_MAX_LOGGED = 5
 
 
 class ProblemLog:
@@ -22,6 +24,8 @@ class ProblemLog:
     def __init__(self, overlaps: Iterable[Overlap]) -> None:
         self._overlaps = set(overlaps)
         self._missing: set[tuple[str, str]] = set()
+        self._failing: set[FailingFlowLog] = set()
+        self._uncovered: set[str] = set()
 
     def log_missing_permissions(self, sources: Iterable[Source]) -> None:
         """Log what EC2 does not permit to list, and what follows from that."""
@@ -36,7 +40,8 @@ class ProblemLog:
                 self._log_missing_permission(
                     "ec2:DescribeFlowLogs",
                     source,
-                    "lines are read in the format of --flow-log-format or else in the default format",
+                    "lines are read in the format of --flow-log-format or else in the default format, and failing flow"
+                    " logs and subnets without flow logs are unknown",
                 )
 
             if not source.vpcs_listed:
@@ -53,15 +58,39 @@ class ProblemLog:
         """Log new pairs of overlapping flow logs: the first five each, the rest as a number."""
         new = [overlap for overlap in overlaps if overlap not in self._overlaps]
         self._overlaps.update(new)
-        for overlap in new[:_MAX_LOGGED_OVERLAPS]:
+        for overlap in new[:_MAX_LOGGED]:
             condition = "" if overlap.same_log_group else " if both log groups are subscribed to the stream"
             log.warning(
                 "Two flow logs record the same traffic, which counts twice%s; delete one of them",
                 condition,
                 extra={"fields": {"flow_log": overlap.narrower, "overlaps_with": overlap.wider}},
             )
-        if len(new) > _MAX_LOGGED_OVERLAPS:
+        if len(new) > _MAX_LOGGED:
             log.warning(
                 "More flow logs record the same traffic",
-                extra={"fields": {"pairs": len(new) - _MAX_LOGGED_OVERLAPS}},
+                extra={"fields": {"pairs": len(new) - _MAX_LOGGED}},
             )
+
+    def log_coverage(self, coverage: Coverage) -> None:
+        """Log flow logs that fail and subnets without flow logs, if that is news; five each, the rest as a number."""
+        failing = set(coverage.failing or ())
+        new = sorted(failing - self._failing)
+        self._failing = failing
+        for flow_log in new[:_MAX_LOGGED]:
+            log.warning(
+                "A flow log does not deliver its records: %s",
+                DELIVERY_ERRORS[flow_log.reason],
+                extra={"fields": {"flow_log": flow_log.flow_log_id, "reason": flow_log.reason}},
+            )
+        if len(new) > _MAX_LOGGED:
+            log.warning(
+                "More flow logs do not deliver their records", extra={"fields": {"flow_logs": len(new) - _MAX_LOGGED}}
+            )
+        uncovered = set(coverage.uncovered or ())
+        if uncovered - self._uncovered:
+            first = ",".join(sorted(uncovered - self._uncovered)[:_MAX_LOGGED])
+            log.info(
+                "Subnets have no flow log that writes to a log group",
+                extra={"fields": {"subnets": len(uncovered), "among_them": first}},
+            )
+        self._uncovered = uncovered

@@ -72,7 +72,7 @@ class Inbox:
         path: Path,
         denials: BinaryIO,
         register: Callable[[Hello], Permit | None],
-        on_unknown_interfaces: Callable[[], None],
+        on_unknown_interfaces: Callable[[list[str]], None],
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         *,
@@ -167,7 +167,7 @@ class Inbox:
             with self._lock:
                 self._shards.pop(connection, None)
         elif isinstance(message, UnknownInterfaces):
-            self._on_unknown_interfaces()
+            self._on_unknown_interfaces(message.interface_ids)
 
     def _note_heartbeat(self, connection: int, heartbeat: Heartbeat) -> None:
         with self._lock:

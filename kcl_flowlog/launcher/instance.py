@@ -49,6 +49,8 @@ from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
 from kcl_flowlog.launcher.main_loop import MainLoop
+from kcl_flowlog.launcher.open_shards import OpenShards
+from kcl_flowlog.launcher.own_shards import OwnShards
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.launcher.signals import StopRequests
@@ -164,15 +166,25 @@ class _Builder:
         registrar = Registrar(self.admission.leases, self.open_ledger, state.worker_id(), damage, start.is_current)
         inventory = self._inventory()
         notes = ClaimNotes(self.admission.leases, state.worker_id())
-        inbox = Inbox(
-            state.messages_socket(), denials, registrar.register, inventory.request_refresh, write_note=notes.write
-        )
+        inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.look_up, write_note=notes.write)
         files = DaemonFiles(config, state, self.aws.region, self.position)
         starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         save_shown = partial(note_shown, self._open_ledger_briefly, damage)
         new_series = NewSeries(config.new_series_hold, ledger.shown(), save_shown)
-        status = Status(self.open_ledger, inventory, inbox, supervisor, config.stuck_after, self._build(), damage)
+        own_shards = OwnShards(self.admission.leases, state.worker_id(), inbox.shards)
+        open_shards = OpenShards(self.aws.shard_counter(config.stream))
+        status = Status(
+            self.open_ledger,
+            inventory,
+            inbox,
+            supervisor,
+            config.stuck_after,
+            self._build(),
+            damage,
+            open_shards,
+            own_shards,
+        )
         web_server = WebServer(
             config.web_listen_address,
             _pages(config, status, new_series, supervisor),
@@ -194,6 +206,8 @@ class _Builder:
                 config.series_ttl,
                 damage,
             ),
+            own_shards=own_shards,
+            open_shards=open_shards,
             leader_lock=leader_lock,
             beats=Beats(start),
             final_scrape=FinalScrape(web_server, new_series, stop.wait),

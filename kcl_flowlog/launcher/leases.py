@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kcl_flowlog.commits.claims import Care, LeaseRow, with_claim
-from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.positions import SHARD_END, Position
 from kcl_flowlog.inventory.aws_errors import is_failed_condition, is_not_found
 
 CLAIMS = "flowlogClaims"
@@ -95,7 +95,7 @@ class LeaseTable:
         so one that is higher by 2 costs each daemon the lease that it holds so far.
         """
         fenced = 0
-        for key in self._keys_of(worker_id):
+        for key in self._rows_of(worker_id, "leaseKey"):
             try:
                 self._dynamodb.update_item(
                     TableName=self.name,
@@ -112,11 +112,20 @@ class LeaseTable:
                 fenced += 1
         return fenced
 
-    def _keys_of(self, worker_id: str) -> Iterator[dict[str, Any]]:
-        """Yield the keys of the worker's rows, as they are now; none if there is no table yet."""
+    def shards_of(self, worker_id: str) -> set[str]:
+        """Return the shards whose leases a worker owns now, without those that are read to their end."""
+        rows = self._rows_of(worker_id, "leaseKey, leaseOwner, checkpoint")
+        return {
+            row["leaseKey"]["S"]
+            for row in rows
+            if row.get("leaseOwner", {}).get("S") == worker_id and row["checkpoint"]["S"] != SHARD_END
+        }
+
+    def _rows_of(self, worker_id: str, attributes: str) -> Iterator[dict[str, Any]]:
+        """Yield these attributes of the worker's rows, as they are now; none if there is no table yet."""
         values = {":worker": {"S": worker_id}}
         try:
-            yield from self._scan("leaseKey", FilterExpression=_IS_OF_WORKER, ExpressionAttributeValues=values)
+            yield from self._scan(attributes, FilterExpression=_IS_OF_WORKER, ExpressionAttributeValues=values)
         except Exception as error:
             if not is_not_found(error):
                 raise

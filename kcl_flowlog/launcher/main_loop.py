@@ -17,6 +17,8 @@ from kcl_flowlog.launcher.final_scrape import FinalScrape
 from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.leader_lock import LeaderLock
+from kcl_flowlog.launcher.open_shards import OpenShards
+from kcl_flowlog.launcher.own_shards import OwnShards
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.supervisor import Supervisor
 from kcl_flowlog.launcher.watchdog import Watchdog
@@ -39,6 +41,8 @@ class MainLoop:
     supervisor: Supervisor
     watchdog: Watchdog
     housekeeping: Housekeeping
+    own_shards: OwnShards
+    open_shards: OpenShards
     leader_lock: LeaderLock
     beats: Beats
     final_scrape: FinalScrape
@@ -59,10 +63,12 @@ class MainLoop:
         if not self.inventory.wait_for_inventory(self.stop.wait):
             return
         self.inventory.start()
+        self.open_shards.start()
         log.info("Starting the KCL daemon; the first start takes up to a minute until shards are leased")
         try:
             while not self.stop.wait(_TICK):
                 self.beats.check()
+                self.own_shards.step()
                 self.supervisor.step()
                 self.watchdog.step()
                 self.housekeeping.step()
@@ -77,6 +83,7 @@ class MainLoop:
         self.beats.stop()
         self.inbox.stop()
         self.inventory.stop()
+        self.open_shards.stop()
         self.web_server.stop()
 
     def _stop_in_order(self) -> None:

@@ -16,6 +16,8 @@ from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.state import InstanceState, ShardState
+from kcl_flowlog.inventory.coverage import Coverage
+from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
 
@@ -25,6 +27,7 @@ OpenLedger = Callable[[], Ledger]
 """Opens another connection to the ledger."""
 
 _SHARING = {True: "same", False: "different"}
+_MOST_NAMED = 5
 
 
 class ShardSource(Protocol):
@@ -39,6 +42,7 @@ class InventorySource(Protocol):
 
     current: Inventory
     overlaps: list[Overlap]
+    coverage: Coverage
     refreshes: Counter[str]
 
     @property
@@ -56,6 +60,19 @@ class DaemonSource(Protocol):
         """Whether a daemon runs and is initialised."""
 
 
+class StreamSource(Protocol):
+    """Knows the stream, such as `kcl_flowlog.launcher.open_shards.OpenShards`."""
+
+    number: int | None
+
+
+class ReadingSource(Protocol):
+    """Knows which shards wait to be read, such as `kcl_flowlog.launcher.own_shards.OwnShards`."""
+
+    def unread(self) -> list[str] | None:
+        """Return the own shards that have not been read since the start; None if that is unknown."""
+
+
 class Status:
     """Answers for one instance. `stuck_after` is in seconds; `build` holds the versions to show."""
 
@@ -68,6 +85,8 @@ class Status:
         stuck_after: float,
         build: Mapping[str, str],
         damage: DamageNote,
+        open_shards: StreamSource,
+        own_shards: ReadingSource,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_ledger = open_ledger
@@ -77,6 +96,8 @@ class Status:
         self._stuck_after = stuck_after
         self._build = build
         self._damage = damage
+        self._open_shards = open_shards
+        self._own_shards = own_shards
         self._monotonic = monotonic
 
     def read_state(self) -> InstanceState:
@@ -87,10 +108,14 @@ class Status:
         except LedgerError as error:
             self._damage.take(error)
             raise
+        coverage = self._inventory.coverage
         return InstanceState(
             totals=totals,
             inventory=self._inventory.current,
             overlaps=Counter(_SHARING[overlap.same_log_group] for overlap in self._inventory.overlaps),
+            delivery_errors=_delivery_errors(coverage),
+            subnets_without_flow_logs=None if coverage.uncovered is None else len(coverage.uncovered),
+            open_shards=self._open_shards.number,
             shards=[_shard_state(shard) for shard in self._shards.shards()],
             inventory_refreshes=dict(self._inventory.refreshes),
             daemon_up=self._daemon.is_up,
@@ -114,7 +139,19 @@ class Status:
             reasons.append("The inventory has not been read from EC2 yet.")
         if not self._daemon.is_up:
             reasons.append("The daemon is not initialised yet.")
+        unread = self._own_shards.unread()
+        if unread is None:
+            reasons.append("The lease table has not been read yet.")
+        elif unread:
+            named = ", ".join(unread[:_MOST_NAMED]) + (", …" if len(unread) > _MOST_NAMED else "")
+            reasons.append(f"Own shards that have not been read since the start: {len(unread)} ({named}).")
         return reasons
+
+
+def _delivery_errors(coverage: Coverage) -> dict[str, int] | None:
+    if coverage.failing is None:
+        return None
+    return {**dict.fromkeys(DELIVERY_ERRORS, 0), **Counter(flow_log.reason for flow_log in coverage.failing)}
 
 
 def _shard_state(shard: HeldShard) -> ShardState:

@@ -107,7 +107,7 @@ class ShardCounter:
         self.delta.observe(counts.BATCH_DURATION, self._monotonic() - self._batch_started_at)
         unknown = self._attributor.unknown_interfaces
         if unknown:
-            self._messenger.send(UnknownInterfaces(len(unknown)))
+            self._messenger.send(UnknownInterfaces(sorted(unknown)))
             unknown.clear()
 
     def complete(self) -> tuple[Delta, Position]:

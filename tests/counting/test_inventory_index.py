@@ -238,8 +238,13 @@ def test_a_log_group_that_is_not_read_records_no_known_subnet(
 
 @pytest.mark.parametrize(
     ("sources", "expected"),
-    [((), True), ((Source("a"),), True), ((Source("a"), Source("b", interfaces_listed=False)), False)],
+    [
+        ((), True),
+        ((Source("a"),), True),
+        ((Source("a"), Source("b", interfaces_listed=False)), True),
+        ((Source("a", interfaces_listed=False), Source("b", interfaces_listed=False)), False),
+    ],
 )
-def test_interfaces_are_listed_if_every_source_permits_it(sources: tuple[Source, ...], expected: bool) -> None:
-    """An interface that is missing is unknown only then."""
+def test_interfaces_are_listed_if_any_source_permits_it(sources: tuple[Source, ...], expected: bool) -> None:
+    """A missing interface can be looked up only then."""
     assert expected is Index(Inventory(1.0, sources=sources)).lists_interfaces

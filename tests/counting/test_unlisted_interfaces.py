@@ -251,8 +251,8 @@ def test_only_an_unlisted_interface_with_two_candidates_is_undecided() -> None:
     assert not attributor.is_undecided(record, NO_LOG_STREAM)
 
 
-def test_an_interface_asks_for_one_early_refresh() -> None:
-    """An interface that no refresh can bring must not ask again with every record."""
+def test_an_interface_is_reported_once() -> None:
+    """An interface that EC2 does not know must not be reported again with every record."""
     attributor = Attributor(Index(INVENTORY))
     record = PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-facefeed"))
     attributor.learn([record, record], NO_LOG_STREAM)
@@ -265,8 +265,8 @@ def test_an_interface_asks_for_one_early_refresh() -> None:
     assert set() == attributor.unknown_interfaces
 
 
-def test_no_interface_asks_for_a_refresh_if_none_can_be_listed() -> None:
-    """EC2 does not permit listing interfaces, so a refresh would not bring any."""
+def test_no_interface_is_reported_if_none_can_be_listed() -> None:
+    """EC2 does not permit listing interfaces, so it would not find any."""
     attributor = Attributor(Index(Inventory(1.0, sources=(Source("here", interfaces_listed=False),))))
 
     attributor.learn([PLAIN.parse(line("10.0.1.9", "8.8.8.8", "eni-facefeed"))], NO_LOG_STREAM)

@@ -51,6 +51,20 @@ def test_metrics_without_labels_show_from_the_start(name: str) -> None:
     assert 0 == value(EMPTY, name, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("flowlog_stream_open_shards", {}, 21),
+        ("flowlog_subnets_without_flow_logs", {}, 20),
+        ("flowlog_flow_log_delivery_errors", {"reason": "access_error"}, 0),
+        ("flowlog_flow_log_delivery_errors", {"reason": "rate_limited"}, 18),
+    ],
+)
+def test_what_aws_does_not_tell_is_absent(name: str, labels: dict[str, str], expected: int) -> None:
+    """A 0 would say that all is well."""
+    assert (expected, None) == (value(STATE, name, labels), value(EMPTY, name, labels))
+
+
 def test_a_shard_without_a_lag_shows_none() -> None:
     """A lag of 0 is shown; an unknown lag is not."""
     shards = [f"shardId-00000000000{number}" for number in range(3)]

@@ -16,6 +16,7 @@ from tests.support.logs import events
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
 STREAM_ARN = "arn:aws:kinesis:eu-west-1:111111111111:stream/flow-logs"
+SUMMARY = {"StreamARN": STREAM_ARN, "OpenShardCount": 4}
 ROLE = "arn:aws:iam::222222222222:role/path/inventory"
 
 
@@ -29,7 +30,7 @@ class FakeService:
     def describe_stream_summary(self, **parameters: Any) -> dict[str, Any]:
         self._answer("describe_stream_summary", parameters)
         created = datetime(2026, 1, 31, 12, 0, 0, 900_000, tzinfo=timezone.utc)
-        return {"StreamDescriptionSummary": {"StreamARN": STREAM_ARN, "StreamCreationTimestamp": created}}
+        return {"StreamDescriptionSummary": {**SUMMARY, "StreamCreationTimestamp": created}}
 
     def get_caller_identity(self) -> dict[str, Any]:
         self._answer("get_caller_identity", {})
@@ -167,6 +168,16 @@ def test_the_stream_is_described_once(caplog: pytest.LogCaptureFixture) -> None:
     assert StreamIdentity(STREAM_ARN, 1_769_860_800) == identity
     assert [("describe_stream_summary", {"StreamName": "flow-logs"})] == fake.requests()
     assert [] == caplog.records
+
+
+def test_the_open_shards_are_counted_by_kinesis() -> None:
+    """By one small request each time, with one client."""
+    fake = FakeAws()
+
+    count = fake.aws.shard_counter("flow-logs")
+
+    assert [4, 4] == [count(), count()]
+    assert [("describe_stream_summary", {"StreamName": "flow-logs"})] * 2 == fake.requests()
 
 
 def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None:

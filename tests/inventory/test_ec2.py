@@ -9,7 +9,7 @@ import botocore.exceptions
 import pytest
 
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Source, Subnet
-from kcl_flowlog.inventory.ec2 import read_inventory
+from kcl_flowlog.inventory.ec2 import find_interfaces, read_inventory
 from tests.support.ec2 import (
     DENIED,
     FLOW_LOGS,
@@ -22,6 +22,7 @@ from tests.support.ec2 import (
     FakeEc2,
     FakePaginator,
     Item,
+    flow_log_item,
     interface_item,
     subnet_item,
 )
@@ -145,6 +146,27 @@ class OldPaginator(FakePaginator):
 def test_an_old_boto3_lists_the_other_interfaces() -> None:
     """A parameter that it does not know is left out."""
     assert ["eni-1"] == [interface.interface_id for interface in read_inventory(OldBoto3(), HERE, 1.0).interfaces]
+
+
+@pytest.mark.parametrize("make", [FakeEc2, OldBoto3])
+def test_only_the_interfaces_that_a_source_has_are_found(make: type[FakeEc2]) -> None:
+    """An id that EC2 does not know is no error."""
+    ec2 = make(interfaces=((1, 2), (3,)))
+
+    found = find_interfaces(ec2, HERE, ["eni-2", "eni-3", "eni-9"], 5.0)
+
+    assert ["eni-2", "eni-3"] == [interface.interface_id for interface in found]
+    assert {("subnet-1", 5.0, HERE.key)} == {
+        (interface.subnet_id, interface.seen_at, interface.source) for interface in found
+    }
+
+
+def test_a_flow_log_that_fails_has_its_reason() -> None:
+    """EC2 says it in words."""
+    item = {**flow_log_item(1), "DeliverLogsStatus": "FAILED", "DeliverLogsErrorMessage": "Access error"}
+    ec2 = FakeEc2(flow_logs=((item, 2),))
+
+    assert ["access_error", ""] == [flow_log.delivery_error for flow_log in read_inventory(ec2, HERE, 5.0).flow_logs]
 
 
 def test_a_flow_log_has_its_format() -> None:

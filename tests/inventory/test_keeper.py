@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -13,6 +14,7 @@ from kcl_flowlog.counting.subnets import Inventory, Subnet
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.accounts import SourceReader
 from kcl_flowlog.inventory.keeper import InventoryKeeper
+from tests.support.clocks import FakeClock
 from tests.support.ec2 import (
     DENIED,
     FLOW_LOGS,
@@ -24,6 +26,7 @@ from tests.support.ec2 import (
     UNREACHABLE,
     FakeEc2,
     flow_log_item,
+    interface_item,
 )
 from tests.support.logs import events
 from tests.support.waiting import PATIENCE, eventually
@@ -40,20 +43,36 @@ class Fixture:
         there: FakeEc2 | None = None,
         saved: bytes | None = None,
         interval: float = LONG,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self.now = 1000.0
+        self.monotonic = FakeClock()
         self.saved: list[bytes] = []
+        self.disk_error: OSError | None = None
         self.here = here or FakeEc2()
         readers = [SourceReader(HERE, lambda: (HERE.account_id, self.here))]
         if there is not None:
             readers.append(SourceReader(THERE, lambda: (THERE.account_id, there)))
-        self.keeper = InventoryKeeper(readers, saved, self.save, interval, 3600.0, lambda: self.now)
+        self.keeper = InventoryKeeper(
+            readers, saved, self.save, interval, 3600.0, lambda: self.now, monotonic or self.monotonic
+        )
 
     def save(self, data: bytes) -> None:
+        if self.disk_error is not None:
+            raise self.disk_error
         self.saved.append(data)
 
     def subnets(self) -> list[str]:
         return [subnet.subnet_id for subnet in self.keeper.current.subnets]
+
+    def interfaces(self) -> list[str]:
+        return [interface.interface_id for interface in self.keeper.current.interfaces]
+
+    def pass_time(self, seconds: float) -> float:
+        """Let time pass, then do what is due; return the seconds until something is due again."""
+        self.monotonic.now += seconds
+        self.now += seconds
+        return self.keeper.step()
 
 
 def a_saved_inventory() -> bytes:
@@ -325,13 +344,117 @@ def test_an_invalid_saved_inventory_counts_as_missing(saved: bytes, caplog: pyte
     ]
 
 
+# What is due
+
+
+def test_all_is_read_at_each_interval() -> None:
+    """And nothing before."""
+    fixture = Fixture()
+    fixture.keeper.refresh()
+
+    assert LONG == fixture.pass_time(0.0)
+    assert 0.5 == fixture.pass_time(LONG - 0.5)
+    assert LONG == fixture.pass_time(0.5)
+    assert {"ok": 2, "error": 0} == fixture.keeper.refreshes
+
+
+def test_a_source_that_fails_is_read_again_soon_and_alone() -> None:
+    """After pauses that double, until it answers; the others are left in peace."""
+    there = FakeEc2(((7,),)).fail(SUBNETS, THROTTLED)
+    fixture = Fixture(there=there, interval=1800.0)
+    fixture.keeper.refresh()
+    read_here = fixture.here.calls
+
+    pauses = [fixture.pass_time(0.0), fixture.pass_time(60.0), fixture.pass_time(120.0)]
+    there.pages[SUBNETS] = ((7,),)
+    until_the_next = fixture.pass_time(240.0)
+
+    assert [60.0, 120.0, 240.0] == pauses
+    assert (["subnet-1", "subnet-7"], 1380.0) == (sorted(fixture.subnets()), until_the_next)
+    assert read_here == fixture.here.calls
+    assert {"ok": 1, "error": 3} == fixture.keeper.refreshes
+
+
+def test_a_source_that_forbids_to_be_read_is_not_read_again_before_its_time() -> None:
+    """A permission does not come back by asking."""
+    fixture = Fixture(there=FakeEc2().fail(SUBNETS, DENIED))
+
+    fixture.keeper.refresh()
+
+    assert LONG == fixture.pass_time(0.0)
+
+
+def test_an_inventory_that_a_full_disk_refuses_is_read_again_soon() -> None:
+    """Whoever waits for a subnet does not wait for half an hour; but the pauses grow."""
+    fixture = Fixture()
+    fixture.disk_error = OSError(28, "No space left on device")
+    fixture.keeper.refresh()
+    pauses = [fixture.pass_time(0.0), fixture.pass_time(60.0)]
+    fixture.disk_error = None
+
+    fixture.pass_time(120.0)
+
+    assert [60.0, 120.0] == pauses
+    assert fixture.keeper.has_inventory
+
+
+# Interfaces that records name
+
+
+def test_an_unknown_interface_is_looked_up_and_saved() -> None:
+    """At once, and nothing else is read."""
+    fixture = Fixture(FakeEc2(interfaces=((1,),)))
+    fixture.keeper.refresh()
+    fixture.here.pages[INTERFACES] = ((1, 2, 3),)
+    calls = fixture.here.calls
+
+    fixture.keeper.look_up(["eni-2"])
+    fixture.pass_time(0.0)
+
+    assert ["eni-1", "eni-2"] == fixture.interfaces()
+    assert calls + 1 == fixture.here.calls
+    assert fixture.keeper.current == subnets.load(fixture.saved[-1])
+    assert 1000.0 == fixture.keeper.current.taken_at
+
+
+def test_an_interface_that_cannot_be_saved_is_looked_up_again() -> None:
+    """The processors don't know it yet."""
+    fixture = Fixture(FakeEc2(interfaces=((1,),)))
+    fixture.keeper.refresh()
+    fixture.here.pages[INTERFACES] = ((1, 2),)
+    fixture.disk_error = OSError(28, "No space left on device")
+    fixture.keeper.look_up(["eni-2"])
+    fixture.pass_time(0.0)
+    before = fixture.interfaces()
+    fixture.disk_error = None
+
+    fixture.pass_time(60.0)
+
+    assert (["eni-1"], ["eni-1", "eni-2"]) == (before, fixture.interfaces())
+
+
+def test_an_interface_in_a_new_subnet_causes_a_refresh() -> None:
+    """The subnet and its flow logs are unknown as well; but not more than one refresh in five minutes."""
+    fixture = Fixture()
+    fixture.keeper.refresh()
+    fixture.here.pages[SUBNETS] = ((1, 9),)
+    fixture.here.pages[INTERFACES] = ((1, {**interface_item(2), "SubnetId": "subnet-9"}),)
+    fixture.keeper.look_up(["eni-2"])
+
+    pause = fixture.pass_time(0.0)
+    known = fixture.subnets()
+    fixture.pass_time(pause)
+
+    assert (300.0, ["subnet-1"], ["subnet-1", "subnet-9"]) == (pause, known, fixture.subnets())
+
+
 # The thread
 
 
 @pytest.fixture
 def running(request: pytest.FixtureRequest) -> Iterator[Fixture]:
     """A keeper whose thread runs. Without a parameter its interval outlasts the test."""
-    fixture = Fixture(interval=getattr(request, "param", LONG))
+    fixture = Fixture(interval=getattr(request, "param", LONG), monotonic=time.monotonic)
     fixture.keeper.start()
     yield fixture
     fixture.keeper.stop()
@@ -341,21 +464,12 @@ def running(request: pytest.FixtureRequest) -> Iterator[Fixture]:
             assert not thread.is_alive()
 
 
-def test_unknown_interfaces_cause_one_refresh_a_minute(running: Fixture) -> None:
-    """However many requests there are."""
-    refreshes = running.keeper.refreshes
-    for _ in range(100):
-        running.keeper.request_refresh()
-    assert eventually(lambda: refreshes["ok"] == 1)
+def test_the_thread_looks_an_interface_up_at_once(running: Fixture) -> None:
+    """Without reading the rest."""
+    running.keeper.look_up(["eni-1"])
 
-    running.now += 59.9
-    running.keeper.request_refresh()
-    is_refresh_due = running.keeper._wake.is_set()
-    running.now += 0.1
-    running.keeper.request_refresh()
-
-    assert not is_refresh_due
-    assert eventually(lambda: refreshes["ok"] == 2)
+    assert eventually(lambda: ["eni-1"] == running.interfaces())
+    assert [INTERFACES] == [operation for operation, _ in running.here.requests]
 
 
 @pytest.mark.parametrize("running", [0.01], indirect=True)

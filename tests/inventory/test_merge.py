@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
-from kcl_flowlog.inventory.merge import Reading, merge
+from kcl_flowlog.inventory.merge import Reading, merge, with_interfaces
 from tests.support.ec2 import HERE, THERE
 
 TTL = 3600.0
@@ -99,3 +99,24 @@ def test_a_shared_subnet_is_as_its_owner_describes_it(owner: Source) -> None:
     merged = merge(Inventory(), [Reading(HERE, seen_by(HERE)), Reading(THERE, seen_by(THERE))], TTL)
 
     assert [("shared", owner.key)] == [(subnet.name, subnet.source) for subnet in merged.subnets]
+
+
+def test_a_shared_subnet_stays_as_its_owner_described_it_while_the_owner_fails() -> None:
+    """What the other account sees is less, though newer."""
+    seen_by_owner = Subnet("subnet-5", "vpc-1", "", "", account_id=HERE.account_id, name="shared", source=HERE.key)
+    seen_by_other = Subnet("subnet-5", "vpc-1", "", "", account_id=HERE.account_id, source=THERE.key)
+    old = Inventory(1.0, (seen_by_owner,), sources=(HERE, THERE))
+    new = Inventory(2.0, (seen_by_other,), sources=(THERE,))
+
+    assert (seen_by_owner,) == merge(old, [Reading(HERE, None), Reading(THERE, new)], TTL).subnets
+
+
+def test_interfaces_that_were_looked_up_are_added() -> None:
+    """The rest stays, the time of the inventory, too."""
+    old = inventory(1000.0, 1)
+    found = Interface("eni-2", "subnet-1", "vpc-1", seen_at=1500.0)
+
+    merged = with_interfaces(old, [found])
+
+    assert (*old.interfaces, found) == merged.interfaces
+    assert old == msgspec.structs.replace(merged, interfaces=old.interfaces)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from kcl_flowlog.counting.subnets import Source
+from kcl_flowlog.inventory.coverage import Coverage, FailingFlowLog
+from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.inventory.problems import ProblemLog
 from tests.support.logs import events
@@ -29,7 +31,13 @@ def overlaps(count: int) -> list[Overlap]:
         ),
         (
             Source("here", flow_logs_listed=False),
-            [("lines are read in the format of --flow-log-format or else in the default format", "FlowLogs")],
+            [
+                (
+                    "lines are read in the format of --flow-log-format or else in the default format, and failing flow"
+                    " logs and subnets without flow logs are unknown",
+                    "FlowLogs",
+                )
+            ],
         ),
         (Source("here", vpcs_listed=False), [("flowlog_subnet_info has no names of VPCs", "Vpcs")]),
     ],
@@ -102,3 +110,40 @@ def test_an_overlap_known_from_the_run_before_is_not_logged(caplog: pytest.LogCa
     ProblemLog(known).log_overlaps(overlaps(2))
 
     assert ["fl-2"] == [fields["flow_log"] for _, _, fields in events(caplog)]
+
+
+def failing(count: int) -> tuple[FailingFlowLog, ...]:
+    return tuple(FailingFlowLog(f"fl-{number}", "access_error") for number in range(1, count + 1))
+
+
+def test_a_failing_flow_log_is_one_warning_until_it_delivers_again(caplog: pytest.LogCaptureFixture) -> None:
+    """It names the flow log, the reason and what to do."""
+    problems = ProblemLog([])
+
+    for coverage in (failing(1), failing(1), (), failing(1)):
+        problems.log_coverage(Coverage(coverage, ()))
+
+    message = f"A flow log does not deliver its records: {DELIVERY_ERRORS['access_error']}"
+    assert [(logging.WARNING, message, {"flow_log": "fl-1", "reason": "access_error"})] * 2 == events(caplog)
+
+
+def test_at_most_five_failing_flow_logs_are_logged_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The rest is a number."""
+    ProblemLog([]).log_coverage(Coverage(failing(7), None))
+
+    *_, last = events(caplog)
+    assert 6 == len(events(caplog))
+    assert (logging.WARNING, "More flow logs do not deliver their records", {"flow_logs": 2}) == last
+
+
+def test_new_subnets_without_a_flow_log_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO: it may be meant so."""
+    problems = ProblemLog([])
+
+    with caplog.at_level(logging.INFO):
+        for uncovered in (("subnet-1",), ("subnet-1",), ("subnet-1", "subnet-3", "subnet-2"), (), None):
+            problems.log_coverage(Coverage((), uncovered))
+
+    assert [{"subnets": 1, "among_them": "subnet-1"}, {"subnets": 3, "among_them": "subnet-2,subnet-3"}] == [
+        fields for _, _, fields in events(caplog)
+    ]

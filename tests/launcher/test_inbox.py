@@ -38,7 +38,7 @@ class Post:
         self.registered: list[Hello] = []
         self.notes: list[ClaimNote] = []
         self.note_answer: list[str] | None = []
-        self.unknown_interfaces = 0
+        self.unknown_interfaces: list[str] = []
         self.wall_clock = FakeClock(40.0)
         self.monotonic = FakeClock(1.0)
         self.inbox = Inbox(
@@ -59,8 +59,8 @@ class Post:
         self.notes.append(note)
         return self.note_answer
 
-    def _note_unknown(self) -> None:
-        self.unknown_interfaces += 1
+    def _note_unknown(self, interface_ids: list[str]) -> None:
+        self.unknown_interfaces += interface_ids
 
 
 @pytest.fixture
@@ -100,11 +100,13 @@ def test_files_made_later_get_their_usual_permissions(tmp_path: Path) -> None:
                 tmp_path / "missing" / "messages.sock",
                 io.BytesIO(),
                 lambda _: None,
-                lambda: None,
+                lambda _: None,
                 write_note=lambda _: None,
             ).start()
         masks = [os.umask(0o022)]
-        inbox = Inbox(tmp_path / "messages.sock", io.BytesIO(), lambda _: None, lambda: None, write_note=lambda _: None)
+        inbox = Inbox(
+            tmp_path / "messages.sock", io.BytesIO(), lambda _: None, lambda _: None, write_note=lambda _: None
+        )
         inbox.start()
         inbox.stop()
         masks.append(os.umask(0o022))
@@ -310,12 +312,12 @@ def test_the_log_of_a_processor_becomes_the_launchers(connect: Connect, caplog: 
 
 
 def test_an_unknown_interface_is_passed_on(post: Post, connect: Connect) -> None:
-    """The inventory is read again then."""
+    """With its id."""
     connection = connect()
-    connection.tell(UnknownInterfaces(3))
+    connection.tell(UnknownInterfaces(["eni-1", "eni-2"]))
     connection.ask(DENIALS)
 
-    assert 1 == post.unknown_interfaces
+    assert ["eni-1", "eni-2"] == post.unknown_interfaces
 
 
 def test_an_invalid_message_ends_its_connection_only(

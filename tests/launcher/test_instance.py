@@ -221,18 +221,20 @@ def test_a_daemon_whose_last_processor_died_is_replaced(host: Host) -> None:
     host.run_until(hang_up)
 
 
-def test_an_unknown_interface_makes_the_inventory_be_read_again(host: Host) -> None:
-    """Long before its interval is over."""
+def test_an_unknown_interface_is_looked_up(host: Host) -> None:
+    """Alone, and long before the inventory's interval is over."""
 
     def mention() -> bool:
         if not host.is_ready():
             return False
         processor = Connection(host.state_dir / "messages.sock")
-        processor.tell(UnknownInterfaces(1))
+        processor.tell(UnknownInterfaces(["eni-0000000a"]))
         processor.hang_up()
-        return eventually(lambda: 'flowlog_inventory_refreshes_total{outcome="ok"} 2.0' in host.page("/metrics")[1])
+        return eventually(lambda: "flowlog_inventory_interfaces 1.0" in host.page("/metrics")[1])
 
     host.run_until(mention)
+
+    assert [["eni-0000000a"]] == host.aws.ec2_client.looked_up
 
 
 def test_an_old_copy_of_the_ledger_is_set_aside_before_the_start(host: Host, caplog: pytest.LogCaptureFixture) -> None:

@@ -231,11 +231,21 @@ def test_a_row_that_moves_before_the_fence_is_left_alone(
     assert {SHARD: "7"} == counters(dynamodb)
 
 
+def test_a_worker_owns_the_shards_of_its_rows(table: LeaseTable, dynamodb: Any) -> None:
+    """Without those that are read to their end, as nobody reads them again."""
+    put_row(dynamodb, "another-owner", leaseOwner={"S": "worker-2"}, checkpointOwner={"S": "worker-1"})
+    put_row(dynamodb, "ended", checkpoint={"S": "SHARD_END"})
+    put_row(dynamodb, "second")
+
+    assert {SHARD, "second"} == table.shards_of("worker-1")
+
+
 def test_there_is_nothing_to_fence_before_the_first_start(table: LeaseTable, dynamodb: Any) -> None:
     """The KCL creates the table later."""
     dynamodb.delete_table(TableName="leases")
 
     assert 0 == table.fence("worker-1")
+    assert set() == table.shards_of("worker-1")
 
 
 def test_another_error_is_raised(table: LeaseTable, dynamodb: Any) -> None:

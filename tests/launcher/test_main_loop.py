@@ -14,7 +14,7 @@ from tests.support.clocks import FakeClock
 from tests.support.launcher_fakes import CallLog
 
 GRACE, SCRAPE_TIMEOUT = 30.0, 20.0
-STEPS = ["beats.check", "supervisor.step", "watchdog.step", "housekeeping.step"]
+STEPS = ["beats.check", "own_shards.step", "supervisor.step", "watchdog.step", "housekeeping.step"]
 
 
 class FakeStop(StopRequests):
@@ -42,7 +42,10 @@ class Life:
         self.deadlines: dict[str, float] = {}
         parts: dict[str, Any] = {
             name: CallLog(name, self.calls)
-            for name in ("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats")
+            for name in (
+                *("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats"),
+                *("own_shards", "open_shards"),
+            )
         }
         parts["inventory"] = CallLog("inventory", self.calls, True)
         parts["housekeeping"] = CallLog("housekeeping", self.calls, finish=self._finish)
@@ -70,13 +73,13 @@ def test_it_gives_signs_of_life_listens_to_processors_settles_what_was_left_then
     assert ["beats.start", "inbox.start", "housekeeping.begin", "web_server.start"] == life.calls
 
 
-def test_every_turn_checks_the_start_and_steps_the_supervisor_the_watchdog_and_the_chores() -> None:
+def test_every_turn_checks_the_start_and_steps_the_shards_the_supervisor_the_watchdog_and_the_chores() -> None:
     """Until a stop is requested: at the third wait, after two turns."""
     life = Life(3)
 
     life.loop.run()
 
-    assert ["inventory.wait_for_inventory", "inventory.start", *STEPS, *STEPS] == life.calls[:10]
+    assert ["inventory.wait_for_inventory", "inventory.start", "open_shards.start", *STEPS, *STEPS] == life.calls[:13]
 
 
 def test_a_stop_goes_in_order() -> None:
@@ -91,7 +94,7 @@ def test_a_stop_goes_in_order() -> None:
         "beats.stop",
         "housekeeping.finish",
         "final_scrape.wait_until",
-    ] == life.calls[2:]
+    ] == life.calls[3:]
 
 
 def test_the_last_chores_get_half_of_the_time_for_the_final_scrape() -> None:
@@ -191,4 +194,11 @@ def test_nothing_is_left_after_the_end() -> None:
 
     life.loop.close()
 
-    assert ["supervisor.stop", "beats.stop", "inbox.stop", "inventory.stop", "web_server.stop"] == life.calls
+    assert [
+        "supervisor.stop",
+        "beats.stop",
+        "inbox.stop",
+        "inventory.stop",
+        "open_shards.stop",
+        "web_server.stop",
+    ] == life.calls

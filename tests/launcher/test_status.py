@@ -13,11 +13,19 @@ from kcl_flowlog.commits.messages import Heartbeat
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.exporter.state import ShardState
+from kcl_flowlog.inventory.coverage import Coverage, FailingFlowLog
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
 from kcl_flowlog.launcher.status import Status, note_shown
 from tests.support.clocks import FakeClock
-from tests.support.launcher_fakes import INVENTORY, FakeDaemonState, FakeInbox, FakeInventory
+from tests.support.launcher_fakes import (
+    INVENTORY,
+    FakeDaemonState,
+    FakeInbox,
+    FakeInventory,
+    FakeOpenShards,
+    FakeOwnShards,
+)
 from tests.support.ledgers import change, claim, commit
 
 STUCK_AFTER = 300.0
@@ -33,6 +41,8 @@ class Shown:
         self.inventory = FakeInventory()
         self.daemon = FakeDaemonState()
         self.damage = DamageNote()
+        self.open_shards = FakeOpenShards()
+        self.own_shards = FakeOwnShards()
         self.status = Status(
             self.open_ledger,
             self.inventory,
@@ -41,6 +51,8 @@ class Shown:
             STUCK_AFTER,
             BUILD,
             self.damage,
+            self.open_shards,
+            self.own_shards,
             self.clock,
         )
 
@@ -83,18 +95,39 @@ def test_an_instance_without_an_initialised_daemon_is_not_ready(tmp_path: Path) 
     assert ["The daemon is not initialised yet."] == shown.status.why_not_ready()
 
 
+@pytest.mark.parametrize(
+    ("waiting", "reasons"),
+    [
+        ([], []),
+        (None, ["The lease table has not been read yet."]),
+        (["shardId-0"], ["Own shards that have not been read since the start: 1 (shardId-0)."]),
+        (list("abcdef"), ["Own shards that have not been read since the start: 6 (a, b, c, d, e, …)."]),
+    ],
+)
+def test_an_instance_whose_own_shards_are_not_read_is_not_ready(
+    waiting: list[str] | None, reasons: list[str], tmp_path: Path
+) -> None:
+    """A rolling restart waits until this instance reads again what it read before."""
+    shown = Shown(tmp_path)
+    shown.own_shards.waiting = waiting
+
+    assert reasons == shown.status.why_not_ready()
+
+
 def test_all_reasons_are_given_at_once(tmp_path: Path) -> None:
     """A person sees the whole way to go."""
     shown = Shown(tmp_path)
     shown.inventory.has_inventory = shown.daemon.is_up = False
+    shown.own_shards.waiting = None
 
-    assert 2 == len(shown.status.why_not_ready())
+    assert 3 == len(shown.status.why_not_ready())
 
 
 def test_a_scrape_shows_each_part_as_it_is_now(tmp_path: Path) -> None:
     """Totals from the ledger, and the rest from the parts."""
     shown = Shown(tmp_path)
     shown.inventory.overlaps = [Overlap("a", "b", True), Overlap("a", "c", True), Overlap("a", "d", False)]
+    shown.inventory.coverage = Coverage((FailingFlowLog("fl-1", "access_error"),), ("subnet-b", "subnet-c"))
     shown.inventory.refreshes = Counter({"ok": 3})
     shown.daemon.restarts = Counter({"killed": 2})
     series = Traffic("subnet-a", "egress", "accept", "tcp", "internet")
@@ -108,7 +141,19 @@ def test_a_scrape_shows_each_part_as_it_is_now(tmp_path: Path) -> None:
     assert [(series, 1, 2, 3, 1)] == state.totals.traffic
     assert (INVENTORY, {"same": 2, "different": 1}) == (state.inventory, state.overlaps)
     assert ({"ok": 3}, {"killed": 2}, True) == (state.inventory_refreshes, state.daemon_restarts, state.daemon_up)
-    assert BUILD == state.build
+    assert {"access_error": 1, "rate_limited": 0, "unknown_error": 0} == state.delivery_errors
+    assert (2, 4, BUILD) == (state.subnets_without_flow_logs, state.open_shards, state.build)
+
+
+def test_what_ec2_and_kinesis_do_not_tell_is_unknown(tmp_path: Path) -> None:
+    """It is not 0."""
+    shown = Shown(tmp_path)
+    shown.inventory.coverage = Coverage(None, None)
+    shown.open_shards.number = None
+
+    state = shown.status.read_state()
+
+    assert (None, None, None) == (state.delivery_errors, state.subnets_without_flow_logs, state.open_shards)
 
 
 def test_a_scrape_tells_that_the_daemon_is_down(tmp_path: Path) -> None:

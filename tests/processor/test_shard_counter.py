@@ -138,11 +138,11 @@ def test_denials_of_waiting_records_are_delivered_before_the_checkpoint(held: Dr
 
 
 def test_unknown_interfaces_are_reported_once(held: Driver) -> None:
-    """The launcher reads the inventory again then."""
+    """By their ids, which the launcher looks up."""
     held.deliver((101, payload(UNLISTED, log_stream="eni-0000000f-all")))
     held.deliver(FIRST)
 
-    assert [UnknownInterfaces(1)] == held.messenger.of_kind(UnknownInterfaces)
+    assert [UnknownInterfaces(["eni-0000000f"])] == held.messenger.of_kind(UnknownInterfaces)
 
 
 # The inventory

@@ -35,7 +35,10 @@ def test_every_record_is_counted(scenario: Scenario) -> None:
 
 
 def test_a_stop_under_load_loses_nothing(scenario: Scenario) -> None:
-    """SIGTERM ends with exit code 0 and leaves no process; the next start continues from the checkpoint."""
+    """SIGTERM ends with exit code 0 and leaves no process; the next start continues from the checkpoint.
+
+    It is ready once it has read from both shards again.
+    """
     with scenario.putting() as producer:
         scenario.wait_for_more_flows()
         processes = scenario.instance.processes()
@@ -47,7 +50,11 @@ def test_a_stop_under_load_loses_nothing(scenario: Scenario) -> None:
         put_by_now = producer.tally()
         assert eventually(lambda: put_by_now != producer.tally())
         scenario.instance.start()
-        scenario.wait_for_shards()
+        assert eventually(scenario.instance.is_ready, PAGE_TIMEOUT), scenario.instance.log
+        page = scenario.instance.page()
+        assert page is not None
+        assert (2, 2) == (page.shards_held, page.open_shards)
+        assert page.lag is not None
         scenario.wait_for_more_flows()
 
     scenario.verify_counts()

@@ -144,7 +144,7 @@ class Launcher:
             self._state.messages_socket(),
             io.BytesIO(),
             self.registrar.register,
-            lambda: None,
+            lambda _: None,
             self._clock,
             world.clock,
             write_note=ClaimNotes(self._leases, self.worker_id).write,

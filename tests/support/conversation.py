@@ -151,7 +151,7 @@ class Stage:
         registrar = Registrar(self.leases, lambda: Ledger(ledger), HERE, DamageNote(), lambda: True, self.leases.renew)
         notes = ClaimNotes(self.leases, HERE)
         self.inbox = Inbox(
-            directory / "messages.sock", self.denials, registrar.register, lambda: None, write_note=notes.write
+            directory / "messages.sock", self.denials, registrar.register, lambda _: None, write_note=notes.write
         )
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")

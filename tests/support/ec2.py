@@ -64,12 +64,13 @@ _ITEMS: dict[str, Callable[[int], Item]] = {
 class FakeEc2:
     """EC2 with these pages of each operation.
 
-    A number on a page is a whole item; an exception instead of a page is raised. `requests` are operations with their
-    parameters.
+    A number on a page is a whole item; an exception instead of a page is raised. A filter by interface id leaves one
+    page. `requests` are operations with their parameters, and `calls` is the number of requests with their pages.
     """
 
     def __init__(self, subnets: Pages = ((1,),), interfaces: Pages = ((1,),), flow_logs: Pages = ((1,),)) -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.calls = 0
         self.pages: dict[str, Pages] = {SUBNETS: subnets, INTERFACES: interfaces, FLOW_LOGS: flow_logs, VPCS: ((1,),)}
 
     def fail(self, operation: str, error: Exception) -> FakeEc2:
@@ -91,7 +92,22 @@ class FakePaginator:
     def paginate(self, **parameters: Any) -> Iterator[dict[str, list[Item]]]:
         self._ec2.requests.append((self._operation, parameters))
         make = _ITEMS[self._operation]
-        for page in self._ec2.pages[self._operation]:
+        for page in self._filtered(parameters.get("Filters")):
+            self._ec2.calls += 1
             if isinstance(page, Exception):
                 raise page
             yield {_KEYS[self._operation]: [make(item) if isinstance(item, int) else item for item in page]}
+
+    def _filtered(self, filters: list[dict[str, Any]] | None) -> Pages:
+        pages = self._ec2.pages[self._operation]
+        if filters is None or isinstance(pages[0], Exception):
+            return pages
+        ((name, wanted),) = ((each["Name"], set(each["Values"])) for each in filters)
+        assert (INTERFACES, "network-interface-id") == (self._operation, name)
+        assert len(wanted) <= 200
+        items = [item for page in pages if not isinstance(page, Exception) for item in page]
+        return ([item for item in items if _interface_id(item) in wanted],)
+
+
+def _interface_id(item: int | Item) -> Any:
+    return f"eni-{item}" if isinstance(item, int) else item["NetworkInterfaceId"]

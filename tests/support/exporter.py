@@ -67,6 +67,9 @@ STATE = InstanceState(
         (Source("here", "123456789012", "eu-central-1", NOW - 61), Source("there", "", "eu-west-1")),
     ),
     overlaps={"same": 14},
+    delivery_errors={"access_error": 0, "rate_limited": 18, "unknown_error": 19},
+    subnets_without_flow_logs=20,
+    open_shards=21,
     shards=[
         ShardState("shardId-000000000000", 0.0, NOW - 5, NOW - 3, NOW - 1),
         ShardState("shardId-000000000001", None, 0.0, 0.0, NOW - 2),

@@ -44,13 +44,20 @@ PAGE = {
 
 
 class FakeEc2:
-    """An EC2 with one subnet."""
+    """An EC2 with one subnet, in which every interface is found that is looked up."""
+
+    def __init__(self) -> None:
+        self.looked_up: list[list[str]] = []
 
     def get_paginator(self, _: str) -> FakeEc2:
         return self
 
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        return [PAGE]
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        ids = [value for each in request.get("Filters", ()) for value in each["Values"]]
+        if ids:
+            self.looked_up.append(ids)
+        found = [{"NetworkInterfaceId": value, "SubnetId": "subnet-a", "VpcId": "vpc-1"} for value in ids]
+        return [{**PAGE, "NetworkInterfaces": found}]
 
 
 class FakeDynamoDB:
@@ -91,6 +98,7 @@ class FakeAws:
 
     def __init__(self, *_: object) -> None:
         self.dynamodb = FakeDynamoDB()
+        self.ec2_client = FakeEc2()
         self.checked: list[str] = []
         self.on_check: Callable[[], None] = lambda: None
 
@@ -101,12 +109,15 @@ class FakeAws:
             raise ConfigError("There is no such stream.")
         return StreamIdentity(f"arn:aws:kinesis:eu-west-1:123456789012:stream/{stream}", 1_700_000_000)
 
+    def shard_counter(self, stream: str) -> Callable[[], int]:
+        return lambda: 4
+
     def client(self, service: str, **_: Any) -> FakeDynamoDB:
         assert service == "dynamodb"
         return self.dynamodb
 
     def ec2(self, region: str, role: str) -> tuple[str, FakeEc2]:
-        return "123456789010", FakeEc2()
+        return "123456789010", self.ec2_client
 
 
 class Host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -148,6 +149,17 @@ class Instance:
     def page(self) -> Page | None:
         """Return its metrics page, or None if it does not answer."""
         return read(self.url)
+
+    def is_ready(self) -> bool:
+        """Tell whether it says that it is ready; False if it does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=STOP_TIMEOUT)
+        try:
+            connection.request("GET", "/-/ready")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def wait_for(self, what: str, is_true: Callable[[Page], bool], timeout: float = PAGE_TIMEOUT) -> Page:
         """Return the first page for which `is_true` holds; fail with the log after `timeout` seconds."""

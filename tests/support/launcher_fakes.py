@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcl_flowlog.counting.subnets import Inventory, Subnet
+from kcl_flowlog.inventory.coverage import Coverage
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
 
@@ -32,6 +33,7 @@ class FakeInventory:
     def __init__(self) -> None:
         self.current = INVENTORY
         self.overlaps: list[Overlap] = []
+        self.coverage = Coverage((), ())
         self.refreshes: Counter[str] = Counter()
         self.has_inventory = True
 
@@ -42,6 +44,22 @@ class FakeDaemonState:
     def __init__(self) -> None:
         self.is_up = True
         self.restarts: Counter[str] = Counter()
+
+
+class FakeOpenShards:
+    """A stream with four open shards."""
+
+    number: int | None = 4
+
+
+class FakeOwnShards:
+    """Shards that wait to be read: those that the test names."""
+
+    def __init__(self) -> None:
+        self.waiting: list[str] | None = []
+
+    def unread(self) -> list[str] | None:
+        return self.waiting
 
 
 class FakeSettler:
