@@ -32,9 +32,13 @@ class Scope(NamedTuple):
 
 
 class Index:
-    """An inventory, indexed for lookups."""
+    """An inventory, indexed for lookups.
 
-    def __init__(self, inventory: Inventory) -> None:
+    `covers_unnamed` says that lines without a log group come from the networks of the inventory.
+    """
+
+    def __init__(self, inventory: Inventory, covers_unnamed: bool = False) -> None:
+        self._covers_unnamed = covers_unnamed
         self.subnets = {subnet.subnet_id: subnet for subnet in inventory.subnets}
         self.interfaces = {
             interface.interface_id: known_interface.from_inventory(interface) for interface in inventory.interfaces
@@ -107,6 +111,8 @@ class Index:
 
     def knows_scope_of(self, log_stream: LogStream) -> bool:
         """Tell whether it is known what the log group records, or EC2 listed no flow log at all."""
+        if self._covers_unnamed and not log_stream.log_group:
+            return True
         return not self._flow_logs or self._scope_of(log_stream) is not None
 
     def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:

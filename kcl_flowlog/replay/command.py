@@ -84,7 +84,7 @@ def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_
     else:
         inventory = _current_inventory(_source_readers(config, os.environ))
     counter = ItemCounter(
-        Attributor(Index(inventory)),
+        Attributor(Index(inventory, covers_unnamed=True)),
         config.flow_log_format,
         config.watched_ports,
         config.payload_limit,
