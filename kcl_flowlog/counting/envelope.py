@@ -123,7 +123,7 @@ def ends_of_objects(text: bytes) -> Iterator[int]:
     """
     depth = 0
     max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _BYTES_OF_TOKEN)
-    for number, match in enumerate(_TOKENS.finditer(_without_escapes(text))):
+    for number, match in enumerate(tokens_of(text)):
         if number >= max_tokens:
             raise Malformed("payload_too_large")
         bracket = match[1]
@@ -139,6 +139,11 @@ def ends_of_objects(text: bytes) -> Iterator[int]:
                 yield match.end()
             elif depth < 0:
                 return
+
+
+def tokens_of(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Return the brackets of a JSON text, each as group 1 of a match, and its strings as a whole."""
+    return _TOKENS.finditer(_without_escapes(text))
 
 
 def _without_escapes(text: bytes) -> bytes:

@@ -125,7 +125,7 @@ IDS = {
     kind: re.compile(rf"{prefix}-{_ID_END}").fullmatch
     for kind, prefix in (("interface", "eni"), ("subnet", "subnet"), ("vpc", "vpc"))
 }
-"""What the ids are like that only records name: short and harmless. How many are kept is bounded where they are kept."""
+"""What the ids are like that only records name: short and harmless. Their number is bounded where they are kept."""
 
 
 def nearest_field(name: str) -> str:

@@ -97,11 +97,15 @@ class Index:
     def flow_logs_of(self, log_stream: LogStream) -> list[FlowLog]:
         """Return the flow logs that may have written the lines of a log stream.
 
-        These are the flow logs of its log group; of these, those in the account
-        of the log group, if any; of these, those that cover its interface, if
-        any does.
+        These are the flow logs of its log group, or all if it has no log group
+        and the inventory covers such lines; of these, those in the account of
+        the log group, if any; of these, those that cover its interface, if any
+        does.
         """
-        flow_logs = self._flow_logs.get(log_stream.log_group, [])
+        if self._covers_unnamed and not log_stream.log_group:
+            flow_logs = [flow_log for several in self._flow_logs.values() for flow_log in several]
+        else:
+            flow_logs = self._flow_logs.get(log_stream.log_group, [])
         flow_logs = [flow_log for flow_log in flow_logs if flow_log.account_id in ("", log_stream.owner)] or flow_logs
         interface = self.interfaces.get(log_stream.interface_id)
         if interface is None:
@@ -123,6 +127,9 @@ class Index:
         return self._scopes[log_stream._replace(name="")]
 
     def _find_scope(self, log_group: LogStream) -> Scope | None:
+        # Flow logs that write to S3 are not listed, so their networks are not known.
+        if self._covers_unnamed and not log_group.log_group:
+            return None
         flow_logs = self.flow_logs_of(log_group)
         sources = [source for source in self._sources if source.account_id in ("", log_group.owner)]
         if not log_group.owner or not self._sources:

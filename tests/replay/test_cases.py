@@ -39,9 +39,7 @@ CASES: dict[str, tuple[str, dict[str, int], dict[str, int], dict[str, list[tuple
 def replayed(name: str) -> Any:
     """Return the report of a file."""
     inventory = str(DATA / "two-subnets.json")
-    result = CliRunner().invoke(
-        cli.cli, ["replay", "--output", "json", "--inventory", inventory, str(DATA / name)]
-    )
+    result = CliRunner().invoke(cli.cli, ["replay", "--output", "json", "--inventory", inventory, str(DATA / name)])
     return json.loads(result.stdout)
 
 
