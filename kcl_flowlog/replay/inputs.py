@@ -65,7 +65,7 @@ def _read_parquet(content: Content, name: str) -> Iterator[Item]:
 
 
 def _holds_base64(head: bytes) -> bool:
-    return _BASE64.match(head) is not None
+    return _BASE64.match(head.lstrip()) is not None
 
 
 def _read_base64(content: Content) -> Iterator[Item]:

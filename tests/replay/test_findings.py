@@ -10,7 +10,8 @@ import pytest
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.replay.findings import dead_letter_file, parse_outcomes, shown_line, shows
 from tests.support.builders import NODATA, SKIPDATA, envelope, line
-from tests.support.replay import dead_letter, dead_letter_file as letters, findings
+from tests.support.replay import dead_letter, findings
+from tests.support.replay import dead_letter_file as letters
 
 UNPLACED = line("10.0.1.77", "10.0.9.1", "eni-9")
 TRANSIT = b"tgw-id srcaddr dstaddr bytes\ntgw-1 10.0.1.1 10.9.9.9 44\n"
@@ -23,8 +24,9 @@ SHOWN: dict[str, tuple[bytes, list[str]]] = {
     "no traffic": (NODATA.encode(), [f"file 1:1: nodata: {NODATA}"]),
     "of a transit gateway": (TRANSIT, ["file 1:2: unsupported: tgw-1 10.0.1.1 10.9.9.9 44"]),
     "in an envelope": (
-        b"\n\n" + base64.b64encode(envelope("bad", 7)),
+        base64.b64encode(envelope("bad")) + b"\n\n" + base64.b64encode(envelope("bad", 7)),
         [
+            "file 1:1: malformed: field_count: bad",
             "file 1:3: malformed: field_count: bad",
             'file 1:3: malformed: not_text: {"id": "1", "timestamp": 0, "message": 7}',
         ],
