@@ -22,13 +22,13 @@ COSTS: Mapping[str, str] = {
     "bytes": "`flowlog_bytes_total` stays 0.",
     "start": "`--log-deny` does not show it; a flow that ends before it begins does not tell formats apart.",
     "end": "`flowlog_event_delay_seconds` stays empty.",
-    "action": "`action` is `unknown`: rejected flows are not told from accepted flows, and have no ports.",
+    "action": "`action` is `unknown`: nothing tells rejected flows, and they have no ports.",
     "log-status": "What AWS has skipped counts as `nodata` instead of `skipdata`.",
-    "vpc-id": "VPCs with the same blocks in one log group can't be told apart for interfaces that EC2 does not list.",
-    "subnet-id": "Records of interfaces that EC2 does not list wait until their subnet is learned, or are `unattributed`.",
+    "vpc-id": "Interfaces that EC2 does not list may be in any VPC with these blocks that shares the log group.",
+    "subnet-id": "Interfaces that EC2 does not list have to be learned; some of their records are `unattributed`.",
     "az-id": "Nothing yet: zones come from EC2. It tells the zone of a subnet that EC2 does not list.",
-    "flow-direction": "Interfaces that EC2 does not list need several peers to be learned; records between two addresses"
-    " of one interface have direction `unknown`.",
+    "flow-direction": "Interfaces that EC2 does not list need several peers to be learned; records between two"
+    " addresses of one interface have direction `unknown`.",
     "traffic-path": "The label `path` is `unknown`.",
     "pkt-srcaddr": "The peer of ingress through a NAT gateway or load balancer is that device.",
     "pkt-dstaddr": "The peer of egress through a NAT gateway or load balancer is that device.",

@@ -14,7 +14,7 @@ _DIGITS = str.maketrans("", "", "0123456789")
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelt name means, or None if it may be a name of its own."""
+    """Return the known name that a misspelt name means, or None if it may be a name that is new."""
     allowed = 1 if len(name) < _SHORT else 2
     distance, nearest = min((edits(name, candidate), candidate) for candidate in known)
     # A further tag is a field of the future: instance-tag-3.

@@ -59,7 +59,7 @@ class Inflating(io.RawIOBase):
         return 0
 
     def _begins_member(self, is_last: bool) -> bool:
-        """Open the next member, if there is one; zeros may follow the last."""
+        """Open the next member, or finish; zeros may follow the last."""
         while not self._input.strip(b"\0") and not is_last:
             self._input = self._file.read(_INPUT_BYTES)
             is_last = not self._input

@@ -116,5 +116,5 @@ def test_without_an_end_there_is_no_delay() -> None:
 
 
 def test_without_a_port_all_rejected_flows_are_other() -> None:
-    """Only watched ports are told apart anyway."""
+    """Only watched ports have numbers anyway."""
     assert ["other"] == [rejected.port for rejected in counted("dstport").rejected_ports]
