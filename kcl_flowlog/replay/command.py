@@ -111,6 +111,7 @@ def replay(
       kcl-flowlog replay --region eu-central-1 --output json 123456789012_vpcflowlogs_*.log.gz
       aws logs tail /vpc/flow-logs | kcl-flowlog replay --region eu-central-1 --show malformed,unattributed -
     """
+    # It is long because click wants each option as an argument, and shows the text above as the help.
     # A replay reads no stream. All other settings are checked as for `run`.
     config = Config(stream="none", **values)
     logs.configure(config.log_level, config.log_format)

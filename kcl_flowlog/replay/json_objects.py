@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from kcl_flowlog.counting.envelope import ends_of_objects, tokens_of
 from kcl_flowlog.errors import Malformed
@@ -15,6 +16,8 @@ _PIECE_BYTES = 4 * 1024 * 1024
 _MAX_OBJECT_BYTES = 64 * 1024 * 1024
 # The open brackets around an object of a document, and around an element of its arrays.
 _PARENTS = (b"{", b"{[")
+# As in a payload.
+_MAX_DEPTH = 1024
 
 
 def split_objects(
@@ -53,38 +56,59 @@ def split_elements(
     """
     rest, line, is_hopeless = b"", 1, False
     # The brackets that are open where `rest` begins.
-    outside = b""
+    opened = b""
     while not is_hopeless and (piece := file.read(piece_bytes)):
         rest += piece
-        start, opened, begin = 0, outside, 0
-        for token in tokens_of(rest):
-            bracket = token[1]
-            if bracket is None:
-                continue
-            if not opened and (junk := rest[start : token.start()] + (bracket if bracket in b"}]" else b"")).strip():
-                yield line + _lines_before(junk), junk
-                line += junk.count(b"\n")
-                start = token.end() if bracket in b"}]" else token.start()
-            if bracket in b"{[":
-                begin = token.start() if opened in _PARENTS and bracket == b"{" else begin
-                opened += bracket
-                continue
-            opened = opened[:-1]
-            if opened not in _PARENTS or bracket == b"]":
-                # Nothing but an element or a document ends a piece of work.
-                if opened:
-                    continue
-                begin = token.end()
-            if text := rest[begin : token.end()]:
-                yield line + rest.count(b"\n", start, begin), text
-            line += rest.count(b"\n", start, token.end())
-            start, outside = token.end(), opened
+        start = 0
+        for span in _spans(rest, opened):
+            if span.begin < span.end:
+                yield line + rest.count(b"\n", start, span.begin), rest[span.begin : span.end]
+            line += rest.count(b"\n", start, span.end)
+            start, opened = span.end, span.opened
         rest = rest[start:]
         is_hopeless = len(rest) > max_object_bytes
     if rest.strip():
         yield line + _lines_before(rest), rest
 
 
+class _Span(NamedTuple):
+    begin: int
+    end: int
+    opened: bytes
+
+
+def _spans(text: bytes, opened: bytes) -> Iterator[_Span]:
+    """Yield where elements are, what stands between documents, and where documents end, as an empty span.
+
+    `opened` are the brackets that are open where the text begins, and where a span ends.
+    """
+    start = begin = 0
+    for token in tokens_of(text):
+        bracket = token[1]
+        if bracket is None:
+            continue
+        if not opened:
+            between = token.start() if bracket in b"{[" else token.end()
+            if text[start:between].strip():
+                yield _Span(start + _spaces_before(text[start:between]), between, b"")
+            start = between
+        if bracket in b"{[":
+            if bracket == b"{" and opened in _PARENTS:
+                begin = token.start()
+            opened += bracket
+            if len(opened) > _MAX_DEPTH:
+                return
+            continue
+        opened = opened[:-1]
+        if not opened or (bracket == b"}" and opened in _PARENTS):
+            yield _Span(begin if opened else token.end(), token.end(), opened)
+            start = token.end()
+
+
 def _lines_before(text: bytes) -> int:
     """Return how many lines end before a text begins."""
-    return text.count(b"\n", 0, len(text) - len(text.lstrip()))
+    return text.count(b"\n", 0, _spaces_before(text))
+
+
+def _spaces_before(text: bytes) -> int:
+    return len(text) - len(text.lstrip())

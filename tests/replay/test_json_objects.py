@@ -34,6 +34,7 @@ def test_an_endless_object_is_given_up() -> None:
     text = b'{"a":1}{"' + b"x" * 1000
 
     assert [(1, b'{"a":1}'), (1, b'{"' + b"x" * 19)] == list(split_objects(file(text), 4, 20))
+    assert [(1, b"{[[[")] == list(split_elements(file(b"{[[["), 1, 1000))
     assert [(1, b'{"a":{"' + b"x" * 17)] == list(split_elements(file(b'{"a":{"' + b"x" * 1000), 4, 20))
 
 
@@ -47,8 +48,8 @@ def test_an_endless_object_is_given_up() -> None:
         (b'{"a": "{}"}\n\n{"b": [{}]}', [(3, b"{}")]),
         (b'{"a": [[{}]], "b": [{"x": "\\"]}"}]}', [(1, b'{"x": "\\"]}"}')]),
         (b'{"a": [{"x": 1}, {"y"', [(1, b'{"x": 1}'), (1, b', {"y"')]),
-        (b'{"a": []} junk {"b": [{}]}', [(1, b" junk "), (1, b"{}")]),
-        (b'{"a": [{}]}\n]{"b": [{}]}', [(1, b"{}"), (2, b"\n]"), (2, b"{}")]),
+        (b'{"a": []} junk {"b": [{}]}', [(1, b"junk "), (1, b"{}")]),
+        (b'{"a": [{}]}\n]{"b": [{}]}', [(1, b"{}"), (2, b"]"), (2, b"{}")]),
     ],
 )
 def test_elements_are_split_whatever_the_pieces(text: bytes, expected: list[tuple[int, bytes]], piece: int) -> None:
