@@ -20,6 +20,10 @@ class GaveUp(FlowlogError):
     """The launcher has tried too often, and stops: the command exits with 1."""
 
 
+class NothingRead(FlowlogError):
+    """A file of `replay` holds nothing that could be read: the command exits with 1."""
+
+
 class CannotStart(FlowlogError):
     """The daemon can't be started at the moment, usually because the disk is full: try again later."""
 

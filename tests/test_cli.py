@@ -200,19 +200,37 @@ def test_a_port_in_use_stops_the_start(command: Run, aws: EmbeddedAWS) -> None:
 
 
 def test_a_replay_reads_the_subnets_from_ec2(command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
-    """Without --inventory, it uses the subnets of now."""
+    """As they are now, or from the file that `kcl-flowlog inventory` has written: then without any AWS."""
     ec2 = aws.client("ec2")
     vpc_id = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
     interface_id = ec2.create_network_interface(SubnetId=subnet_id, PrivateIpAddress="10.7.1.5")["NetworkInterface"][
         "NetworkInterfaceId"
     ]
-    file = tmp_path / "flows.log"
+    file, inventory = tmp_path / "flows.log", str(tmp_path / "inventory.json")
     file.write_text(f"2 1 {interface_id} 10.7.1.5 8.8.8.8 1 2 6 3 400 1700000000 1700000060 ACCEPT OK\n")
+    environ = {name: value for name, value in aws.environment().items() if "REGION" not in name}
 
-    made = command("replay", "--output", "json", str(file), **aws.environment())
+    made = command("replay", "--output", "json", *REGION, str(file), **environ)
+    written = command("inventory", *REGION, "--output", inventory, **environ)
+    again = command("replay", "--output", "json", "--inventory", inventory, str(file))
 
     assert (0, [subnet_id]) == (made.code, list(json.loads(made.out)["subnets"])), made.err
+    assert (0, 0, made.out) == (written.code, again.code, again.out), written.err + again.err
+
+
+def test_a_replay_of_which_nothing_can_be_read_is_one_sentence(command: Run, tmp_path: Path) -> None:
+    """And exit code 1, so that a script notices; the result is there all the same."""
+    file = tmp_path / "flows.log"
+    file.write_text("bad\n")
+
+    ended = command("replay", "--no-inventory", str(file))
+
+    assert (1, f"Error: Nothing could be read of {file} (field_count 1); --show malformed prints the lines.\n") == (
+        ended.code,
+        ended.err,
+    )
+    assert "malformed" in ended.out
 
 
 def test_a_replay_without_ec2_says_what_to_do(command: Run, tmp_path: Path) -> None:
@@ -222,7 +240,10 @@ def test_a_replay_without_ec2_says_what_to_do(command: Run, tmp_path: Path) -> N
 
     mistake = command("replay", *REGION, "--log.level", "error", str(file)).mistake
 
-    assert "Cannot read the subnets from EC2; see the log, or give a saved inventory with --inventory FILE." == mistake
+    assert (
+        "Cannot read the subnets from EC2; see the log, or give a saved inventory with --inventory FILE,"
+        " or count without any with --no-inventory."
+    ) == mistake
 
 
 class Refusing(BaseHTTPRequestHandler):

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from kcl_flowlog.config import settings
 from kcl_flowlog.counting import outcomes
+from kcl_flowlog.counting.fields import FIELDS
 from kcl_flowlog.counting.flow_record import PROTOCOL_NAMES
 from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.paths import PATHS
 from kcl_flowlog.counting.peers import PEERS
+from kcl_flowlog.counting.recommended_format import COSTS as FIELD_COSTS
+from kcl_flowlog.counting.recommended_format import RECOMMENDED_FORMAT
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 from tests.support.costs import COSTS
 from tests.support.paths import ROOT
+from tests.support.samples import denial_sample, metrics_sample, table_sample
 
 
 def settings_table() -> str:
@@ -65,8 +71,28 @@ def advice_table(heading: str, words: dict[str, outcomes.Word]) -> str:
     return "\n".join(lines + [f"| `{name}` | {word.meaning} | {word.advice} |" for name, word in words.items()])
 
 
+def fields_table() -> str:
+    lines = ["| field | version | a format without it |", "| --- | --- | --- |"]
+    return "\n".join(lines + [f"| `{name}` | {FIELDS[name].version} | {cost} |" for name, cost in FIELD_COSTS.items()])
+
+
+def flow_log_commands() -> str:
+    return f"""```sh
+aws ec2 create-flow-logs --resource-type VPC --resource-ids vpc-… --traffic-type ALL --max-aggregation-interval 60 \\
+    --log-group-name /vpc/flow-logs --deliver-logs-permission-arn arn:aws:iam::…:role/flow-logs \\
+    --log-format '{RECOMMENDED_FORMAT}'
+aws logs put-subscription-filter --log-group-name /vpc/flow-logs --filter-name to-kinesis --filter-pattern '' \\
+    --destination-arn arn:aws:kinesis:…:stream/flow-logs --role-arn arn:aws:iam::…:role/logs-to-kinesis
+```"""
+
+
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
+    ("README.md", "metrics sample"): metrics_sample,
+    ("README.md", "flow log"): flow_log_commands,
+    ("README.md", "denial sample"): denial_sample,
+    ("README.md", "table sample"): table_sample,
+    ("docs/accounting.md", "fields"): fields_table,
     ("docs/metrics.md", "metrics"): metrics_table,
     ("docs/metrics.md", "peers"): lambda: word_table("peer", PEERS),
     ("docs/metrics.md", "paths"): lambda: word_table("path", PATHS),
@@ -121,3 +147,24 @@ def test_protocol_names_are_documented() -> None:
     text = (ROOT / "docs/metrics.md").read_text()
 
     assert [] == [name for name in PROTOCOL_NAMES.values() if f"`{name}`" not in text]
+
+
+def test_every_example_has_the_recommended_format() -> None:
+    """AWS can't change the format of a flow log afterwards, so no example may lack a field."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # CloudFormation's !Sub writes `${!version}`.
+    pattern = re.compile(r"\$\{!?[a-z][a-z-]+\}(?: \$\{!?[a-z][a-z0-9-]+\}){4,}")
+    found = {
+        (name, match[0].replace("!", ""))
+        for name in listed.stdout.splitlines()
+        if not name.startswith(("tests/", "kcl_flowlog/", "benchmarks/"))
+        for match in pattern.finditer((ROOT / name).read_text(encoding="utf-8", errors="replace"))
+    }
+
+    assert {RECOMMENDED_FORMAT} == {text for _, text in found} - {DEFAULT_FORMAT}

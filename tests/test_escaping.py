@@ -48,7 +48,7 @@ def a_denial(text: str) -> str:
 def a_replay(text: str) -> str:
     delta = Delta()
     delta.add_flow(Traffic("".join(char for char in text if unicodedata.category(char) != "Cs"), "", "", "", ""), 1, 1)
-    return to_json(delta).replace("\n", "")
+    return to_json(delta, {}).replace("\n", "")
 
 
 def a_metrics_page(text: str) -> str:

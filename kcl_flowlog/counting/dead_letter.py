@@ -12,6 +12,7 @@ import msgspec
 from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.unpacking import LARGEST_RECORD, MAX_KEPT
+from kcl_flowlog.escaping import escape_unprintable
 
 PAYLOAD = "payload"
 LINE = "line"
@@ -36,6 +37,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
     log_group: str = ""
     log_stream: str = ""
     truncated: bool = False
+
+
+def to_line(letter: DeadLetter) -> bytes:
+    """Return a dead letter as a line of JSON; people look at the file on terminals."""
+    return escape_unprintable(msgspec.json.encode(letter).decode()).encode() + b"\n"
 
 
 def from_payload(payload: bytes, reason: str, origin: PayloadOrigin, is_whole: bool = False) -> DeadLetter:

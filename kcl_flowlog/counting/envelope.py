@@ -1,9 +1,11 @@
 """The envelopes in a payload: CloudWatch Logs' JSON around log events.
 
 CloudWatch Logs sends one envelope in a payload. Several envelopes in sequence
-are read as well, as some forwarders join them. Knows nothing of what the log
-events say. Data that can't be read is `Malformed` with a `payload_…` reason;
-the envelopes before it are not lost.
+are read as well, as some forwarders join them, and so is what agents such as
+Fluent Bit and the Kinesis Agent send: `{"message": "<line>"}`, a log event
+without an envelope. Knows nothing of what the log events say. Data that can't
+be read is `Malformed` with a `payload_…` reason; the envelopes before it are
+not lost.
 
 Source: "Log group-level subscription filters", CloudWatch Logs User Guide.
 """
@@ -16,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, LogStream
+from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.room import Room
 from kcl_flowlog.counting.unpacking import UnreadablePart, start_of, unpack
 from kcl_flowlog.errors import Malformed
@@ -33,6 +35,9 @@ _MAX_TOKENS = 4_000_000
 _BYTES_OF_TOKEN = 8
 # JSON that is nested deeper is not decoded either.
 _MAX_DEPTH = 1024
+# CloudWatch Logs accepts no larger log event, in bytes.
+_LARGEST_EVENT = 1024 * 1024
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # The brackets of JSON; and its strings as a whole, so that a bracket in a string does not count. A string without
 # an end reaches to the end of the text. Nothing here repeats a group, which would take memory for each repetition.
@@ -79,6 +84,12 @@ class _LenientEnvelope(msgspec.Struct):
     logEvents: list[msgspec.Raw] = []  # noqa: N815
 
 
+class _Wrapped(msgspec.Struct):
+    message: str
+    messageType: object = None  # noqa: N815
+
+
+_decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _decode_strict = msgspec.json.Decoder(_StrictEnvelope).decode
 _decode_lenient = msgspec.json.Decoder(_LenientEnvelope).decode
 decode_event = msgspec.json.Decoder(LogEvent).decode
@@ -112,7 +123,7 @@ def ends_of_objects(text: bytes) -> Iterator[int]:
     """
     depth = 0
     max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _BYTES_OF_TOKEN)
-    for number, match in enumerate(_TOKENS.finditer(_without_escapes(text))):
+    for number, match in enumerate(tokens_of(text)):
         if number >= max_tokens:
             raise Malformed("payload_too_large")
         bracket = match[1]
@@ -130,6 +141,11 @@ def ends_of_objects(text: bytes) -> Iterator[int]:
                 return
 
 
+def tokens_of(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Return the brackets of a JSON text, each as group 1 of a match, and its strings as a whole."""
+    return _TOKENS.finditer(_without_escapes(text))
+
+
 def _without_escapes(text: bytes) -> bytes:
     """Return a text of the same length whose backslashes and quotes within strings are blank."""
     return text.replace(b"\\\\", b"  ").replace(b'\\"', b"  ") if b"\\" in text else text
@@ -140,8 +156,8 @@ def _read(text: bytes | memoryview, room: Room) -> Envelope:
     try:
         envelope = _decode(text, room)
     except msgspec.ValidationError:
-        raise Malformed("payload_not_envelope") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        envelope = _of_agent(text)
+    except _UNDECODABLE:
         raise Malformed("payload_not_json") from None
     if envelope.message_type not in (DATA_MESSAGE, CONTROL_MESSAGE):
         raise Malformed("payload_message_type")
@@ -158,6 +174,18 @@ def _decode(text: bytes | memoryview, room: Room) -> Envelope:
         return _decode_event_by_event(text, room)
     log_stream = LogStream(strict.owner, strict.logGroup, strict.logStream)
     return Envelope(strict.messageType, log_stream, strict.logEvents)  # type: ignore[arg-type] # a list of both
+
+
+def _of_agent(text: bytes | memoryview) -> Envelope:
+    """Return the envelope of a log event that an agent has sent without an envelope. Raises `Malformed`."""
+    try:
+        is_event = len(text) <= _LARGEST_EVENT and _decode_wrapped(text).messageType is None
+    except _UNDECODABLE:
+        is_event = False
+    if not is_event:
+        raise Malformed("payload_not_envelope")
+    # The event is the JSON as a whole: how a line is wrapped is no matter of envelopes.
+    return Envelope(DATA_MESSAGE, NO_LOG_STREAM, [LogEvent(str(text, "utf-8").strip())])
 
 
 def _decode_event_by_event(text: bytes | memoryview, room: Room) -> Envelope:
@@ -184,7 +212,7 @@ def _read_several(text: bytes, room: Room) -> tuple[list[Envelope], list[Unreada
                 raise Malformed("payload_too_large")
             try:
                 # A view, as a copy of each part would take as much memory as all of the text.
-                envelopes.append(_read(memoryview(text)[start:end], room))
+                _append(envelopes, _read(memoryview(text)[start:end], room))
             except Malformed as bad:
                 if bad.reason == "payload_too_large":
                     raise
@@ -197,3 +225,11 @@ def _read_several(text: bytes, room: Room) -> tuple[list[Envelope], list[Unreada
         reason = "payload_not_json" if text.startswith(b"{", start) else "payload_encoding"
         unreadable.append(UnreadablePart(reason, start_of(text, start, len(text))))
     return envelopes, unreadable
+
+
+def _append(envelopes: list[Envelope], envelope: Envelope) -> None:
+    """Append an envelope; events of agents, each of which comes alone, share one."""
+    if envelope.log_stream is NO_LOG_STREAM and envelopes and envelopes[-1].log_stream is NO_LOG_STREAM:
+        envelopes[-1].events.extend(envelope.events)
+    else:
+        envelopes.append(envelope)

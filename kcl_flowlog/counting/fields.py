@@ -119,13 +119,13 @@ KINDS = {
 }
 
 
-# The ids of AWS have 8 or 17 digits. An id that EC2 named is valid whatever it looks like.
-_DIGITS = "[0-9a-f]{8,32}"
+# The ids of AWS have 8 or 17 hexadecimal digits today. An id that EC2 named is valid whatever it looks like.
+_ID_END = "[0-9a-z]{1,32}"
 IDS = {
-    kind: re.compile(rf"{prefix}-{_DIGITS}").fullmatch
+    kind: re.compile(rf"{prefix}-{_ID_END}").fullmatch
     for kind, prefix in (("interface", "eni"), ("subnet", "subnet"), ("vpc", "vpc"))
 }
-"""What the ids are like that only records name; whatever they are kept in stays small because of it."""
+"""What the ids are like that only records name: short and harmless. Their number is bounded where they are kept."""
 
 
 def nearest_field(name: str) -> str:

@@ -20,10 +20,12 @@ from typing import NamedTuple
 
 from kcl_flowlog.counting import parsevpc, transit_gateway
 from kcl_flowlog.counting.bounded_cache import BoundedCache
+from kcl_flowlog.counting.fields import FIELDS
 from kcl_flowlog.counting.flow_record import FlowRecord
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.spelling import meant
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
 
@@ -125,7 +127,7 @@ class Formats:
         # By log group; "" is for all log groups.
         self._configured: dict[str, list[LineFormat]] = {}
         for text in options:
-            log_group, line_format = parse_option(text)
+            log_group, line_format = _parse(text)
             self._configured.setdefault(log_group, []).append(line_format)
         self._compiled: dict[str, LineFormat | None] = {}
         self._readers: BoundedCache[LogStream, LineReader] = BoundedCache(self._make_reader, max_readers)
@@ -145,7 +147,9 @@ class Formats:
     def _find_formats(self, log_stream: LogStream) -> list[LineFormat]:
         """Return the formats that EC2 gives; flow logs of many VPCs mostly share a format."""
         texts = dict.fromkeys(flow_log.log_format for flow_log in self._index.flow_logs_of(log_stream))
-        return [line_format for text in texts if (line_format := self._compile(text)) is not None]
+        found = [line_format for text in texts if (line_format := self._compile(text)) is not None]
+        # Without a log group, the line may be of any flow log, and of one that EC2 does not list.
+        return [*found, _DEFAULT] if found and not log_stream.log_group else found
 
     def _compile(self, text: str) -> LineFormat | None:
         """Return the format that EC2 gave, or None if it is not valid."""
@@ -158,7 +162,19 @@ class Formats:
 
 
 def parse_option(text: str) -> tuple[str, LineFormat]:
-    """Return the log group ("" for all) and the format of a `--flow-log-format`. Raises `ConfigError`."""
+    """Return the log group ("" for all) and the format of a `--flow-log-format`.
+
+    Raises `ConfigError`, also if the name of a field is misspelt.
+    """
+    log_group, line_format = _parse(text)
+    for name in line_format.unknown_fields:
+        nearest = meant(name, FIELDS)
+        if nearest is not None:
+            raise ConfigError(f"--flow-log-format: there is no field {name!r}; did you mean {nearest!r}?")
+    return log_group, line_format
+
+
+def _parse(text: str) -> tuple[str, LineFormat]:
     log_group, equals, line_format = text.partition("=")
     # No field contains `=`, and the name of a log group contains neither `=` nor `$`.
     if not equals or "$" in log_group:

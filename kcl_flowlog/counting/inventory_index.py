@@ -32,9 +32,13 @@ class Scope(NamedTuple):
 
 
 class Index:
-    """An inventory, indexed for lookups."""
+    """An inventory, indexed for lookups.
 
-    def __init__(self, inventory: Inventory) -> None:
+    `covers_unnamed` says that lines without a log group come from the networks of the inventory.
+    """
+
+    def __init__(self, inventory: Inventory, covers_unnamed: bool = False) -> None:
+        self._covers_unnamed = covers_unnamed
         self.subnets = {subnet.subnet_id: subnet for subnet in inventory.subnets}
         self.interfaces = {
             interface.interface_id: known_interface.from_inventory(interface) for interface in inventory.interfaces
@@ -94,11 +98,15 @@ class Index:
     def flow_logs_of(self, log_stream: LogStream) -> list[FlowLog]:
         """Return the flow logs that may have written the lines of a log stream.
 
-        These are the flow logs of its log group; of these, those in the account
-        of the log group, if any; of these, those that cover its interface, if
-        any does.
+        These are the flow logs of its log group, or all if it has no log group
+        and the inventory covers such lines; of these, those in the account of
+        the log group, if any; of these, those that cover its interface, if any
+        does.
         """
-        flow_logs = self._flow_logs.get(log_stream.log_group, [])
+        if self._covers_unnamed and not log_stream.log_group:
+            flow_logs = [flow_log for several in self._flow_logs.values() for flow_log in several]
+        else:
+            flow_logs = self._flow_logs.get(log_stream.log_group, [])
         flow_logs = [flow_log for flow_log in flow_logs if flow_log.account_id in ("", log_stream.owner)] or flow_logs
         interface = self.interfaces.get(log_stream.interface_id)
         if interface is None:
@@ -108,6 +116,8 @@ class Index:
 
     def knows_scope_of(self, log_stream: LogStream) -> bool:
         """Tell whether it is known what the log group records, or EC2 listed no flow log at all."""
+        if self._covers_unnamed and not log_stream.log_group:
+            return True
         return not self._flow_logs or self._scope_of(log_stream) is not None
 
     def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:
@@ -118,6 +128,9 @@ class Index:
         return self._scopes[log_stream._replace(name="")]
 
     def _find_scope(self, log_group: LogStream) -> Scope | None:
+        # Flow logs that write to S3 are not listed, so their networks are not known.
+        if self._covers_unnamed and not log_group.log_group:
+            return None
         flow_logs = self.flow_logs_of(log_group)
         sources = [source for source in self._sources if source.account_id in ("", log_group.owner)]
         if not log_group.owner or not self._sources:

@@ -40,8 +40,8 @@ class LineFormat:
 
     @property
     def unknown_fields(self) -> list[str]:
-        """The fields that `FIELDS` does not have."""
-        return [name for name in self.fields if name not in FIELDS]
+        """The fields that neither VPCs nor transit gateways have."""
+        return [name for name in self.fields if _version_of(name) == 0]
 
     def parse(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed`."""

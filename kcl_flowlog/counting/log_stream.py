@@ -14,7 +14,7 @@ from kcl_flowlog.counting.fields import NO_VALUE
 MAX_NAME_LENGTH = 512
 """The longest name of a log group or log stream that CloudWatch Logs allows."""
 
-_INTERFACE = re.compile(r"eni-\w{1,64}\b", re.ASCII)
+_INTERFACE = re.compile(r"eni-\w{1,64}(?![^-])", re.ASCII)
 
 
 class LogStream(NamedTuple):

@@ -43,7 +43,7 @@ def is_json(message: str) -> bool:
 def read(message: str) -> FlowRecord | str:
     """Return the record of a JSON message, or the line that it wraps. Raises `Malformed` or `Unsupported`."""
     try:
-        values = _decode(message)
+        values = _decode(str(message))  # msgspec takes no subclass of str
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Malformed("message_not_json") from None
     fields = {name: _word(value) for key, value in values.items() if (name := field_of(key)) is not None}

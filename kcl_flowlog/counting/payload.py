@@ -57,7 +57,8 @@ class PayloadCounter:
     the latest envelopes, to recognise a second delivery; without it, each
     delivery counts. At most `max_unlisted_subnets` subnets that the inventory
     does not list are counted apart in one delta. Events of a log group that
-    `log_groups` does not have are ignored.
+    `log_groups` does not have are ignored. `make_tally` makes the tally of an
+    envelope, for who wants to see each outcome.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class PayloadCounter:
         waiting: WaitingRecords | None = None,
         max_unlisted_subnets: int = 1000,
         log_groups: LogGroups | None = None,
+        make_tally: Callable[[Delta, LogStream, PayloadOrigin], Tally] = Tally,
     ) -> None:
         self._formats = formats
         self._attributor = attributor
@@ -81,19 +83,22 @@ class PayloadCounter:
         self._waiting = WaitingRecords() if waiting is None else waiting
         self._max_unlisted_subnets = max_unlisted_subnets
         self._log_groups = LogGroups() if log_groups is None else log_groups
+        self._make_tally = make_tally
 
-    def count(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> None:
-        """Count one payload, processed at `now` (Unix seconds), into `delta`."""
+    def count(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> str:
+        """Count one payload, processed at `now` (Unix seconds), into `delta`; return its outcome."""
         try:
             opened = open_payload(payload, self._payload_limit)
         except Malformed as bad:
             delta.add(counts.PAYLOADS, outcomes.MALFORMED)
             _add_malformed(payload, bad.reason, origin, delta)
-            return
+            return outcomes.MALFORMED
         found = {self._count_envelope(envelope, origin, now, delta) for envelope in opened.envelopes}
-        delta.add(counts.PAYLOADS, _payload_outcome(opened, found))
+        outcome = _payload_outcome(opened, found)
+        delta.add(counts.PAYLOADS, outcome)
         for part in opened.unreadable:
             _add_malformed(part.data, part.reason, origin, delta)
+        return outcome
 
     def quarantine(self, payload: bytes, origin: PayloadOrigin, delta: Delta) -> None:
         """Skip a payload that kills the processors that count it, and keep all of it as a dead letter."""
@@ -105,11 +110,13 @@ class PayloadCounter:
     ) -> None:
         """Count the events of a log stream; an event without a text message is its raw JSON."""
         if not self._log_groups.has(log_stream.log_group):
-            delta.add(counts.EVENTS, outcomes.IGNORED, sum(1 for _ in events))
+            tally = self._make_tally(delta, log_stream, origin)
+            tally.events[outcomes.IGNORED] += sum(1 for _ in events)
+            tally.close(now)
             return
         rest = iter(events)
         while some := list(islice(rest, _EVENTS_AT_A_TIME)):
-            self._count_some(some, Tally(delta, log_stream, origin), now)
+            self._count_some(some, self._make_tally(delta, log_stream, origin), now)
 
     def finish(self, now: float, delta: Delta) -> None:
         """Count the records that still wait for their interface, and complete `delta`. Call it before that is used."""
@@ -128,7 +135,9 @@ class PayloadCounter:
             return outcomes.CONTROL
         # An envelope that is ignored anyway needs no fingerprint.
         if self._log_groups.has(envelope.log_stream.log_group) and self._is_duplicate(envelope, delta):
-            delta.add(counts.EVENTS, outcomes.DUPLICATE, len(envelope.events))
+            tally = self._make_tally(delta, envelope.log_stream, origin)
+            tally.events[outcomes.DUPLICATE] += len(envelope.events)
+            tally.close(now)
             return outcomes.DUPLICATE
         self.count_events(envelope.log_stream, envelope.events, origin, now, delta)
         return outcomes.DATA
@@ -170,12 +179,12 @@ class PayloadCounter:
                 tally.add_malformed(line, bad.reason)
                 continue
             except Unsupported:
-                tally.events[outcomes.UNSUPPORTED] += 1
+                tally.add(outcomes.UNSUPPORTED, line)
                 continue
             if record.log_status == OK:
                 records.append((line, record))
             else:
-                tally.events[outcomes.NODATA if record.log_status == NODATA else outcomes.SKIPDATA] += 1
+                tally.add(outcomes.NODATA if record.log_status == NODATA else outcomes.SKIPDATA, line)
         return records
 
     def _place_records(self, records: Iterable[tuple[str, FlowRecord]], tally: Tally, is_last: bool = False) -> None:
@@ -192,7 +201,7 @@ class PayloadCounter:
                 continue
             tally.ends[record.end] += 1
             if place is None:
-                tally.events[outcomes.UNATTRIBUTED] += 1
+                tally.add(outcomes.UNATTRIBUTED, line)
             else:
                 tally.events[outcomes.COUNTED] += 1
                 self._count_flow(record, place, tally.delta)
@@ -205,7 +214,7 @@ class PayloadCounter:
     def _place_waiting(self, log_stream: LogStream, now: float, delta: Delta, is_last: bool = False) -> None:
         """Try to place the waiting records of a log stream; a record that still has no place waits again."""
         for origin, group in groupby(self._waiting.take(log_stream), attrgetter("origin")):
-            tally = Tally(delta, log_stream, origin)
+            tally = self._make_tally(delta, log_stream, origin)
             self._place_records([(waiting.line, waiting.record) for waiting in group], tally, is_last)
             tally.close(now)
 

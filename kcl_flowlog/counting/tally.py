@@ -22,14 +22,22 @@ class Tally:
         # Records by their end, in Unix seconds.
         self.ends: Counter[int] = Counter()
 
+    def add(self, outcome: str, line: str) -> None:
+        """Count a log event that counts for no subnet."""
+        self.events[outcome] += 1
+
     def add_malformed(self, line: str, reason: str) -> None:
         """Count a log event as malformed, and keep its line as a dead letter."""
-        letter = dead_letter.from_text(line, dead_letter.LINE, reason, self.origin, self.log_stream)
+        letter = dead_letter.from_text(line, dead_letter.LINE, reason, self.origin_of(line), self.log_stream)
         self._add_malformed(letter)
 
     def add_malformed_event(self, event: bytes, reason: str) -> None:
         """Count a log event as malformed, and keep its JSON as a dead letter."""
-        self._add_malformed(dead_letter.from_raw_event(event, reason, self.origin, self.log_stream))
+        self._add_malformed(dead_letter.from_raw_event(event, reason, self.origin_of(event), self.log_stream))
+
+    def origin_of(self, event: str | bytes) -> PayloadOrigin:
+        """Return where a log event comes from: its payload."""
+        return self.origin
 
     def close(self, now: float) -> None:
         """Add the outcomes to the delta, and the delay of each record that has an end."""

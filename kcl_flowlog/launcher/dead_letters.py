@@ -9,11 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import msgspec
-
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.counting.dead_letter import DeadLetter
-from kcl_flowlog.escaping import escape_unprintable
+from kcl_flowlog.counting.dead_letter import to_line
 from kcl_flowlog.launcher.state_directory import sync_directory
 
 
@@ -25,7 +22,7 @@ def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
     letters = ledger.dead_letters()
     if not letters:
         return 0
-    lines = b"".join(_line(letter) for _, letter in letters)
+    lines = b"".join(to_line(letter) for _, letter in letters)
     if path.exists() and path.stat().st_size + len(lines) > limit:
         path.replace(path.with_name(path.name + ".1"))
     is_new = not path.exists() or not path.stat().st_size
@@ -34,11 +31,6 @@ def write_dead_letters(ledger: Ledger, path: Path, limit: int) -> int:
         sync_directory(path.parent)
     ledger.forget_dead_letters(letters[-1][0])
     return len(letters)
-
-
-def _line(letter: DeadLetter) -> bytes:
-    """Return a dead letter as a line of JSON; people look at the file on terminals."""
-    return escape_unprintable(msgspec.json.encode(letter).decode()).encode() + b"\n"
 
 
 def _append(path: Path, lines: bytes) -> None:

@@ -1,35 +1,38 @@
-"""The command `kcl-flowlog replay`: its options, its help and its progress bar."""
+"""The command `kcl-flowlog replay`: its options, its help, and the order of its steps."""
 
 from __future__ import annotations
 
-import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
-import msgspec
 
 from kcl_flowlog import logs
 from kcl_flowlog.config import Config
-from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory.accounts import SourceReader, source_readers
-from kcl_flowlog.inventory.aws import Aws
-from kcl_flowlog.inventory.aws_settings import resolve_region, with_old_names
-from kcl_flowlog.inventory.keeper import InventoryKeeper
+from kcl_flowlog.errors import ConfigError, NothingRead
 from kcl_flowlog.options import SettingsCommand, some_settings, warn_of_unknown_variables
-from kcl_flowlog.replay import inputs
+from kcl_flowlog.replay import current_inventory, inputs, saved_inventory
+from kcl_flowlog.replay.content import Metered
 from kcl_flowlog.replay.counter import ItemCounter
+from kcl_flowlog.replay.files import FileCounts, Files, Finding
+from kcl_flowlog.replay.findings import SHOWABLE, dead_letter_file, parse_outcomes, shows
+from kcl_flowlog.replay.items import Unreadable
+from kcl_flowlog.replay.progress import progress
 from kcl_flowlog.replay.report import FORMS
 
-_STDIN = "-"
+log = logging.getLogger(__name__)
+
+# A sentence names no more files.
+_MOST_NAMES = 10
 
 
 @click.command(cls=SettingsCommand)
@@ -41,13 +44,33 @@ _STDIN = "-"
     "inventory_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The inventory.json of a state directory. Default: read subnets and interfaces from EC2.",
+    help="Inventory that `kcl-flowlog inventory` has written, or the inventory.json of a state directory. Default:"
+    " read subnets, interfaces and flow logs from EC2.",
+)
+@click.option(
+    "--no-inventory",
+    is_flag=True,
+    help="Ask no EC2, and know no subnet: only records with a subnet-id count for a subnet.",
 )
 @click.option(
     "--output", type=click.Choice(tuple(FORMS)), default="table", show_default=True, help="Format of the result."
 )
 @click.option(
-    "--no-progress", is_flag=True, help="Hide the progress bar. Without a terminal on stderr it is hidden anyway."
+    "--show",
+    default="",
+    metavar="OUTCOME,...",
+    help=f"Print each line with one of these outcomes to stderr, with its file, number and reason:"
+    f" {', '.join(SHOWABLE)}.",
+)
+@click.option(
+    "--dead-letters",
+    "letters_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the malformed payloads and lines to a file that `replay` can read again.",
+)
+@click.option(
+    "--no-progress", is_flag=True, help="Hide the progress. Without a terminal on stderr it is hidden anyway."
 )
 @some_settings(
     "region",
@@ -64,73 +87,101 @@ _STDIN = "-"
     "log_level",
     "log_format",
 )
-def replay(files: tuple[str, ...], inventory_file: Path | None, output: str, no_progress: bool, **values: Any) -> None:
+def replay(
+    files: tuple[str, ...],
+    inventory_file: Path | None,
+    no_inventory: bool,
+    output: str,
+    show: str,
+    letters_file: Path | None,
+    no_progress: bool,
+    **values: Any,
+) -> None:
     """Count flow logs in files as `run` counts them from a stream. Changes nothing.
 
-    A FILE holds dead letters, lines of flow logs (with or without a header line), CloudWatch Logs envelopes,
-    or Parquet, each compressed with gzip or not; - is standard input. The content decides, not the name.
+    A FILE holds dead letters, lines of flow logs (with or without a header line), CloudWatch Logs envelopes, events
+    of Lambda, Parquet, or what `aws logs tail`, `aws logs filter-log-events` or `aws kinesis get-records` print,
+    compressed with gzip or not; - is standard input. The content decides, not the name.
+
+    The exit code is 1 if nothing could be read of a file.
 
     \b
     Examples:
       kcl-flowlog replay --inventory /var/lib/kcl-flowlog/inventory.json /var/lib/kcl-flowlog/dead-letters.jsonl
       kcl-flowlog replay --region eu-central-1 --output json 123456789012_vpcflowlogs_*.log.gz
+      aws logs tail /vpc/flow-logs | kcl-flowlog replay --region eu-central-1 --show malformed,unattributed -
     """
+    # It is long because click wants each option as an argument, and shows the text above as the help.
     # A replay reads no stream. All other settings are checked as for `run`.
     config = Config(stream="none", **values)
     logs.configure(config.log_level, config.log_format)
     warn_of_unknown_variables(os.environ)
-    if inventory_file is not None:
-        inventory = _saved_inventory(inventory_file)
-    else:
-        inventory = _current_inventory(_source_readers(config, os.environ))
-    counter = ItemCounter(
-        Attributor(Index(inventory)),
+    for text in config.flow_log_format:
+        parse_option(text)
+    wanted = parse_outcomes(show)
+    inventory = _inventory(inventory_file, no_inventory, config, os.environ)
+    shows_progress = sys.stderr.isatty() and not no_progress and not wanted
+    with dead_letter_file(letters_file, files) as keep, progress(files, shows_progress) as advance:
+        show_finding = shows(wanted, lambda line: click.echo(line, err=True))
+        counter = _counter(config, inventory, lambda finding: (show_finding(finding), keep(finding)))
+        for name in files:
+            count_file(name, counter, advance)
+        counter.finish()
+    bounds = SubnetBounds(config.max_subnets, config.max_unlisted_subnets)
+    click.echo(FORMS[output](counter.delta, counter.files, inventory, config.traffic_labels, bounds))
+    _judge(counter.files)
+
+
+def _inventory(file: Path | None, is_empty: bool, config: Config, environ: Mapping[str, str]) -> Inventory:
+    if file is not None and is_empty:
+        raise ConfigError("--inventory and --no-inventory exclude each other; leave one out.")
+    if is_empty:
+        return Inventory()
+    if file is not None:
+        return saved_inventory.load(file)
+    advice = ", or give a saved inventory with --inventory FILE, or count without any with --no-inventory"
+    return current_inventory.read(current_inventory.readers(config, environ), advice)
+
+
+def _counter(config: Config, inventory: Inventory, on_finding: Callable[[Finding], object]) -> ItemCounter:
+    return ItemCounter(
+        Attributor(Index(inventory, covers_unnamed=True)),
         config.flow_log_format,
         config.watched_ports,
         config.payload_limit,
         config.deduplicate,
         config.log_group,
+        Files(on_finding),
     )
-    _count_files(files, counter, shows_progress=sys.stderr.isatty() and not no_progress)
-    bounds = SubnetBounds(config.max_subnets, config.max_unlisted_subnets)
-    click.echo(FORMS[output](counter.delta, inventory, config.traffic_labels, bounds))
 
 
-def _saved_inventory(path: Path) -> Inventory:
+def count_file(name: str, counter: ItemCounter, advance: Callable[[int], object]) -> None:
+    """Count a file; `advance` learns how many of its bytes were read."""
+    _ = counter.files[name]  # so that a file without anything has a row
     try:
-        return subnets.load(path.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--inventory: {path} is not an inventory saved by `kcl-flowlog run`: {error}") from error
+        with click.open_file(name, "rb") as file:
+            for item in inputs.read_items(Metered(file, advance), name):
+                counter.count(item, name)
+    except OSError as error:
+        log.warning("Cannot read the file", extra={"fields": {"file": name, "error": error.strerror or str(error)}})
+        counter.count(Unreadable("payload", "payload_damaged"), name)
 
 
-def _source_readers(config: Config, environ: Mapping[str, str]) -> list[SourceReader]:
-    environ = with_old_names(environ)
-    return source_readers(config, Aws(resolve_region(config.region, environ), environ))
+def _judge(files: Mapping[str, FileCounts]) -> None:
+    """Warn of empty files. Raises `NothingRead` if nothing could be read of a file."""
+    for name, of_file in files.items():
+        if of_file.is_empty:
+            log.warning("The file holds nothing to count", extra={"fields": {"file": name}})
+    unread = [f"{name} ({_reasons(of_file)})" for name, of_file in files.items() if of_file.is_unread]
+    if unread:
+        named = _listed(unread)
+        raise NothingRead(f"Nothing could be read of {named}; --show malformed prints the lines.")
 
 
-def _current_inventory(readers: Sequence[SourceReader]) -> Inventory:
-    keeper = InventoryKeeper(readers, None, save=lambda _: None, interval=0.0, ttl=0.0)
-    if not keeper.refresh():
-        raise ConfigError(
-            "Cannot read the subnets from EC2; see the log, or give a saved inventory with --inventory FILE."
-        )
-    return keeper.current
+def _reasons(of_file: FileCounts) -> str:
+    return ", ".join(f"{reason} {number}" for reason, number in of_file.malformed.most_common())
 
 
-def _count_files(names: Sequence[str], counter: ItemCounter, shows_progress: bool) -> None:
-    size = sum(os.path.getsize(name) for name in names if name != _STDIN)
-    with click.progressbar(length=size, label="Reading", file=sys.stderr if shows_progress else io.StringIO()) as bar:
-        for name in names:
-            with click.open_file(name, "rb") as file:
-                _count_file(file, name, counter, bar.update)
-    counter.finish()
-
-
-def _count_file(file: IO[bytes], name: str, counter: ItemCounter, advance: Callable[[int], object]) -> None:
-    read = 0
-    for item in inputs.read_items(file, name):
-        counter.count(item)
-        # The position in the file on disk, compressed or not.
-        position = file.tell() if file.seekable() else 0
-        advance(position - read)
-        read = position
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more files" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

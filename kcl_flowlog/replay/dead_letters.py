@@ -10,11 +10,11 @@ from itertools import groupby, islice
 import msgspec
 
 from kcl_flowlog.counting.dead_letter import DeadLetter
-from kcl_flowlog.counting.envelope import LogEvent, decode_event
+from kcl_flowlog.counting.envelope import decode_event
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.outcomes import MALFORMED_REASONS
-from kcl_flowlog.replay.content import Content, lines
-from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable
+from kcl_flowlog.replay.content import Content, numbered_lines
+from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable, event, raw_event
 
 _MAX_EVENTS = 10_000
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -30,7 +30,7 @@ def read_dead_letters(content: Content) -> Iterator[Item]:
 
     Together they tell more about an unlisted interface than each alone.
     """
-    items = map(_item, lines(content.text))
+    items = (_item(line, number) for number, line in numbered_lines(content))
     for log_stream, group in groupby(items, lambda item: item.log_stream if isinstance(item, Events) else None):
         if log_stream is None:
             yield from group
@@ -47,37 +47,37 @@ def _decode(line: bytes) -> DeadLetter | None:
     return letter if letter.kind in _READERS and letter.reason in MALFORMED_REASONS else None
 
 
-def _item(line: bytes) -> Item:
+def _item(line: bytes, number: int) -> Item:
     letter = _decode(line)
     if letter is None:
         # For example the last line before the disk was full. It counts as a malformed line.
-        return Events(NO_LOG_STREAM, [LogEvent(line.decode(errors="replace"))])
+        return Events(NO_LOG_STREAM, [event(line.decode(errors="replace"), number)])
     if letter.truncated:
-        return Unreadable(letter.kind, letter.reason)
-    return _READERS[letter.kind](letter)
+        return Unreadable(letter.kind, letter.reason, number, letter.body)
+    return _READERS[letter.kind](letter, number)
 
 
-def _payload(letter: DeadLetter) -> Item:
+def _payload(letter: DeadLetter, number: int) -> Item:
     try:
-        return Payload(base64.b64decode(letter.body, validate=True))
+        return Payload(base64.b64decode(letter.body, validate=True), number)
     except binascii.Error:
-        return Unreadable(letter.kind, letter.reason)
+        return Unreadable(letter.kind, letter.reason, number, letter.body)
 
 
-def _line(letter: DeadLetter) -> Item:
-    return Events(_log_stream(letter), [LogEvent(letter.body)])
+def _line(letter: DeadLetter, number: int) -> Item:
+    return Events(_log_stream(letter), [event(letter.body, number)])
 
 
-def _event(letter: DeadLetter) -> Item:
+def _event(letter: DeadLetter, number: int) -> Item:
     raw = letter.body.encode(errors="replace")
     try:
-        return Events(_log_stream(letter), [decode_event(raw)])
+        return Events(_log_stream(letter), [event(decode_event(raw).message, number)])
     except _DECODE_ERRORS:
-        return Events(_log_stream(letter), [raw])
+        return Events(_log_stream(letter), [raw_event(raw, number)])
 
 
 def _log_stream(letter: DeadLetter) -> LogStream:
     return LogStream(letter.owner, letter.log_group, letter.log_stream)
 
 
-_READERS: dict[str, Callable[[DeadLetter], Item]] = {"payload": _payload, "line": _line, "event": _event}
+_READERS: dict[str, Callable[[DeadLetter, int], Item]] = {"payload": _payload, "line": _line, "event": _event}

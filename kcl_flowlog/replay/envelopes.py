@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -14,9 +13,7 @@ from kcl_flowlog.counting.unpacking import LARGEST_RECORD
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.replay.content import Content, put_back
 from kcl_flowlog.replay.items import Item, Payload
-
-_PIECE_BYTES = 4 * 1024 * 1024
-_MAX_OBJECT_BYTES = 64 * 1024 * 1024
+from kcl_flowlog.replay.json_objects import split_objects
 
 
 def holds_envelopes(head: bytes) -> bool:
@@ -28,14 +25,16 @@ def read_envelopes(content: Content) -> Iterator[Item]:
     """Yield the file as a payload if it can be a payload; otherwise each envelope as a payload."""
     if content.raw is not None and not _is_envelope_per_line(content.head):
         text = content.text.read(LARGEST_RECORD)
-        if len(text) < LARGEST_RECORD and _is_one_payload(text):
-            yield Payload(content.raw)
+        if len(text) < LARGEST_RECORD and not content.is_damaged and _is_one_payload(text):
+            yield Payload(content.raw, 1)
             return
         content = content._replace(text=put_back(text, content.text))
     # Compressed as CloudWatch Logs would have sent it; a stored gzip member costs next to nothing.
     wrap: Callable[[bytes], bytes] = _stored if content.is_gzip else bytes
-    for envelope in split_objects(content.text):
-        yield Payload(wrap(envelope))
+    for line, envelope in split_objects(content.text):
+        # What the file holds of an envelope that is cut off belongs to the damage.
+        if not content.is_damaged or envelope.endswith(b"}"):
+            yield Payload(wrap(envelope), line)
 
 
 def _is_envelope_per_line(head: bytes) -> bool:
@@ -60,27 +59,3 @@ def _is_json(text: bytes) -> bool:
 
 def _stored(text: bytes) -> bytes:
     return gzip.compress(text, compresslevel=0, mtime=0)
-
-
-def split_objects(
-    file: io.BufferedReader, piece_bytes: int = _PIECE_BYTES, max_object_bytes: int = _MAX_OBJECT_BYTES
-) -> Iterator[bytes]:
-    """Yield JSON objects that stand one after the other, each with what precedes it; then what is left.
-
-    Reads `piece_bytes` at a time. Gives up a file in which an object is larger than `max_object_bytes`.
-    """
-    rest = b""
-    is_hopeless = False
-    while not is_hopeless and (piece := file.read(piece_bytes)):
-        rest += piece
-        start = 0
-        try:
-            for end in ends_of_objects(rest):
-                yield rest[start:end]
-                start = end
-        except Malformed:
-            is_hopeless = True
-        rest = rest[start:]
-        is_hopeless = is_hopeless or len(rest) > max_object_bytes
-    if rest.strip():
-        yield rest

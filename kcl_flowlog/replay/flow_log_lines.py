@@ -1,4 +1,8 @@
-"""Lines of flow logs, with or without header lines, as AWS writes them to S3 or CloudWatch Logs exports them."""
+"""Lines of flow logs, with or without header lines.
+
+AWS writes them to S3 or exports them from CloudWatch Logs, and `aws logs tail`
+prints them: each with the time and the log stream in front, or only the time.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ from collections.abc import Iterator
 
 from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.field_names import field_of
-from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
-from kcl_flowlog.replay.content import Content, lines
-from kcl_flowlog.replay.items import Events, Item
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.replay.content import Content, numbered_lines
+from kcl_flowlog.replay.items import Events, Item, event
 
 _MAX_EVENTS = 10_000
-# An export to S3 puts the time of each log event before its line.
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)\s+")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+(?:Z|[+-]\d\d:?\d\d)?\s+")
+# No field of a flow log looks like this: an interface id has no further hyphen.
+_LOG_STREAM = re.compile(r"(eni-\w{1,64}-(?:all|accept|reject))\s+", re.ASCII)
+# `aws logs tail --color on`.
+_COLOUR = re.compile(r"\x1b\[\d{0,3}m")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 # A file that was joined to another may begin with it.
 _BYTE_ORDER_MARK = "\ufeff"
@@ -22,19 +29,38 @@ _BYTE_ORDER_MARK = "\ufeff"
 def read_flow_log_lines(content: Content) -> Iterator[Item]:
     """Yield the lines. A header line, at the beginning or later, sets the format of the lines below it."""
     log_format = ""
-    events: list[LogEvent | bytes] = []
-    for raw in lines(content.text):
-        line = _TIMESTAMP.sub("", raw.decode(errors="replace").removeprefix(_BYTE_ORDER_MARK), count=1)
+    batch: dict[LogStream, list[LogEvent | bytes]] = {}
+    size = 0
+    for number, raw in numbered_lines(content):
+        log_stream, line = _without_prefix(raw.decode(errors="replace"))
         header = _format_of_header(line)
-        if events and (header or len(events) >= _MAX_EVENTS):
-            yield Events(NO_LOG_STREAM, events, log_format)
-            events = []
+        if header or size >= _MAX_EVENTS:
+            yield from _flushed(batch, log_format)
+            batch, size = {}, 0
         if header:
             log_format = header
         else:
-            events.append(LogEvent(line))
-    if events:
-        yield Events(NO_LOG_STREAM, events, log_format)
+            batch.setdefault(log_stream, []).append(event(line, number))
+            size += 1
+    yield from _flushed(batch, log_format)
+
+
+def _flushed(batch: dict[LogStream, list[LogEvent | bytes]], log_format: str) -> Iterator[Item]:
+    for log_stream, events in batch.items():
+        yield Events(log_stream, events, log_format)
+
+
+def _without_prefix(line: str) -> tuple[LogStream, str]:
+    """Return a line without what stands before it, and its log stream."""
+    line = _COLOUR.sub("", line) if "\x1b" in line else line
+    line = line.removeprefix(_BYTE_ORDER_MARK)
+    timestamp = _TIMESTAMP.match(line)
+    if timestamp is None:
+        return NO_LOG_STREAM, line
+    name = _LOG_STREAM.match(line, timestamp.end())
+    if name is None:
+        return NO_LOG_STREAM, line[timestamp.end() :]
+    return NO_LOG_STREAM._replace(name=name[1]), line[name.end() :]
 
 
 def _format_of_header(line: str) -> str:

@@ -2,7 +2,7 @@
 
 Each column is a field, with `_` for `-` in its name; a null is AWS' `-`.
 Imports pyarrow when the first such file comes. Raises `ConfigError` if pyarrow
-is not installed or can't read the file.
+is not installed, and `Damaged` if it can't read the file.
 
 Source: "Publish flow logs to Amazon S3", Amazon VPC User Guide.
 """
@@ -22,6 +22,10 @@ MAGIC = b"PAR1"
 _ROWS_AT_ONCE = 10_000
 
 
+class Damaged(Exception):
+    """The file is not valid Parquet; the message is pyarrow's, on one line."""
+
+
 def read_lines(file: io.BufferedReader, name: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the lines of a Parquet file in batches, each batch with its format. `name` is for error messages."""
     try:
@@ -38,7 +42,7 @@ def read_lines(file: io.BufferedReader, name: str) -> Iterator[tuple[str, list[s
         for batch in table.iter_batches(_ROWS_AT_ONCE):
             yield log_format, [" ".join(map(_word, row.values())) for row in batch.to_pylist()]
     except (arrow.ArrowException, OSError) as error:
-        raise ConfigError(f"Cannot read the Parquet file {name}: {error}") from error
+        raise Damaged(" ".join(str(error).split())) from error
 
 
 def _word(value: Any) -> str:

@@ -19,6 +19,7 @@ from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
 from kcl_flowlog.exporter.state import InstanceState
+from kcl_flowlog.replay.files import FileCounts
 from kcl_flowlog.text_table import format_table
 
 _SUBNETS = ("subnet", "name", "direction", "action", "flows", "packets", "bytes")
@@ -53,17 +54,26 @@ class Series(msgspec.Struct):
     bytes: int
 
 
+class FileReport(msgspec.Struct):
+    """The log events, the bad data and the payloads of a file, without what is 0."""
+
+    outcomes: dict[str, int]
+    malformed: dict[str, int]
+    payloads: dict[str, int]
+
+
 class Report(msgspec.Struct):
-    """What was counted: log events and payloads by outcome, bad data by reason, traffic by subnet."""
+    """What was counted: log events and payloads by outcome, bad data by reason, traffic by subnet, and each file."""
 
     outcomes: dict[str, int]
     malformed: dict[str, int]
     payloads: dict[str, int]
     subnets: dict[str, list[Series]]
+    files: dict[str, FileReport]
 
 
-def make_report(delta: Delta) -> Report:
-    """Return the report of a delta."""
+def make_report(delta: Delta, files: Mapping[str, FileCounts]) -> Report:
+    """Return the report of a delta and of the files that it counts."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for (count, label), number in delta.counts.items():
         found[count][label] += number
@@ -75,18 +85,22 @@ def make_report(delta: Delta) -> Report:
         dict(sorted(found[counts.MALFORMED].items())),
         {outcome: found[counts.PAYLOADS][outcome] for outcome in outcomes.PAYLOAD_OUTCOMES},
         subnets,
+        {
+            name: FileReport(*({word: n for word, n in sorted(part.items()) if n} for part in of_file.parts))
+            for name, of_file in files.items()
+        },
     )
 
 
-def to_json(delta: Delta) -> str:
+def to_json(delta: Delta, files: Mapping[str, FileCounts]) -> str:
     """Return the report as JSON."""
-    return msgspec.json.format(escape_unprintable(msgspec.json.encode(make_report(delta)).decode()), indent=2)
+    return msgspec.json.format(escape_unprintable(msgspec.json.encode(make_report(delta, files)).decode()), indent=2)
 
 
-def to_table(delta: Delta, inventory: Inventory) -> str:
+def to_table(delta: Delta, files: Mapping[str, FileCounts], inventory: Inventory) -> str:
     """Return the report as tables, without what is 0."""
     names = {subnet.subnet_id: subnet.name for subnet in inventory.subnets}
-    found = make_report(delta)
+    found = make_report(delta, files)
     rows = []
     for subnet_id, subnet_series in found.subnets.items():
         sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -103,7 +117,22 @@ def to_table(delta: Delta, inventory: Inventory) -> str:
         lines = [[word, f"{number:,}"] for word, number in numbers.items() if number]
         if lines:
             blocks.append(format_table((heading, "number"), lines, _LEFT_ALIGNED))
+    blocks += _table_of_files(found)
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _table_of_files(report: Report) -> list[list[str]]:
+    """Return the table of files, if there are any, with a column for each outcome that any of them has."""
+    words = [word for word, number in report.outcomes.items() if number]
+    columns: list[tuple[str, str, tuple[str, ...]]] = [(word, "outcomes", (word,)) for word in words]
+    if any(of_file.payloads for of_file in report.files.values()):
+        bad = (outcomes.MALFORMED, outcomes.PARTIAL)
+        columns += [("payloads", "payloads", tuple(outcomes.PAYLOAD_OUTCOMES)), ("bad payloads", "payloads", bad)]
+    rows = [
+        [name, *(f"{sum(getattr(of_file, part).get(word, 0) for word in some):,}" for _, part, some in columns)]
+        for name, of_file in report.files.items()
+    ]
+    return [format_table(("file", *(heading for heading, _, _ in columns)), rows, ("file",))] if rows else []
 
 
 def to_metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ...], bounds: SubnetBounds) -> str:
@@ -123,11 +152,13 @@ def _totals(delta: Delta, bounds: SubnetBounds) -> Totals:
         return ledger.totals()
 
 
-Form = Callable[[Delta, Inventory, tuple[str, ...], SubnetBounds], str]
+Form = Callable[[Delta, Mapping[str, FileCounts], Inventory, tuple[str, ...], SubnetBounds], str]
 
 FORMS: Mapping[str, Form] = {
-    "table": lambda delta, inventory, traffic_labels, bounds: to_table(delta, inventory),
-    "json": lambda delta, inventory, traffic_labels, bounds: to_json(delta),
-    "metrics": to_metrics,
+    "table": lambda delta, files, inventory, traffic_labels, bounds: to_table(delta, files, inventory),
+    "json": lambda delta, files, inventory, traffic_labels, bounds: to_json(delta, files),
+    "metrics": lambda delta, files, inventory, traffic_labels, bounds: to_metrics(
+        delta, inventory, traffic_labels, bounds
+    ),
 }
-"""The values of `--output`, each with a function of delta, inventory, traffic labels and the bounds of subnets."""
+"""The values of `--output`, each a function of delta, files, inventory, traffic labels and the bounds of subnets."""

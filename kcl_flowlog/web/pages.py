@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 from kcl_flowlog.web.basic_auth import MAX_WAITING, BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response, failure, text
 from kcl_flowlog.web.landing import Landing, landing_page
+from kcl_flowlog.web.rate_limit import RateLimiter
 from kcl_flowlog.web.renderings import Render, Renderings
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
@@ -29,6 +30,7 @@ Check = Callable[[], Sequence[str]]
 
 _HTML = "text/html; charset=utf-8"
 
+_TOO_MANY = text(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; try again.", headers=(("Retry-After", "1"),))
 _REFUSALS = {
     Verdict.REJECTED: text(
         HTTPStatus.UNAUTHORIZED, "Unauthorized", headers=(("WWW-Authenticate", 'Basic realm="kcl-flowlog"'),)
@@ -68,6 +70,7 @@ class Application:
             Worker("web-pages"),
         )
         self._auth = BasicAuth(auth_worker)
+        self._limiter = RateLimiter()
         self._renderings = Renderings(pages.render, metrics_worker)
         self._handlers: Mapping[str, Callable[[Request], Awaitable[Response]]] = {
             "/": partial(self._page, self._landing),
@@ -80,7 +83,11 @@ class Application:
         """Answer one request."""
         scrape = self._scrapes.begin() if self._is_full_scrape(request) else None
         config = self._web_config()
-        response = await self._response(request, config.users)
+        limit = config.rate_limit
+        if limit is not None and not self._limiter.allows(limit, request.network):
+            response = _TOO_MANY
+        else:
+            response = await self._response(request, config.users)
         _log_request(request, response)
         if scrape is not None and response.status is HTTPStatus.OK:
             response = replace(response, when_sent=partial(self._scrapes.end, scrape))

@@ -18,8 +18,9 @@ def protections(config: WebConfig, certificates: Mapping[Path, int]) -> frozense
     """Return the names of all that is protected. `certificates` tells how many certificates each file holds."""
     users = (f"user {name}" for name in config.users)
     headers = (f"header {name}" for name, _ in config.headers)
+    limit = ("rate_limit",) if config.rate_limit is not None else ()
     tls = _of_tls(config.tls, certificates) if config.tls is not None else ()
-    return frozenset((*users, *headers, *tls))
+    return frozenset((*users, *headers, *limit, *tls))
 
 
 def _of_tls(tls: Tls, certificates: Mapping[Path, int]) -> Iterator[str]:

@@ -18,6 +18,8 @@ from typing import TypeVar
 
 from kcl_flowlog import yaml_file
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.values import parse_count, parse_duration
+from kcl_flowlog.web.rate_limit import RateLimit
 from kcl_flowlog.web.tls import Tls
 from kcl_flowlog.yaml_file import Section
 
@@ -47,20 +49,22 @@ class WebConfig:
     tls: Tls | None = None
     headers: tuple[tuple[str, str], ...] = ()
     users: Mapping[str, str] = field(default_factory=dict)
+    rate_limit: RateLimit | None = None
 
 
 def load(path: Path) -> WebConfig:
     """Read the file. Relative paths in it start at its directory. Raises `ConfigError`."""
-    top = yaml_file.read(path).allow(("tls_server_config", "http_server_config", "basic_auth_users"))
+    top = yaml_file.read(path).allow(("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"))
     if not list(top):
         raise ConfigError(f"{path} sets nothing; set what it should protect, or leave --web.config.file out.")
-    _refuse_blanks(top, ("tls_server_config", "basic_auth_users"))
+    _refuse_blanks(top, ("tls_server_config", "basic_auth_users", "rate_limit"))
     # `http2` is accepted for files shared with other exporters; this server speaks HTTP/1.1 only.
     http = top.section("http_server_config").allow(("headers", "http2"))
     return WebConfig(
         tls=_tls(top, path.parent),
         headers=_headers(http.section("headers")),
         users=_users(top.section("basic_auth_users")),
+        rate_limit=_rate_limit(top),
     )
 
 
@@ -113,6 +117,23 @@ def _headers(section: Section) -> tuple[tuple[str, str], ...]:
         if not re.fullmatch(pattern, value, re.IGNORECASE) or not (value.isprintable() and value.isascii()):
             raise section.error(name, f"{value!r} is not a valid value of this header")
     return headers
+
+
+def _rate_limit(top: Section) -> RateLimit | None:
+    section = top.section("rate_limit").allow(("interval", "burst"))
+    _refuse_blanks(section, ("interval", "burst"))
+    found: dict[str, float] = {}
+    for key, parse in (("interval", parse_duration), ("burst", parse_count)):
+        try:
+            found[key] = parse(section.text(key, "0"))
+        except ValueError as error:
+            raise section.error(key, str(error)) from None
+    # Like the toolkit: without an interval there is no limit.
+    if not found["interval"]:
+        return None
+    if not found["burst"]:
+        raise top.error("rate_limit", "burst is missing or 0, so that every request would be refused")
+    return RateLimit(found["interval"], int(found["burst"]))
 
 
 def _users(section: Section) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ TWO = envelope(GOOD, NODATA)
 CONTROL = envelope("CWL CONTROL MESSAGE", messageType="CONTROL_MESSAGE")
 TEXT = gzip.decompress(ONE)
 DAMAGED = TWO[:40]
+WRAPPED = json.dumps({"message": GOOD + "\n", "host": "h"}).encode() + b"\n"
 
 # The claim, the payload, its outcome, its events by outcome, and the reason why a part of it is malformed.
 FORMS = {
@@ -63,6 +64,19 @@ FORMS = {
         {"counted": 2, "malformed": 1},
         "field_count",
     ),
+    "a line that an agent has wrapped": (WRAPPED, "plain", {"counted": 1}, None),
+    "a wrapped line in gzip": (gzip.compress(WRAPPED), "data", {"counted": 1}, None),
+    "a wrapped line in base64": (base64.b64encode(WRAPPED), "base64", {"counted": 1}, None),
+    "more wrapped lines than a payload may have envelopes": (WRAPPED * 1100, "plain", {"counted": 1100}, None),
+    "wrapped lines around an envelope": (WRAPPED + TEXT + WRAPPED, "plain", {"counted": 3}, None),
+    "a wrapped text of another program": (
+        b'{"message": "started"}',
+        "plain",
+        {"malformed": 1},
+        "message_not_flow_log",
+    ),
+    "a wrapped line without an end": (WRAPPED + WRAPPED[:60], "partial", {"counted": 1}, "payload_not_json"),
+    "a message of another type than text": (b'{"message": 7}', "malformed", {}, "payload_not_envelope"),
     "a control message after data": (ONE + CONTROL, "data", {"counted": 1}, None),
     "control messages alone": (CONTROL + CONTROL, "control", {}, None),
     "a damaged member after a good member": (ONE + DAMAGED, "partial", {"counted": 1}, "payload_damaged"),
@@ -280,3 +294,9 @@ def test_the_number_of_envelopes_is_bounded() -> None:
 def test_the_ends_of_objects(text: bytes, expected: list[int]) -> None:
     """By brackets outside of strings, up to the first bracket that closes nothing."""
     assert expected == list(ends_of_objects(text))
+
+
+def test_a_wrapped_line_is_no_larger_than_a_log_event() -> None:
+    """It takes no more memory than an envelope's event."""
+    with pytest.raises(Malformed, match="payload_not_envelope"):
+        open_payload(b'{"message": "%s"}' % (b"x" * 1024**2), 10_000_000)

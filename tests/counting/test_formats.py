@@ -330,6 +330,8 @@ def test_memory_for_log_streams_is_bounded() -> None:
         ("group=bytes", "--flow-log-format: 'bytes' is not of the form ${field-name}."),
         ("bytes", "--flow-log-format: 'bytes' is not of the form ${field-name}."),
         ("a=b=${bytes}", "--flow-log-format: 'b=${bytes}' is not of the form ${field-name}."),
+        ("${bites}", "--flow-log-format: there is no field 'bites'; did you mean 'bytes'?"),
+        ("group=${interfce-id}", "--flow-log-format: there is no field 'interfce-id'; did you mean 'interface-id'?"),
         ("${bytes}=7", "--flow-log-format: '${bytes}=7' is not of the form ${field-name}."),
     ],
 )

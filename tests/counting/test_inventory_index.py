@@ -248,3 +248,15 @@ def test_a_log_group_that_is_not_read_records_no_known_subnet(
 def test_interfaces_are_listed_if_any_source_permits_it(sources: tuple[Source, ...], expected: bool) -> None:
     """A missing interface can be looked up only then."""
     assert expected is Index(Inventory(1.0, sources=sources)).lists_interfaces
+
+
+@pytest.mark.parametrize(
+    ("covers_unnamed", "log_group", "expected"), [(True, "", True), (False, "", False), (True, "x", False)]
+)
+def test_lines_without_a_log_group_may_be_of_the_inventory(
+    covers_unnamed: bool, log_group: str, expected: bool
+) -> None:
+    """The user of `replay` says so; a log group with a name speaks for itself."""
+    inventory = Inventory(1.0, INVENTORY.subnets, flow_logs=(flow_log("fl-1", "vpc-1"),))
+
+    assert expected == Index(inventory, covers_unnamed).knows_scope_of(log_stream(log_group=log_group))

@@ -124,7 +124,7 @@ def files(data: bytes) -> None:
     made = ItemCounter(Attributor(INDEX), (), frozenset({"22"}), LIMIT, True, clock=lambda: NOW)
     try:
         for item in inputs.read_items(io.BytesIO(content), "a file"):
-            made.count(item)
+            made.count(item, "a file")
         made.finish()
     except ConfigError as error:
         if "Parquet" not in str(error):

@@ -184,10 +184,10 @@ def test_a_mistake_of_the_user_is_found_before_anything_is_logged(host: Host, ca
 
 def test_an_unknown_field_of_a_format_is_a_warning(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """With the nearest known name, after the line that names the run."""
-    host.run_until(host.is_ready, flow_log_format=("${version} ${interfce-id}",))
+    host.run_until(host.is_ready, flow_log_format=("${version} ${moon-phase}",))
 
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert [{"field": "interfce-id", "nearest": "interface-id"}] == [fields(record) for record in warnings]
+    assert [{"field": "moon-phase", "nearest": "sublocation-type"}] == [fields(record) for record in warnings]
     assert "version" in host.identity
 
 

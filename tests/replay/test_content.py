@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from kcl_flowlog.counting.unpacking import LARGEST_RECORD
-from kcl_flowlog.replay.content import lines, open_content, put_back
+from kcl_flowlog.replay.content import Content, Metered, numbered_lines, open_content, put_back
 
 MEGABYTE = 1024 * 1024
 
@@ -50,15 +50,58 @@ def test_an_empty_file_has_an_empty_content() -> None:
     assert (b"", b"", b"") == (content.head, content.raw, content.text.read())
 
 
+TEXT = b"".join(b"line %d\n" % number for number in range(9000))
+GZIP = gzip.compress(TEXT, mtime=0)
+
+
 @pytest.mark.parametrize(
-    "damaged",
-    [gzip.compress(b"x" * 99, mtime=0)[:-9], b"\x1f\x8b", b"\x1f\x8bjunk"],
-    ids=["cut off", "only the magic number", "junk"],
+    ("file", "expected", "is_damaged"),
+    [
+        (GZIP, TEXT, False),
+        (GZIP * 2, TEXT * 2, False),
+        (GZIP + bytes(70_000), TEXT, False),
+        (GZIP + bytes(70_000) + GZIP, TEXT * 2, False),
+        (GZIP[:-1], TEXT, True),
+        (GZIP + b"junk", TEXT, True),
+        (GZIP + GZIP[:9], TEXT, True),
+        (GZIP[:-1] + b"x", TEXT, True),
+        (b"\x1f\x8b", b"", True),
+        (b"\x1f\x8bjunk", b"", True),
+    ],
+    ids=[
+        "whole",
+        "two members",
+        "zeros behind it",
+        "zeros between members",
+        "cut off in its checksum",
+        "junk behind it",
+        "a second member that is cut off",
+        "a wrong checksum",
+        "only the magic number",
+        "junk",
+    ],
 )
-def test_damaged_gzip_data_raises(damaged: bytes) -> None:
-    """One of three errors, which the caller counts."""
-    with pytest.raises((EOFError, zlib.error, gzip.BadGzipFile)):
-        open_content(io.BytesIO(damaged)).text.read()
+def test_gzip_data_is_read_as_far_as_it_goes(file: bytes, expected: bytes, is_damaged: bool) -> None:
+    """Nothing is raised, so nothing that was read is lost."""
+    content = open_content(io.BytesIO(file))
+    text = content.text.read()
+
+    # Of data with a wrong checksum the last piece may be missing.
+    assert expected.startswith(text)
+    assert len(expected) - len(text) <= 16 * 1024 * is_damaged
+    assert is_damaged == content.is_damaged
+
+
+@pytest.mark.parametrize("size", [30, 300, 3000, len(GZIP) // 2, len(GZIP) - 9])
+def test_most_of_a_cut_file_is_read(size: int) -> None:
+    """As much as `gunzip` shows before it complains, but for a word."""
+    content = open_content(io.BytesIO(GZIP[:size]))
+    text = content.text.read()
+    whole = zlib.decompressobj(31).decompress(GZIP[:size])
+
+    assert whole.startswith(text)
+    assert len(whole) - len(text) < 10
+    assert content.is_damaged
 
 
 def test_bytes_can_be_put_back() -> None:
@@ -83,4 +126,28 @@ def test_bytes_can_be_put_back() -> None:
 )
 def test_lines_are_stripped_and_bounded(text: bytes, expected: list[bytes]) -> None:
     """Blank lines are left out, and a long line is cut off without the line after it."""
-    assert expected == list(lines(buffered(text)))
+    assert expected == [line for _, line in numbered_lines(Content(b"", buffered(text), None))]
+
+
+def test_lines_have_their_numbers() -> None:
+    """As an editor shows them."""
+    assert [(1, b"a"), (4, b"b")] == list(numbered_lines(Content(b"", buffered(b"a\n\n\nb"), None)))
+
+
+def test_half_a_line_before_damage_is_left_out() -> None:
+    """A number at its end would be another number."""
+    content = open_content(io.BytesIO(GZIP[: len(GZIP) // 2]))
+
+    *_, (number, last) = numbered_lines(content)
+
+    assert b"line %d" % (number - 1) == last
+
+
+def test_reading_tells_its_progress_in_small_steps() -> None:
+    """However much is wanted at a time, so that a bar moves on a slow input."""
+    steps: list[int] = []
+
+    text = Metered(io.BytesIO(bytes(3 * MEGABYTE + 1)), steps.append).read(10 * MEGABYTE)
+
+    assert (3 * MEGABYTE + 1, 13) == (len(text), len(steps))
+    assert len(text) == sum(steps)

@@ -24,11 +24,11 @@ def test_copies_are_duplicates_unless_they_should_count(
     """As with `--deduplicate` and `--no-deduplicate`."""
     counter = item_counter(deduplicate=deduplicate)
 
-    counter.count(PAYLOAD)
-    counter.count(PAYLOAD)
+    counter.count(PAYLOAD, "a file")
+    counter.count(PAYLOAD, "a file")
     counter.finish()
 
-    report = make_report(counter.delta)
+    report = make_report(counter.delta, counter.files)
     assert (events, payloads) == (nonzero(report.outcomes), nonzero(report.payloads))
 
 
@@ -36,7 +36,7 @@ def test_fingerprints_are_not_kept() -> None:
     """Nothing grows with the number of payloads."""
     counter = item_counter()
 
-    counter.count(PAYLOAD)
+    counter.count(PAYLOAD, "a file")
 
     assert not counter.delta.fingerprints
 
@@ -55,9 +55,9 @@ def test_unreadable_data_counts_by_its_reason(
     """As a payload or as a log event."""
     counter = item_counter()
 
-    counter.count(item)
+    counter.count(item, "a file")
 
-    report = make_report(counter.delta)
+    report = make_report(counter.delta, counter.files)
     assert (events, payloads, malformed) == (nonzero(report.outcomes), nonzero(report.payloads), report.malformed)
 
 
@@ -66,11 +66,11 @@ def test_finish_counts_the_records_that_wait() -> None:
     counter = item_counter()
     text = line("10.0.1.77", "198.51.100.7", "eni-deadbeef")
 
-    counter.count(Events(LogStream("123456789010", "group", "eni-deadbeef-all"), [LogEvent(text)]))
-    before = sum(make_report(counter.delta).outcomes.values())
+    counter.count(Events(LogStream("123456789010", "group", "eni-deadbeef-all"), [LogEvent(text)]), "a file")
+    before = sum(make_report(counter.delta, counter.files).outcomes.values())
     counter.finish()
 
-    assert (0, 1) == (before, sum(make_report(counter.delta).outcomes.values()))
+    assert (0, 1) == (before, sum(make_report(counter.delta, counter.files).outcomes.values()))
 
 
 def test_the_format_of_a_file_applies_to_its_own_lines_only() -> None:
@@ -78,10 +78,10 @@ def test_the_format_of_a_file_applies_to_its_own_lines_only() -> None:
     counter = item_counter(formats=("${interface-id} ${srcaddr} ${dstaddr} ${bytes}",))
     own, configured = "700 eni-a 10.0.1.10 8.8.8.8", "eni-a 10.0.1.10 8.8.8.8 50"
 
-    counter.count(Events(NO_LOG_STREAM, [LogEvent(own)], "${bytes} ${interface-id} ${srcaddr} ${dstaddr}"))
-    counter.count(Events(NO_LOG_STREAM, [LogEvent(configured)]))
+    counter.count(Events(NO_LOG_STREAM, [LogEvent(own)], "${bytes} ${interface-id} ${srcaddr} ${dstaddr}"), "a file")
+    counter.count(Events(NO_LOG_STREAM, [LogEvent(configured)]), "a file")
     counter.finish()
 
-    report = make_report(counter.delta)
+    report = make_report(counter.delta, counter.files)
     assert {"counted": 2} == nonzero(report.outcomes)
     assert 750 == sum(series.bytes for series in report.subnets["subnet-a"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
+import random
 
 import pytest
 
 from kcl_flowlog.counting.envelope import MAX_ENVELOPES
-from kcl_flowlog.replay.envelopes import holds_envelopes, split_objects
+from kcl_flowlog.replay.envelopes import holds_envelopes
 from tests.support.builders import GOOD, NODATA, envelope
 from tests.support.replay import imbalances_in, nonzero, replay
 
@@ -101,25 +101,15 @@ def test_an_envelope_is_recognised_by_its_first_keys(head: bytes, is_recognised:
     assert is_recognised == holds_envelopes(head)
 
 
-def split(text: bytes, max_object_bytes: int = 1000) -> list[bytes]:
-    return list(split_objects(io.BufferedReader(io.BytesIO(text)), 4, max_object_bytes))
+def test_a_cut_file_of_envelopes_gives_those_that_are_whole() -> None:
+    """The rest is one damaged payload, and not one that is no JSON as well."""
+    large = json.dumps({**json.loads(PLAIN), "subscriptionFilters": [random.Random(1).randbytes(5000).hex()]}).encode()
+    content = gzip.compress(PLAIN + b"\n" + OTHER + b"\n" + large)
 
+    report = replay(content[:-3000])
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (b"", []),
-        (b' {"a":1}\n{"b":{}} ', [b' {"a":1}', b'\n{"b":{}}']),
-        (b'{"a":"}"}', [b'{"a":"}"}']),
-        (b'{"a":1} rest', [b'{"a":1}', b" rest"]),
-        (b'{"a":1', [b'{"a":1']),
-    ],
-)
-def test_objects_are_split_whatever_the_pieces(text: bytes, expected: list[bytes]) -> None:
-    """An object may reach over several reads."""
-    assert expected == split(text)
-
-
-def test_an_endless_object_is_given_up() -> None:
-    """What was read of it is the last item, so that a damaged file can't fill the memory."""
-    assert [b'{"a":1}', b'{"' + b"x" * 19] == split(b'{"a":1}{"' + b"x" * 1000, max_object_bytes=20)
+    assert ({"counted": 1, "malformed": 1, "nodata": 1}, {"data": 2, "malformed": 1}) == (
+        nonzero(report.outcomes),
+        nonzero(report.payloads),
+    )
+    assert {"field_count": 1, "payload_damaged": 1} == report.malformed

@@ -46,10 +46,12 @@ def test_no_value_shifts_the_columns_behind_it(tag: str | None) -> None:
     assert (1, 10, 0) == (series.flows, series.packets, series.bytes)
 
 
-def test_a_damaged_file_is_a_config_error() -> None:
-    """The sentence names the file."""
-    with pytest.raises(ConfigError, match=r"^Cannot read the Parquet file a file: "):
-        replay(parquet_file(ROW)[:-20])
+def test_a_damaged_file_is_a_bad_payload(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the file, and other files are counted."""
+    report = replay(parquet_file(ROW)[:-20], parquet_file(ROW))
+
+    assert ({"counted": 1}, {"payload_damaged": 1}) == (nonzero(report.outcomes), report.malformed)
+    assert ["Cannot read the Parquet file"] == caplog.messages
 
 
 def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,4 +61,4 @@ def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.Monk
     with pytest.raises(ConfigError) as refused:
         replay(parquet_file(ROW))
 
-    assert "a file is a Parquet file and needs pyarrow; run: pip install 'kcl-flowlog[parquet]'" == str(refused.value)
+    assert "file 1 is a Parquet file and needs pyarrow; run: pip install 'kcl-flowlog[parquet]'" == str(refused.value)

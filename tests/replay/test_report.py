@@ -11,18 +11,25 @@ import msgspec
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS, SubnetBounds
 from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.replay.files import Files
 from kcl_flowlog.replay.inputs import read_items
 from kcl_flowlog.replay.report import FORMS, to_json, to_metrics, to_table
-from tests.support.builders import INVENTORY, line
+from tests.support.builders import GOOD, INVENTORY, envelope, line
 from tests.support.replay import LINES, item_counter
 
 
-def delta_of(text: str) -> Delta:
+def counted(*texts: str) -> tuple[Delta, Files]:
+    """Return the counts of files `file 1`, `file 2` …"""
     counter = item_counter()
-    for item in read_items(io.BytesIO(text.encode()), "a file"):
-        counter.count(item)
+    for number, text in enumerate(texts, 1):
+        for item in read_items(io.BytesIO(text.encode()), "a file"):
+            counter.count(item, f"file {number}")
     counter.finish()
-    return counter.delta
+    return counter.delta, counter.files
+
+
+def delta_of(text: str) -> Delta:
+    return counted(text)[0]
 
 
 def named(inventory: Inventory, name: str) -> Inventory:
@@ -32,7 +39,7 @@ def named(inventory: Inventory, name: str) -> Inventory:
 
 def test_json_has_every_outcome_and_the_series_of_each_subnet() -> None:
     """Reasons only as far as they occurred."""
-    report: dict[str, Any] = json.loads(to_json(delta_of(LINES)))
+    report: dict[str, Any] = json.loads(to_json(*counted(LINES)))
 
     assert {
         "counted": 2,
@@ -46,6 +53,13 @@ def test_json_has_every_outcome_and_the_series_of_each_subnet() -> None:
     }.items() <= report["outcomes"].items()
     assert {"field_count": 1} == report["malformed"]
     assert {0} == set(report["payloads"].values())
+    assert {
+        "file 1": {
+            "outcomes": {"counted": 2, "nodata": 1, "skipdata": 1, "malformed": 1},
+            "malformed": {"field_count": 1},
+            "payloads": {},
+        }
+    } == report["files"]
     assert ["subnet-a"] == list(report["subnets"])
     assert {
         "direction": "egress",
@@ -74,8 +88,30 @@ def test_the_table_leaves_out_what_is_0() -> None:
         "malformed        1\n"
         "\n"
         "malformed    number\n"
-        "field_count       1"
-    ) == to_table(delta_of(LINES), named(INVENTORY, "web a"))
+        "field_count       1\n"
+        "\n"
+        "file    counted  nodata  skipdata  malformed\n"
+        "file 1        2       1         1          1"
+    ) == to_table(*counted(LINES), named(INVENTORY, "web a"))
+
+
+def test_the_table_of_files_has_a_column_for_each_outcome() -> None:
+    """Also for payloads, if there are any."""
+    payload = envelope(GOOD, "bad")
+    counter = item_counter()
+    for name, content in (("lines.log", GOOD.encode()), ("payload", payload), ("junk", bytes(99)), ("empty", b"")):
+        _ = counter.files[name]
+        for item in read_items(io.BytesIO(content), name):
+            counter.count(item, name)
+    counter.finish()
+
+    assert [
+        "file       counted  malformed  payloads  bad payloads",
+        "lines.log        1          0         0             0",
+        "payload          1          1         1             0",
+        "junk             0          0         1             1",
+        "empty            0          0         0             0",
+    ] == to_table(counter.delta, counter.files, INVENTORY).splitlines()[-5:]
 
 
 def test_the_table_sums_protocols_and_peers() -> None:
@@ -85,7 +121,7 @@ def test_the_table_sums_protocols_and_peers() -> None:
         for protocol, packets, size in ((6, 1, 100), (17, 2, 200))
     ]
 
-    rows = to_table(delta_of("\n".join(lines)), Inventory()).splitlines()
+    rows = to_table(*counted("\n".join(lines)), Inventory()).splitlines()
 
     assert ["subnet-a", "egress", "accept", "2", "3", "300"] == rows[1].split()
     assert "" == rows[2]
@@ -93,7 +129,7 @@ def test_the_table_sums_protocols_and_peers() -> None:
 
 def test_a_table_of_nothing_says_so() -> None:
     """An empty file is no error."""
-    assert "No flow record was counted for a subnet." == to_table(Delta(), INVENTORY)
+    assert "No flow record was counted for a subnet." == to_table(Delta(), {}, INVENTORY)
 
 
 def test_metrics_are_the_series_of_run() -> None:
@@ -121,10 +157,10 @@ def test_metrics_have_at_most_so_many_subnets() -> None:
 
 def test_each_format_has_its_function() -> None:
     """`--output` chooses among them."""
-    delta = delta_of(LINES)
+    delta, files = counted(LINES)
 
     assert {
-        "table": to_table(delta, INVENTORY),
-        "json": to_json(delta),
+        "table": to_table(delta, files, INVENTORY),
+        "json": to_json(delta, files),
         "metrics": to_metrics(delta, INVENTORY, (), DEFAULT_BOUNDS),
-    } == {name: form(delta, INVENTORY, (), DEFAULT_BOUNDS) for name, form in FORMS.items()}
+    } == {name: form(delta, files, INVENTORY, (), DEFAULT_BOUNDS) for name, form in FORMS.items()}

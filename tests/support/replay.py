@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.replay.counter import ItemCounter
+from kcl_flowlog.replay.files import Files, Finding
 from kcl_flowlog.replay.inputs import read_items
 from kcl_flowlog.replay.report import Report, make_report
 from tests.support.balance import imbalances
@@ -28,22 +30,38 @@ LINES = "\n".join([GOOD, NODATA, "bad", REJECTED, SKIPDATA]) + "\n"
 
 
 def item_counter(
-    formats: tuple[str, ...] = (), inventory: Inventory = INVENTORY, deduplicate: bool = True
+    formats: tuple[str, ...] = (),
+    inventory: Inventory = INVENTORY,
+    deduplicate: bool = True,
+    on_finding: Callable[[Finding], object] = lambda _: None,
 ) -> ItemCounter:
     """Return a counter with an inventory."""
     return ItemCounter(
-        Attributor(Index(inventory)), formats, frozenset({"22"}), 1_000_000, deduplicate, clock=lambda: NOW
+        Attributor(Index(inventory, covers_unnamed=True)),
+        formats,
+        frozenset({"22"}),
+        1_000_000,
+        deduplicate,
+        clock=lambda: NOW,
+        files=Files(on_finding),
     )
 
 
 def replay(*files: bytes, **options: Any) -> Report:
-    """Return the report of a replay of some files; `options` are those of `item_counter`."""
+    """Return the report of a replay of files `file 1`, `file 2` …; `options` are those of `item_counter`."""
     counter = item_counter(**options)
-    for content in files:
-        for item in read_items(io.BytesIO(content), "a file"):
-            counter.count(item)
+    for number, content in enumerate(files, 1):
+        for item in read_items(io.BytesIO(content), f"file {number}"):
+            counter.count(item, f"file {number}")
     counter.finish()
-    return make_report(counter.delta)
+    return make_report(counter.delta, counter.files)
+
+
+def findings(*files: bytes, **options: Any) -> list[Finding]:
+    """Return what a replay of some files finds that counts for no subnet."""
+    found: list[Finding] = []
+    replay(*files, on_finding=found.append, **options)
+    return found
 
 
 def run_replay(*arguments: str) -> Result:
@@ -64,7 +82,14 @@ def nonzero(numbers: Mapping[str, int]) -> dict[str, int]:
 def imbalances_in(report: Report, events_in: int | None = None) -> list[str]:
     """Return what does not add up in a report."""
     flows = sum(series.flows for subnet in report.subnets.values() for series in subnet)
-    return imbalances(report.outcomes, report.payloads, report.malformed, flows, events_in)
+    found = imbalances(report.outcomes, report.payloads, report.malformed, flows, events_in)
+    for part in ("outcomes", "payloads", "malformed"):
+        of_files: Counter[str] = Counter()
+        for of_file in report.files.values():
+            of_files.update(getattr(of_file, part))
+        if of_files != nonzero(getattr(report, part)):
+            found.append(f"{part} of the files {dict(of_files)}")
+    return found
 
 
 def dead_letter(

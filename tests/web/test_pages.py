@@ -14,6 +14,7 @@ import pytest
 from kcl_flowlog.web.basic_auth import BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response
 from kcl_flowlog.web.pages import Application
+from kcl_flowlog.web.rate_limit import RateLimit
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
 from kcl_flowlog.web.worker import Worker
@@ -273,3 +274,13 @@ def test_configured_headers_are_on_every_response(client: Client) -> None:
 
     assert "X-Frame-Options" not in before.headers
     assert ["deny"] * 3 == [client.get(path).headers["X-Frame-Options"] for path in ("/metrics", "/", "/none")]
+
+
+def test_a_network_over_its_rate_limit_is_refused(client: Client) -> None:
+    """With the headers of every answer; without a limit nothing is counted."""
+    client.config = WebConfig(headers=(("X-Frame-Options", "deny"),), rate_limit=RateLimit(1000.0, 2))
+
+    replies = [client.get("/metrics") for _ in range(3)]
+
+    assert [200, 200, 429] == [reply.status for reply in replies]
+    assert {"Retry-After": "1", "X-Frame-Options": "deny"}.items() <= replies[2].headers.items()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.web.rate_limit import RateLimit
 from kcl_flowlog.web.tls import Tls
 from kcl_flowlog.web.web_config import WebConfig, load
 
@@ -33,6 +34,9 @@ http_server_config:
     Strict-Transport-Security: max-age=31536000
 basic_auth_users:
   prometheus: {HASH}
+rate_limit:
+  interval: 1s
+  burst: 20
 """
 
 
@@ -53,6 +57,7 @@ def test_every_key_is_read(write: Write, tmp_path: Path) -> None:
             ("Strict-Transport-Security", "max-age=31536000"),
         ),
         users={"prometheus": HASH},
+        rate_limit=RateLimit(1.0, 20),
     )
 
     assert expected == load(write(EVERY_KEY))
@@ -151,3 +156,36 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=rf"{path}.*No such file or directory\.$"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("interval: 500ms\n  burst: 3", RateLimit(0.5, 3)),
+        ("interval: 0s\n  burst: 3", None),
+        ("burst: 3", None),
+    ],
+)
+def test_a_rate_limit_needs_an_interval(write: Write, text: str, expected: RateLimit | None) -> None:
+    """As in the toolkit."""
+    assert expected == load(write(f"rate_limit:\n  {text}\n")).rate_limit
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("interval: soon", "line 2, interval: 'soon' is not a duration such as 10s, 5m or 24h."),
+        ("interval: 1s\n  burst: many", "line 3, burst: 'many' is not a whole number."),
+        ("interval: 1s", "line 1, rate_limit: burst is missing or 0, so that every request would be refused."),
+        ("intervall: 1s", "line 2: unknown key 'intervall'; did you mean 'interval'?"),
+        ("interval:", "line 2, interval: nothing follows; complete it or remove the key."),
+    ],
+)
+def test_a_rate_limit_that_is_not_valid_is_an_error(write: Write, text: str, sentence: str) -> None:
+    """It names the line."""
+    path = write(f"rate_limit:\n  {text}\n")
+
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+
+    assert f"{path}, {sentence}" == str(refused.value)
