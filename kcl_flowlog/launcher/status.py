@@ -56,6 +56,20 @@ class DaemonSource(Protocol):
         """Whether a daemon runs and is initialised."""
 
 
+class CredentialsSource(Protocol):
+    """Knows how the credentials are, such as `kcl_flowlog.inventory.identity.Identity`."""
+
+    refreshes: Counter[str]
+
+    @property
+    def expires_at(self) -> float:
+        """When they expire, in Unix seconds; 0 if they never do."""
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether they have expired."""
+
+
 class Status:
     """Answers for one instance. `stuck_after` is in seconds; `build` holds the versions to show."""
 
@@ -65,6 +79,7 @@ class Status:
         inventory: InventorySource,
         shards: ShardSource,
         daemon: DaemonSource,
+        credentials: CredentialsSource,
         stuck_after: float,
         build: Mapping[str, str],
         damage: DamageNote,
@@ -74,6 +89,7 @@ class Status:
         self._inventory = inventory
         self._shards = shards
         self._daemon = daemon
+        self._credentials = credentials
         self._stuck_after = stuck_after
         self._build = build
         self._damage = damage
@@ -95,6 +111,8 @@ class Status:
             inventory_refreshes=dict(self._inventory.refreshes),
             daemon_up=self._daemon.is_up,
             daemon_restarts=dict(self._daemon.restarts),
+            credentials_refreshes=dict(self._credentials.refreshes),
+            credentials_expire_at=self._credentials.expires_at,
             build=self._build,
         )
 
@@ -112,6 +130,8 @@ class Status:
         reasons = []
         if not self._inventory.has_inventory:
             reasons.append("The inventory has not been read from EC2 yet.")
+        if self._credentials.has_expired:
+            reasons.append("The AWS credentials have expired, and their source gives no new ones.")
         if not self._daemon.is_up:
             reasons.append("The daemon is not initialised yet.")
         return reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -18,6 +19,7 @@ import psutil
 from kcl_flowlog.demo.page import Page, read
 from kcl_flowlog.demo.product import environment
 from kcl_flowlog.processor.faults import VARIABLE
+from tests.support.waiting import PATIENCE
 
 SHORT_INTERVALS = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
 
@@ -148,6 +150,17 @@ class Instance:
     def page(self) -> Page | None:
         """Return its metrics page, or None if it does not answer."""
         return read(self.url)
+
+    def answer(self, path: str) -> str:
+        """Return the body of any page; an empty text if the instance does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        except OSError:
+            return ""
+        finally:
+            connection.close()
 
     def wait_for(self, what: str, is_true: Callable[[Page], bool], timeout: float = PAGE_TIMEOUT) -> Page:
         """Return the first page for which `is_true` holds; fail with the log after `timeout` seconds."""
