@@ -28,7 +28,7 @@ from kcl_flowlog.inventory.aws_settings import role_account
 from kcl_flowlog.inventory.credentials import find_identity
 from kcl_flowlog.inventory.identity import Identity, Keys
 from kcl_flowlog.inventory.sessions import make_session
-from kcl_flowlog.inventory.sts import Sts
+from kcl_flowlog.inventory.sts import CLIENT_SETTINGS, Sts
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Aws:
         self._environ = environ
         self._make_session = make_session
         self._find = find
-        self._sts = Sts(lambda: self.client("sts", **Sts.SETTINGS))
+        self._sts = Sts(lambda: self.client("sts", **CLIENT_SETTINGS))
 
     @cached_property
     def identity(self) -> Identity:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 REFRESH_PATIENCE = 15.0
 """Seconds that a source of credentials has for its answer."""
 
-# botocore asks its source only within the last 15 minutes.
+# botocore asks its source only in the last 15 minutes.
 _LONGEST_MARGIN = 900.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
@@ -64,6 +64,8 @@ class Identity:
         self.refreshes: Counter[str] = Counter(dict.fromkeys(REFRESH_OUTCOMES, 0))
         self._keys = _read(source)
         self._obtained_at = clock()
+        # Otherwise botocore hides failures from 15 to 10 minutes before the end.
+        source._mandatory_refresh_timeout = _LONGEST_MARGIN
 
     @property
     def expires_at(self) -> float:
@@ -94,7 +96,7 @@ class Identity:
         self._stopping.set()
 
     def pause(self) -> float:
-        """Return the seconds until the next refresh: in the second half of their life, at most 15 minutes before its end."""
+        """Return the seconds until the next refresh: at half of their life, or 15 minutes before its end."""
         expires_at = self._keys.expires_at or 0.0
         remaining = expires_at - self._clock()
         margin = min(_LONGEST_MARGIN, (expires_at - self._obtained_at) / 2)
@@ -124,7 +126,7 @@ class Identity:
         self._is_failing = True
         log.log(
             level,
-            "Cannot refresh the AWS credentials; trying again until they expire and then on",
+            "Cannot refresh the AWS credentials; trying again",
             extra={"fields": {"error": one_line(error), "expire": _utc(self.expires_at)}},
         )
 

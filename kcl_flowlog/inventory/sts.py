@@ -23,12 +23,12 @@ _ROLE_SESSION_NAME = "kcl-flowlog"
 
 T = TypeVar("T")
 
+CLIENT_SETTINGS = {"connect_timeout": 3, "read_timeout": 5}
+"""The settings of STS' client."""
+
 
 class Sts:
     """Asks STS. `open_client` returns a client; `clock` is monotonic."""
-
-    SETTINGS = {"connect_timeout": 3, "read_timeout": 5}
-    """The settings of the client that `open_client` should use."""
 
     def __init__(self, open_client: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._open_client = open_client

@@ -27,11 +27,11 @@ OWN = "own"
 """The path of the identity of this instance."""
 
 PROVIDER = "ContainerCredentialsProvider"
-"""The name of the provider in the properties of the KCL: no other is asked, whatever variables or profiles there are."""
+"""The name in the KCL's properties; no other provider is asked, whatever variables or profiles there are."""
 
-# The daemon asks again 15 minutes before this end, and credentials that never expire are the same then.
-_ASSUMED_LIFE = 3600.0
-_REQUEST_TIMEOUT = 2.0
+# The daemon asks again after an hour, and goes on with the old answer for a day if nobody answers.
+_ASSUMED_LIFE = 86400.0
+_REQUEST_TIMEOUT = 1.0
 _MOST_CONNECTIONS = 32
 _POLL_SECONDS = 0.2
 
@@ -85,6 +85,7 @@ class CredentialsEndpoint:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     block_on_close = False
 
     def __init__(self, answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> None:

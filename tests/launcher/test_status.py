@@ -17,7 +17,7 @@ from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
 from kcl_flowlog.launcher.status import Status, note_shown
 from tests.support.clocks import FakeClock
-from tests.support.launcher_fakes import INVENTORY, FakeDaemonState, FakeInbox, FakeInventory
+from tests.support.launcher_fakes import INVENTORY, FakeCredentials, FakeDaemonState, FakeInbox, FakeInventory
 from tests.support.ledgers import change, claim, commit
 
 STUCK_AFTER = 300.0
@@ -32,12 +32,14 @@ class Shown:
         self.clock = FakeClock()
         self.inventory = FakeInventory()
         self.daemon = FakeDaemonState()
+        self.credentials = FakeCredentials()
         self.damage = DamageNote()
         self.status = Status(
             self.open_ledger,
             self.inventory,
             FakeInbox(*shards),
             self.daemon,
+            self.credentials,
             STUCK_AFTER,
             BUILD,
             self.damage,
@@ -81,6 +83,14 @@ def test_an_instance_without_an_initialised_daemon_is_not_ready(tmp_path: Path) 
     shown.daemon.is_up = False
 
     assert ["The daemon is not initialised yet."] == shown.status.why_not_ready()
+
+
+def test_an_instance_whose_credentials_have_expired_is_not_ready(tmp_path: Path) -> None:
+    """Nothing arrives any more, though the daemon runs."""
+    shown = Shown(tmp_path)
+    shown.credentials.has_expired = True
+
+    assert ["The AWS credentials have expired, and their source gives no new ones."] == shown.status.why_not_ready()
 
 
 def test_all_reasons_are_given_at_once(tmp_path: Path) -> None:

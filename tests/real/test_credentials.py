@@ -22,8 +22,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.daemon
 
 SECRETS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", *CREDENTIAL_VARIABLES}
-# Real credentials live for 15 minutes at least; the daemon and the launcher refresh shorter lives in their second half.
-LIFETIME = 20.0
+# Real credentials live for 15 minutes at least. They are renewed in the second half of their life.
+LIFETIME = 60.0
 
 
 @pytest.fixture

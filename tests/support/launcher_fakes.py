@@ -44,6 +44,15 @@ class FakeDaemonState:
         self.restarts: Counter[str] = Counter()
 
 
+class FakeCredentials:
+    """Credentials that never expire."""
+
+    def __init__(self) -> None:
+        self.refreshes: Counter[str] = Counter()
+        self.expires_at = 0.0
+        self.has_expired = False
+
+
 class FakeSettler:
     """Counts how often it settled; the test decides whether the lease table answers."""
 
