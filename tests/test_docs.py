@@ -15,6 +15,7 @@ from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
 from kcl_flowlog.counting.paths import PATHS
 from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOMES
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 from tests.support.costs import COSTS
@@ -75,6 +76,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/accounting.md", "payloads"): lambda: advice_table("outcome", outcomes.PAYLOAD_OUTCOMES),
     ("docs/accounting.md", "malformed"): lambda: advice_table("reason", outcomes.MALFORMED_REASONS),
     ("docs/metrics.md", "refreshes"): lambda: word_table("outcome", REFRESH_OUTCOMES),
+    ("docs/metrics.md", "credentials"): lambda: word_table("outcome", CREDENTIAL_OUTCOMES),
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 

@@ -63,7 +63,7 @@ class Aws:
 
     @cached_property
     def identity(self) -> Identity:
-        """The credentials, found once. Raises `ConfigError` if there are none, within 20 s."""
+        """The credentials, found once. Raises `ConfigError`, within 20 s, if none is found."""
         return self._find(self.region, self._environ)
 
     def client(self, service: str, **settings: Any) -> Any:

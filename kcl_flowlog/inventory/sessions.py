@@ -24,7 +24,7 @@ _ATTEMPTS_ON_A_DEAD_NETWORK = 2
 
 
 def find_source(region: str) -> Any:
-    """Return botocore's credentials for this process, or None if there are none. May wait for the network."""
+    """Return botocore's credentials for this process, or None if it finds no credentials. May wait for the network."""
     core = botocore.session.Session()
     core.set_config_variable("region", region)
     core.set_default_client_config(botocore.config.Config(**_SOURCE_SETTINGS))

@@ -1,8 +1,8 @@
 """Hands AWS credentials to the daemon: a loopback HTTP server in the form of the container credentials of ECS and EKS.
 
 Each path gives one identity, to who knows the token. Answers come from memory, because the daemon waits for one second
-only. Expired credentials are 503, which the daemon tries again. The rules of the AWS library for Java 2.33: only a
-loopback address may be asked by http, never through a proxy, and an answer without `Expiration` breaks it.
+only. Expired credentials are 503, which the daemon tries again. The AWS library for Java 2.33 asks
+by http only a loopback address, never through a proxy, and fails at an answer without `Expiration`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OWN = "own"
 """The path of the identity of this instance."""
 
 PROVIDER = "ContainerCredentialsProvider"
-"""The name in the KCL's properties; no other provider is asked, whatever variables or profiles there are."""
+"""The name in the KCL's properties; variables and profiles can't come first."""
 
 # The daemon asks again after an hour, and goes on with the old answer for a day if nobody answers.
 _ASSUMED_LIFE = 86400.0

@@ -205,7 +205,7 @@ def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None
         ),
         (
             botocore.exceptions.InvalidRetryModeError(provided_retry_mode="x", valid_modes=["y"]),
-            "Invalid AWS settings: Invalid value provided to \"mode\": \"x\" must be one of: ['y']."
+            'Invalid AWS settings: Invalid value provided to "mode": "x" must be one of: [\'y\'].'
             " Check the variables AWS_… and ~/.aws/config.",
         ),
     ],

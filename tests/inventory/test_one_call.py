@@ -32,6 +32,6 @@ def test_a_call_that_hangs_ends_the_wait() -> None:
 
     with pytest.raises(TimeoutError, match=r"^no answer within 0\.01 s$"):
         call.within(0.01, hanging.wait)
-    with pytest.raises(TimeoutError, match="^the last attempt still waits for an answer$"):
+    with pytest.raises(TimeoutError, match=r"^the last attempt still waits for an answer$"):
         call.within(60.0, fail)
     hanging.set()

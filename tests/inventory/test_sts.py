@@ -81,7 +81,7 @@ def test_a_role_can_be_assumed_once_it_is_in_reach_again(caplog: pytest.LogCaptu
 
 
 def test_a_refusal_is_an_answer() -> None:
-    """The next question is asked: another role may be permitted."""
+    """It has no consequence for the next question: another role may be permitted."""
     fake = FakeSts()
     fake.error = client_error("AccessDenied")
 

@@ -336,7 +336,7 @@ def test_an_interpreter_whose_path_has_a_space_is_found_by_the_path(python: str,
 
 
 def test_a_processor_is_started_without_the_variables_of_the_daemon_alone() -> None:
-    """It could be told to forget them itself, but /proc would still show them."""
+    """It could delete them itself, but /proc would still show them."""
     expected = "env -u TOKEN -u ADDRESS /usr/bin/python3 -m kcl_flowlog.processor"
 
     assert expected == daemon.executable("/usr/bin/python3", unset=("TOKEN", "ADDRESS"))

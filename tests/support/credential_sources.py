@@ -20,7 +20,7 @@ class FakeSource:
         self.key = "ASIA1"
         self.expires_at = expires_at
         self.account_id = account_id
-        self.fail: Callable[[], None] = lambda: None
+        self.fail: Callable[[], object] = lambda: None
         self.asked = 0
 
     @property
