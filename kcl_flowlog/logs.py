@@ -28,6 +28,8 @@ def configure(level: str, form: str) -> None:
     # They log each endpoint at INFO, and whole requests at DEBUG.
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
+    # It logs each failed refresh with a trace; whoever asked for it logs it in one line.
+    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
 
 
 class Formatter(logging.Formatter):

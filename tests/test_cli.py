@@ -26,6 +26,7 @@ from kcl_flowlog.errors import ConfigError, GaveUp
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from tests.support.paths import ROOT
+from tests.support.sso import SsoPortal
 
 
 class Finished:
@@ -240,10 +241,7 @@ def test_a_replay_without_ec2_says_what_to_do(command: Run, tmp_path: Path) -> N
 
     mistake = command("replay", *REGION, "--log.level", "error", str(file)).mistake
 
-    assert (
-        "Cannot read the subnets from EC2; see the log, or give a saved inventory with --inventory FILE,"
-        " or count without any with --no-inventory."
-    ) == mistake
+    assert mistake.startswith("No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -284,6 +282,16 @@ def test_an_unreachable_aws_stops_the_start(command: Run, aws: EmbeddedAWS) -> N
 
     assert mistake.startswith("Cannot reach Kinesis in eu-west-1 (")
     assert mistake.endswith("); check --region and the network.")
+
+
+def test_an_sso_session_that_has_ended_stops_the_start(command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
+    """One sentence, instead of a daemon that starts again and again."""
+    given = {name: value for name, value in aws.environment().items() if "KEY" not in name}
+    with SsoPortal(lifetime=3600.0) as portal:
+        user = portal.log_in(tmp_path / "home", expires="2020-01-01T00:00:00Z")
+        mistake = command("run", *STREAM, **{**given, **user}).mistake
+
+    assert mistake.startswith("Cannot get AWS credentials: The SSO session associated with this profile has expired")
 
 
 Main = Callable[..., tuple[object, list[Config]]]

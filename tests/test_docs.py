@@ -21,6 +21,7 @@ from kcl_flowlog.counting.recommended_format import COSTS as FIELD_COSTS
 from kcl_flowlog.counting.recommended_format import RECOMMENDED_FORMAT
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
+from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOMES
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 from tests.support.costs import COSTS
@@ -103,6 +104,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/accounting.md", "malformed"): lambda: advice_table("reason", outcomes.MALFORMED_REASONS),
     ("docs/metrics.md", "refreshes"): lambda: word_table("outcome", REFRESH_OUTCOMES),
     ("docs/metrics.md", "delivery errors"): lambda: word_table("reason", DELIVERY_ERRORS),
+    ("docs/metrics.md", "credentials"): lambda: word_table("outcome", CREDENTIAL_OUTCOMES),
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 

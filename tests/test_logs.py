@@ -22,7 +22,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
     """Give the root logger; afterwards it and those of the libraries are as before."""
-    loggers = [logging.getLogger(name) for name in ("", *LIBRARIES)]
+    loggers = [logging.getLogger(name) for name in ("", *LIBRARIES, "botocore.credentials")]
     before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
     yield loggers[0]
     for logger, handlers, level in before:

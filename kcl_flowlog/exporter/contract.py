@@ -144,6 +144,18 @@ METRICS = {
         Definition("flowlog_daemon_up", "gauge", (), "1 if the MultiLangDaemon runs and is initialised, else 0."),
         Definition("flowlog_daemon_restarts", "counter", ("reason",), "Restarts of the MultiLangDaemon, by reason."),
         Definition(
+            "flowlog_credentials_refreshes",
+            "counter",
+            ("outcome",),
+            "Requests for new AWS credentials to their source, by outcome.",
+        ),
+        Definition(
+            "flowlog_credentials_expiry_timestamp_seconds",
+            "gauge",
+            (),
+            "When the AWS credentials in use expire; missing if they never do.",
+        ),
+        Definition(
             "flowlog_dead_letters", "counter", (), "Malformed payloads and lines that were kept as dead letters."
         ),
         Definition(

@@ -27,8 +27,9 @@ class ShardState(NamedTuple):
 class InstanceState:
     """Everything that a scrape of an instance shows.
 
-    `inventory_refreshes`, `overlaps` and `daemon_restarts` are numbers by the value of their metric's label; `build`
-    holds versions by component. `open_shards`, `delivery_errors` and `subnets_without_flow_logs` are None if unknown.
+    `inventory_refreshes`, `overlaps`, `daemon_restarts` and `credentials_refreshes` are numbers by the value of their
+    metric's label; `credentials_expire_at` is in Unix seconds, 0 for never; `build` holds versions by component.
+    `open_shards`, `delivery_errors` and `subnets_without_flow_logs` are None if unknown.
     """
 
     totals: Totals
@@ -41,4 +42,6 @@ class InstanceState:
     open_shards: int | None = None
     daemon_up: bool = False
     daemon_restarts: Mapping[str, int] = field(default_factory=dict)
+    credentials_refreshes: Mapping[str, int] = field(default_factory=dict)
+    credentials_expire_at: float = 0.0
     build: Mapping[str, str] = field(default_factory=dict)

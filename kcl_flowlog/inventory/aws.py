@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import boto3
 import botocore.config
 import botocore.exceptions
 
@@ -25,20 +24,20 @@ from kcl_flowlog.inventory.aws_errors import (
     is_unreachable,
     one_line,
 )
-from kcl_flowlog.inventory.aws_settings import OLD_NAMES, role_account
+from kcl_flowlog.inventory.aws_settings import role_account
+from kcl_flowlog.inventory.credentials import find_identity
+from kcl_flowlog.inventory.identity import Identity, Keys
+from kcl_flowlog.inventory.sessions import make_session
+from kcl_flowlog.inventory.sts import CLIENT_SETTINGS, Sts
 
 log = logging.getLogger(__name__)
 
-_CREDENTIALS = {
-    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
-    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
-    "aws_session_token": "AWS_SESSION_TOKEN",
-}
-# Patient with throttling, but not with a dead network.
-_CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 5, "read_timeout": 30}
+# Patient with throttling; `make_session` sees to it that a dead network takes two attempts at most.
+_CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 4, "read_timeout": 30}
+# At the start somebody waits for the sentence.
+_CHECK_SETTINGS = {"read_timeout": 6}
 # For requests that are repeated soon.
 _BRIEFLY = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
-_ROLE_SESSION_NAME = "kcl-flowlog"
 
 
 class StreamIdentity(NamedTuple):
@@ -49,28 +48,33 @@ class StreamIdentity(NamedTuple):
 
 
 class Aws:
-    """Clients with the credentials of `environ`. `make_session` makes boto3's sessions."""
+    """Clients with the credentials of `environ`. `find` finds them, `make_session` makes boto3's sessions."""
 
     def __init__(
-        self, region: str, environ: Mapping[str, str], make_session: Callable[..., Any] = boto3.Session
+        self,
+        region: str,
+        environ: Mapping[str, str],
+        make_session: Callable[[str, Callable[[], Keys]], Any] = make_session,
+        find: Callable[[str, Mapping[str, str]], Identity] = find_identity,
     ) -> None:
         self.region = region
         self._environ = environ
         self._make_session = make_session
-        self._account_id = ""
+        self._find = find
+        self._sts = Sts(lambda: self.client("sts", **CLIENT_SETTINGS))
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The credentials, found once. Raises `ConfigError`, within 20 s, if none is found."""
+        return self._find(self.region, self._environ)
 
     def client(self, service: str, **settings: Any) -> Any:
         """Return a client for a service in the region; `settings` are botocore's, and replace the defaults."""
         return _client(self._session, service, self.region, **settings)
 
     def account_id(self) -> str:
-        """Return the account of the credentials, or an empty text if AWS does not tell. Asks until it knows."""
-        if not self._account_id:
-            try:
-                self._account_id = str(self.client("sts").get_caller_identity()["Account"])
-            except AWS_ERRORS as error:
-                log.debug("Unknown account of the credentials", extra={"fields": {"error": one_line(error)}})
-        return self._account_id
+        """Return the account of the credentials, or an empty text if AWS does not tell."""
+        return self.identity.keys().account_id or self._sts.account_id()
 
     def ec2(self, region: str, role: str = "") -> tuple[str, Any]:
         """Return an account id and an EC2 client: of the credentials, or of a role to assume.
@@ -79,14 +83,8 @@ class Aws:
         """
         if not role:
             return self.account_id(), _client(self._session, "ec2", region)
-        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName=_ROLE_SESSION_NAME)
-        keys = answer["Credentials"]
-        session = self._make_session(
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-        )
-        return role_account(role), _client(session, "ec2", region)
+        keys = self._sts.assume(role)
+        return role_account(role), _client(self._make_session(self.region, lambda: keys), "ec2", region)
 
     def check_stream(self, stream: str) -> StreamIdentity | None:
         """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`.
@@ -94,12 +92,8 @@ class Aws:
         Return the identity of the stream, or None if there is no permission to describe it.
         """
         try:
-            if self._session.get_credentials() is None:
-                raise ConfigError(
-                    "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
-                    " task, pod or instance a role."
-                )
-            answer = self.client("kinesis").describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+            client = self.client("kinesis", **_CHECK_SETTINGS)
+            answer = client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
             return StreamIdentity(answer["StreamARN"], int(answer["StreamCreationTimestamp"].timestamp()))
         except AWS_ERRORS as error:
             if not is_denied(error):
@@ -127,14 +121,11 @@ class Aws:
             return f"Cannot reach Kinesis in {self.region} ({error}); check --region and the network."
         if isinstance(error, botocore.exceptions.ClientError):
             return f"Cannot describe stream {stream} in {self.region}: {one_line(error)} Try again later."
-        return f"Invalid AWS credentials or settings: {one_line(error)} Check the variables AWS_… and ~/.aws/config."
+        return f"Invalid AWS settings: {one_line(error)} Check the variables AWS_… and ~/.aws/config."
 
     @cached_property
     def _session(self) -> Any:
-        # An incomplete pair of keys is left to boto3, which says what is missing.
-        is_complete = all(self._environ.get(name) for name in OLD_NAMES.values())
-        keys = {argument: self._environ.get(name) for argument, name in _CREDENTIALS.items()} if is_complete else {}
-        return self._make_session(region_name=self.region, **keys)
+        return self._make_session(self.region, self.identity.keys)
 
 
 def _client(session: Any, service: str, region: str, **settings: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import botocore.exceptions
+import botocore.parsers
 
-AWS_ERRORS: tuple[type[Exception], type[Exception]] = (
+AWS_ERRORS: tuple[type[Exception], type[Exception], type[Exception]] = (
     botocore.exceptions.ClientError,
     botocore.exceptions.BotoCoreError,
+    botocore.parsers.ResponseParserError,
 )
 """What a client raises if AWS refuses a request or can't be reached."""
 
@@ -20,7 +22,12 @@ _INVALID_CREDENTIALS = (
     "ExpiredToken",
     "AuthFailure",
 )
-_UNREACHABLE = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
+_UNREACHABLE = (
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.HTTPClientError,
+    # Something else than AWS answers, such as a proxy.
+    botocore.parsers.ResponseParserError,
+)
 
 
 def error_code(error: Exception) -> str:
@@ -41,7 +48,7 @@ def has_invalid_credentials(error: Exception) -> bool:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Say whether the request got no answer."""
+    """Say whether the request got no answer of AWS."""
     return isinstance(error, _UNREACHABLE)
 
 

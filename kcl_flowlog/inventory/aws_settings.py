@@ -19,6 +19,23 @@ from kcl_flowlog.inventory.aws_errors import one_line
 # The variables of flowlog-exporter, the predecessor of this program, and their modern names.
 OLD_NAMES = {"AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
 _REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# Whatever an AWS library may take credentials from; endpoints and regions of a profile still count.
+_CREDENTIAL_NAMES = frozenset(
+    [
+        *OLD_NAMES,
+        *OLD_NAMES.values(),
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    ]
+)
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+")
 
 
@@ -61,5 +78,6 @@ def role_account(arn: str) -> str:
 
 
 def daemon_environment(environ: Mapping[str, str], region: str) -> dict[str, str]:
-    """Return the environment with the region in every variable that an AWS library reads."""
-    return {**environ, **dict.fromkeys(_REGION_NAMES, region)}
+    """Return the environment with the region in every variable that an AWS library reads, and without credentials."""
+    kept = {name: value for name, value in environ.items() if name not in _CREDENTIAL_NAMES}
+    return {**kept, **dict.fromkeys(_REGION_NAMES, region)}

@@ -137,13 +137,12 @@ class InventoryKeeper:
         try:
             account_id, ec2 = reader.open()
             source = msgspec.structs.replace(reader.source, account_id=account_id)
-            return read_inventory(ec2, source, self._clock(), reader.subnet_tags)
+            inventory = read_inventory(ec2, source, self._clock(), reader.subnet_tags)
         except AWS_ERRORS as error:
-            log.warning(
-                "Cannot read the inventory from EC2; keeping the last inventory",
-                extra={"fields": {"source": reader.source.key, "error": one_line(error)}},
-            )
+            self._problems.log_unread(reader.source, one_line(error))
             return error
+        self._problems.note_read(reader.source)
+        return inventory
 
     def _put_in_force(self, inventory: Inventory) -> bool:
         """Save an inventory and make it current. Returns False if it can't be saved."""

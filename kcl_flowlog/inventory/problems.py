@@ -1,4 +1,4 @@
-"""Log lines about an inventory: missing permissions, flow logs that record the same traffic or fail, subnets without.
+"""Log lines about an inventory: EC2 out of reach, missing permissions, flow logs that overlap or fail, subnets without.
 
 Logs each problem once, however often the inventory is read.
 """
@@ -26,6 +26,22 @@ class ProblemLog:
         self._missing: set[tuple[str, str]] = set()
         self._failing: set[FailingFlowLog] = set()
         self._uncovered: set[str] = set()
+        self._unread: dict[str, str] = {}
+
+    def log_unread(self, source: Source, error: str) -> None:
+        """Log that a source can't be read. The same error of the next readings is logged at debug only."""
+        level = logging.DEBUG if self._unread.get(source.key) == error else logging.WARNING
+        self._unread[source.key] = error
+        log.log(
+            level,
+            "Cannot read the inventory from EC2; keeping the last inventory",
+            extra={"fields": {"source": source.key, "error": error}},
+        )
+
+    def note_read(self, source: Source) -> None:
+        """Log that a source can be read again, if it could not."""
+        if self._unread.pop(source.key, None) is not None:
+            log.info("EC2 can be read again", extra={"fields": {"source": source.key}})
 
     def log_missing_permissions(self, sources: Iterable[Source]) -> None:
         """Log what EC2 does not permit to list, and what follows from that."""

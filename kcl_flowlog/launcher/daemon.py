@@ -30,14 +30,16 @@ _REAP_TIMEOUT = 1.0
 _READER_TIMEOUT = 5.0
 
 
-def executable(python: str) -> str:
-    """Return the KCL's `executableName`: the command of a processor, run by the interpreter `python`.
+def executable(python: str, unset: Sequence[str] = ()) -> str:
+    """Return the KCL's `executableName`: the command of a processor, run by `python` without the variables `unset`.
 
     The KCL splits it at spaces and knows no quotes. So if the path of the interpreter has a space, only its name is
     given, and `environment` puts its folder on the PATH.
     """
     name = os.path.basename(python) if " " in python else python
-    return f"{name} -m kcl_flowlog.processor"
+    # The processor inherits the daemon's environment, and what a process is started with stays readable in /proc.
+    without = "".join(f" -u {variable}" for variable in unset)
+    return f"{'env' if unset else ''}{without} {name} -m kcl_flowlog.processor".strip()
 
 
 def environment(environ: Mapping[str, str], python: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
 from kcl_flowlog.launcher import daemon, kcl_properties
 from kcl_flowlog.launcher.application import TRIM_HORIZON
+from kcl_flowlog.launcher.credentials_endpoint import CREDENTIAL_VARIABLES, PROVIDER
 from kcl_flowlog.launcher.state_directory import StateDirectory
 
 _RETRIEVAL_MODES = {"polling": "POLLING", "fan-out": "FANOUT"}
@@ -69,7 +70,8 @@ class DaemonFiles:
             "application": config.application,
             "stream": config.stream,
             "region": self._region,
-            "executable": daemon.executable(self._python),
+            "executable": daemon.executable(self._python, unset=CREDENTIAL_VARIABLES),
+            "credentials": PROVIDER,
             "worker_id": self._state.worker_id(),
             "retrieval": _RETRIEVAL_MODES[config.retrieval],
             "shutdown_grace": str(int(config.shutdown_grace * 1000)),

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -40,6 +40,7 @@ from kcl_flowlog.launcher.beats import Beats
 from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.daemon import Daemon
+from kcl_flowlog.launcher.daemon_credentials import DaemonCredentials
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
 from kcl_flowlog.launcher.daemon_starter import DaemonStarter
 from kcl_flowlog.launcher.final_scrape import FinalScrape
@@ -81,8 +82,12 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
     aws = Aws(resolve_region(config.region, environ), environ)
     runtime, jars = java.find_java(config.java, environ), java.find_jars()
     kcl_properties.check_extra(config.kcl_property)
-    with StateDirectory(config.state_dir) as state:
-        builder = None if stop.is_pending else _prepare(config, environ, aws, runtime, jars, state, stop)
+    with ExitStack() as stack:
+        state = stack.enter_context(StateDirectory(config.state_dir))
+        builder = None
+        if not stop.is_pending:
+            credentials = stack.enter_context(DaemonCredentials(aws.identity))
+            builder = _prepare(config, environ, aws, runtime, jars, state, credentials, stop)
         if builder is None:
             log.info("Stopped before the start")
             return
@@ -102,6 +107,7 @@ def _prepare(
     runtime: java.Java,
     jars: java.Jars,
     state: StateDirectory,
+    credentials: DaemonCredentials,
     stop: StopRequests,
 ) -> _Builder | None:
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
@@ -115,7 +121,7 @@ def _prepare(
     become_subreaper()
     if not set_old_ledger_aside(state.ledger, admission.leases, stop.wait):
         return None
-    return _Builder(config, environ, aws, runtime, jars, state, admission, position)
+    return _Builder(config, environ, aws, runtime, jars, state, credentials, admission, position)
 
 
 def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
@@ -141,6 +147,7 @@ class _Builder:
     runtime: java.Java
     jars: java.Jars
     state: StateDirectory
+    credentials: DaemonCredentials
     admission: Admission
     position: str
 
@@ -179,6 +186,7 @@ class _Builder:
             inventory,
             inbox,
             supervisor,
+            self.aws.identity,
             config.stuck_after,
             self._build(),
             damage,
@@ -244,7 +252,7 @@ class _Builder:
             self.state.properties,
             self.state.logback,
         )
-        environ = daemon_environment(self.environ, self.aws.region)
+        environ = daemon_environment(self.environ, self.aws.region) | self.credentials.environment()
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
         environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)

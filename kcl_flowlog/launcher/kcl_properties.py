@@ -31,15 +31,16 @@ LAUNCHER_PROPERTIES = {
     # The launcher reads the lease table too, and must find it where the KCL does.
     "dynamoDBEndpoint": "AWS_ENDPOINT_URL_DYNAMODB",
     "dynamoDbClient.endpointOverride": "AWS_ENDPOINT_URL_DYNAMODB",
+    # The launcher's and the daemon's identity are one.
+    "AwsCredentialsProvider": "the credentials of the environment",
     "AwsCredentialsProviderDynamoDB": "the credentials of the environment",
+    "AwsCredentialsProviderCloudWatch": "the credentials of the environment",
 }
 
 """The properties that the launcher sets, each with what a user sets instead; empty if a user can't change it."""
 
 USER_PROPERTIES = frozenset(
     [
-        "AwsCredentialsProvider",
-        "AwsCredentialsProviderCloudWatch",
         "kinesisEndpoint",
         "kinesisClient.endpointOverride",
         "cloudWatchClient.endpointOverride",

@@ -73,6 +73,20 @@ class ReadingSource(Protocol):
         """Return the own shards that have not been read since the start; None if that is unknown."""
 
 
+class CredentialsSource(Protocol):
+    """Knows how the credentials are, such as `kcl_flowlog.inventory.identity.Identity`."""
+
+    refreshes: Counter[str]
+
+    @property
+    def expires_at(self) -> float:
+        """When they expire, in Unix seconds; 0 if they never do."""
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether they have expired."""
+
+
 class Status:
     """Answers for one instance. `stuck_after` is in seconds; `build` holds the versions to show."""
 
@@ -82,6 +96,7 @@ class Status:
         inventory: InventorySource,
         shards: ShardSource,
         daemon: DaemonSource,
+        credentials: CredentialsSource,
         stuck_after: float,
         build: Mapping[str, str],
         damage: DamageNote,
@@ -93,6 +108,7 @@ class Status:
         self._inventory = inventory
         self._shards = shards
         self._daemon = daemon
+        self._credentials = credentials
         self._stuck_after = stuck_after
         self._build = build
         self._damage = damage
@@ -120,6 +136,8 @@ class Status:
             inventory_refreshes=dict(self._inventory.refreshes),
             daemon_up=self._daemon.is_up,
             daemon_restarts=dict(self._daemon.restarts),
+            credentials_refreshes=dict(self._credentials.refreshes),
+            credentials_expire_at=self._credentials.expires_at,
             build=self._build,
         )
 
@@ -137,6 +155,8 @@ class Status:
         reasons = []
         if not self._inventory.has_inventory:
             reasons.append("The inventory has not been read from EC2 yet.")
+        if self._credentials.has_expired:
+            reasons.append("The AWS credentials have expired, and their source gives no new ones.")
         if not self._daemon.is_up:
             reasons.append("The daemon is not initialised yet.")
         unread = self._own_shards.unread()

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 RESTART_REASONS = {
     "exited": "It ended after it had been initialised, mostly because a processor had ended.",
     "killed": "A signal ended it.",
-    "not_started": "It could not start, mostly because the disk was full.",
+    "not_started": "It could not start, mostly because the disk was full or the AWS credentials had expired.",
     "not_initialised": "It ended before it was initialised.",
     "processor_died": "A processor died or hung and the others ended; the daemon would only have waited.",
     "ready_timeout": "It was not initialised within --ready-timeout.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import Aws, StreamIdentity
+from kcl_flowlog.inventory.identity import Identity, Keys
+from tests.support.credential_sources import FakeSource
 from tests.support.ec2 import client_error
 from tests.support.logs import events
 
@@ -52,23 +55,20 @@ class FakeAws:
     def __init__(self, error: Exception | None = None) -> None:
         self.service = FakeService(error)
         self.clients: list[tuple[str, str, Any]] = []
-        self.aws = Aws("eu-west-1", KEYS, lambda **arguments: FakeSession(self, arguments))
+        self.aws = Aws("eu-west-1", KEYS, lambda _, keys: FakeSession(self, keys))
 
     def requests(self) -> list[tuple[str, dict[str, Any]]]:
         return self.service.requests
 
 
 class FakeSession:
-    def __init__(self, fake: FakeAws, arguments: dict[str, Any]) -> None:
+    def __init__(self, fake: FakeAws, keys: Callable[[], Keys]) -> None:
         self._fake = fake
-        self._arguments = arguments
-
-    def get_credentials(self) -> object:
-        return self._arguments
+        self._keys = keys
 
     def client(self, service: str, region_name: str, config: Any) -> object:
         self._fake.clients.append((service, region_name, config))
-        return self._fake.service if service != "ec2" else (self._arguments["aws_access_key_id"], region_name)
+        return self._fake.service if service != "ec2" else (self._keys().access_key, region_name)
 
 
 # Clients
@@ -78,7 +78,7 @@ def test_a_client_has_the_region_and_credentials_of_the_environment() -> None:
     """Not those of the process."""
     client = Aws("eu-west-1", {**KEYS, "AWS_SESSION_TOKEN": "token"}).client("kinesis")
 
-    credentials = client._request_signer._credentials
+    credentials = client._request_signer._credentials.get_frozen_credentials()
     assert "eu-west-1" == client.meta.region_name
     assert ("AKIA", "secret", "token") == (credentials.access_key, credentials.secret_key, credentials.token)
 
@@ -92,7 +92,7 @@ def test_the_default_settings_give_up_on_a_dead_network() -> None:
 
     (service, region, config), (_, _, other) = fake.clients
     assert ("kinesis", "eu-west-1") == (service, region)
-    assert ({"mode": "standard", "total_max_attempts": 6}, 5, 30) == (
+    assert ({"mode": "standard", "total_max_attempts": 6}, 4, 30) == (
         config.retries,
         config.connect_timeout,
         config.read_timeout,
@@ -103,10 +103,10 @@ def test_the_default_settings_give_up_on_a_dead_network() -> None:
 def test_nothing_is_opened_before_the_first_client() -> None:
     """An `Aws` can be made without any AWS settings."""
 
-    def fail(**arguments: Any) -> None:
+    def fail(*arguments: object) -> Any:
         raise AssertionError(arguments)
 
-    assert "eu-west-1" == Aws("eu-west-1", {}, fail).region
+    assert "eu-west-1" == Aws("eu-west-1", {}, fail, fail).region
 
 
 # Accounts and roles
@@ -143,17 +143,22 @@ def test_a_role_that_cannot_be_assumed_is_raised() -> None:
     assert denied is raised.value
 
 
-def test_an_unknown_account_is_no_obstacle(caplog: pytest.LogCaptureFixture) -> None:
-    """Only a preference among formats needs it, so it is logged at debug only. The next call tries again."""
+def test_credentials_may_tell_their_account() -> None:
+    """As those of SSO do; then nobody asks STS."""
+    fake = FakeAws()
+    source = FakeSource(account_id="333333333333")
+    aws = Aws("eu-west-1", {}, lambda _, keys: FakeSession(fake, keys), lambda *_: Identity(source))
+
+    assert ("333333333333", ("ASIA1", "us-west-2")) == aws.ec2("us-west-2")
+    assert [] == fake.requests()
+
+
+def test_an_unknown_account_is_no_obstacle() -> None:
+    """Only a preference among formats needs it. See tests/inventory/test_sts.py."""
     fake = FakeAws(botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts"))
 
-    with caplog.at_level(logging.DEBUG, "kcl_flowlog.inventory.aws"):
-        accounts = [fake.aws.ec2("us-west-2")[0] for _ in range(2)]
-
-    assert ["", ""] == accounts
-    fields = {"error": 'Could not connect to the endpoint URL: "https://sts".'}
-    assert [(logging.DEBUG, "Unknown account of the credentials", fields)] * 2 == events(caplog)
-    assert [("get_caller_identity", {})] * 2 == fake.requests()
+    assert ["", ""] == [fake.aws.ec2("us-west-2")[0] for _ in range(2)]
+    assert [("get_caller_identity", {})] == fake.requests()
 
 
 # The check of the stream
@@ -210,8 +215,8 @@ def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None
             " --region and the network.",
         ),
         (
-            botocore.exceptions.CredentialRetrievalError(provider="process", error_msg="no\nsuch command"),
-            "Invalid AWS credentials or settings: Error when retrieving credentials from process: no such command."
+            botocore.exceptions.InvalidRetryModeError(provided_retry_mode="x", valid_modes=["y"]),
+            'Invalid AWS settings: Invalid value provided to "mode": "x" must be one of: [\'y\'].'
             " Check the variables AWS_… and ~/.aws/config.",
         ),
     ],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import botocore.exceptions
 import pytest
+from botocore.parsers import ResponseParserError
 
 from kcl_flowlog.inventory import aws_errors
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, error_code, one_line
@@ -47,6 +48,8 @@ def test_a_code_answers_its_own_question_only(question: Callable[[Exception], bo
         (UNREACHABLE, True),
         (TIMEOUT, True),
         (botocore.exceptions.ConnectTimeoutError(endpoint_url="https://ec2"), True),
+        # A proxy answers in place of AWS.
+        (ResponseParserError("no XML"), True),
         (OLD_BOTO3, False),
         (client_error("AccessDenied"), False),
     ],

@@ -95,6 +95,26 @@ def test_the_daemon_gets_the_region_in_every_variable() -> None:
     )
 
 
+def test_the_daemon_gets_no_credentials_in_its_environment() -> None:
+    """Whatever they come from: only the endpoint of the launcher may count. Endpoints and profiles stay."""
+    kept = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_PROFILE": "production", "AWS_CA_BUNDLE": "/ca.pem"}
+    dropped = {
+        **KEYS,
+        "AWS_ACCESS_KEY": "old",
+        "AWS_SECRET_KEY": "old",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pod",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/var/run/pod-token",
+    }
+
+    given = daemon_environment({**kept, **dropped}, "eu-west-1")
+
+    assert kept == {name: value for name, value in given.items() if not name.endswith("REGION")}
+
+
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
 def test_a_role_names_its_account(partition: str) -> None:
     """Also in China and in GovCloud."""

@@ -147,3 +147,20 @@ def test_new_subnets_without_a_flow_log_are_logged(caplog: pytest.LogCaptureFixt
     assert [{"subnets": 1, "among_them": "subnet-1"}, {"subnets": 3, "among_them": "subnet-2,subnet-3"}] == [
         fields for _, _, fields in events(caplog)
     ]
+
+
+def test_an_ec2_out_of_reach_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is read; another error is named, too, and the end of it."""
+    caplog.set_level(logging.INFO)
+    problems, here = ProblemLog([]), Source("here")
+
+    for error in ("Timeout.", "Timeout.", "Timeout.", "Refused."):
+        problems.log_unread(here, error)
+    for _ in range(2):
+        problems.note_read(here)
+
+    assert [
+        (logging.WARNING, {"source": "here", "error": "Timeout."}),
+        (logging.WARNING, {"source": "here", "error": "Refused."}),
+        (logging.INFO, {"source": "here"}),
+    ] == [(level, fields) for level, _, fields in events(caplog)]

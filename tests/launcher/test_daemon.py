@@ -335,6 +335,13 @@ def test_an_interpreter_whose_path_has_a_space_is_found_by_the_path(python: str,
     assert {"PATH": path, "HOME": "/root"} == daemon.environment(environ, python)
 
 
+def test_a_processor_is_started_without_the_variables_of_the_daemon_alone() -> None:
+    """It could delete them itself, but /proc would still show them."""
+    expected = "env -u TOKEN -u ADDRESS /usr/bin/python3 -m kcl_flowlog.processor"
+
+    assert expected == daemon.executable("/usr/bin/python3", unset=("TOKEN", "ADDRESS"))
+
+
 def test_without_a_path_the_default_stays_behind_the_interpreter() -> None:
     """The shell of the system is still found."""
     assert {"PATH": f"/my apps/bin:{os.defpath}"} == daemon.environment({}, "/my apps/bin/python3")

@@ -78,7 +78,9 @@ def test_the_kcl_gets_its_properties(written: Written, state: StateDirectory) ->
         "applicationName": "app",
         "streamName": "flow-logs",
         "regionName": "eu-west-1",
-        "executableName": "/usr/bin/python3 -m kcl_flowlog.processor",
+        "executableName": "env -u AWS_CONTAINER_CREDENTIALS_FULL_URI -u AWS_CONTAINER_AUTHORIZATION_TOKEN"
+        " /usr/bin/python3 -m kcl_flowlog.processor",
+        "AwsCredentialsProvider": "ContainerCredentialsProvider",
         "workerId": state.worker_id(),
         "retrievalMode": "FANOUT",
         "shutdownGraceMillis": "1500",

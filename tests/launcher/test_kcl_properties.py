@@ -17,6 +17,7 @@ VALUES = {
     "stream": "flow-logs",
     "region": "eu-central-1",
     "executable": "/usr/bin/python3 -m kcl_flowlog.processor",
+    "credentials": "ContainerCredentialsProvider",
     "worker_id": "host-0123456789ab",
     "retrieval": "POLLING",
     "shutdown_grace": "30000",
@@ -47,7 +48,7 @@ def test_the_shipped_template_renders_to_the_launchers_values() -> None:
         "regionName": "eu-central-1",
         "executableName": "/usr/bin/python3 -m kcl_flowlog.processor",
         "processingLanguage": "python",
-        "AwsCredentialsProvider": "DefaultCredentialsProvider",
+        "AwsCredentialsProvider": "ContainerCredentialsProvider",
         "workerId": "host-0123456789ab",
         "initialPositionInStreamExtended": "1769860800",
         "retrievalMode": "POLLING",
@@ -117,6 +118,10 @@ def test_properties_of_the_kcl_can_be_set() -> None:
         ("xyz", "--kcl-property: the KCL has no property 'xyz', and would ignore it."),
         ("streamName", "--kcl-property: kcl-flowlog sets streamName itself; use --stream."),
         ("workerId", "--kcl-property: kcl-flowlog sets workerId itself."),
+        (
+            "AwsCredentialsProvider",
+            "--kcl-property: kcl-flowlog sets AwsCredentialsProvider itself; use the credentials of the environment.",
+        ),
         (
             "dynamoDBEndpoint",
             "--kcl-property: kcl-flowlog sets dynamoDBEndpoint itself; use AWS_ENDPOINT_URL_DYNAMODB.",

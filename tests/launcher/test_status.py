@@ -20,6 +20,7 @@ from kcl_flowlog.launcher.status import Status, note_shown
 from tests.support.clocks import FakeClock
 from tests.support.launcher_fakes import (
     INVENTORY,
+    FakeCredentials,
     FakeDaemonState,
     FakeInbox,
     FakeInventory,
@@ -40,6 +41,7 @@ class Shown:
         self.clock = FakeClock()
         self.inventory = FakeInventory()
         self.daemon = FakeDaemonState()
+        self.credentials = FakeCredentials()
         self.damage = DamageNote()
         self.open_shards = FakeOpenShards()
         self.own_shards = FakeOwnShards()
@@ -48,6 +50,7 @@ class Shown:
             self.inventory,
             FakeInbox(*shards),
             self.daemon,
+            self.credentials,
             STUCK_AFTER,
             BUILD,
             self.damage,
@@ -112,6 +115,14 @@ def test_an_instance_whose_own_shards_are_not_read_is_not_ready(
     shown.own_shards.waiting = waiting
 
     assert reasons == shown.status.why_not_ready()
+
+
+def test_an_instance_whose_credentials_have_expired_is_not_ready(tmp_path: Path) -> None:
+    """Nothing arrives any more, though the daemon runs."""
+    shown = Shown(tmp_path)
+    shown.credentials.has_expired = True
+
+    assert ["The AWS credentials have expired, and their source gives no new ones."] == shown.status.why_not_ready()
 
 
 def test_all_reasons_are_given_at_once(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ STATE = InstanceState(
     inventory_refreshes={"ok": 16, "error": 15},
     daemon_up=True,
     daemon_restarts={"exited": 17, "killed": 0},
+    credentials_refreshes={"ok": 19, "error": 18},
+    credentials_expire_at=1_700_003_600.0,
     build={"version": "1.2.3", "kclpy": "3.1.3", "kcl": "3.1.2", "python": "3.11", "java": "17"},
 )
 

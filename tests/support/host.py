@@ -17,6 +17,7 @@ from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.signals import StopRequests
+from tests.support.credential_sources import static_identity
 from tests.support.log_records import fields
 from tests.support.waiting import PATIENCE, eventually
 
@@ -99,6 +100,7 @@ class FakeAws:
     def __init__(self, *_: object) -> None:
         self.dynamodb = FakeDynamoDB()
         self.ec2_client = FakeEc2()
+        self.identity = static_identity()
         self.checked: list[str] = []
         self.on_check: Callable[[], None] = lambda: None
 

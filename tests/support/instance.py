@@ -19,6 +19,7 @@ import psutil
 from kcl_flowlog.demo.page import Page, read
 from kcl_flowlog.demo.product import environment
 from kcl_flowlog.processor.faults import VARIABLE
+from tests.support.waiting import PATIENCE
 
 SHORT_INTERVALS = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
 
@@ -158,6 +159,17 @@ class Instance:
             return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
+
+    def answer(self, path: str) -> str:
+        """Return the body of any page; an empty text if the instance does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        except OSError:
+            return ""
         finally:
             connection.close()
 

@@ -62,6 +62,15 @@ class FakeOwnShards:
         return self.waiting
 
 
+class FakeCredentials:
+    """Credentials that never expire."""
+
+    def __init__(self) -> None:
+        self.refreshes: Counter[str] = Counter()
+        self.expires_at = 0.0
+        self.has_expired = False
+
+
 class FakeSettler:
     """Counts how often it settled; the test decides whether the lease table answers."""
 

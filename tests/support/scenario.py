@@ -104,8 +104,7 @@ class Scenario:
         truth = add_up(self.truths)
         self.instance.wait_for("equal counts", lambda page: page.counted == truth)
         time.sleep(SECOND_LOOK)
-        page = self.instance.page()
-        assert page is not None
+        page = self.instance.wait_for("second look", lambda page: True)
         counted = page.counted
         assert truth == counted
         assert [] == imbalances(
