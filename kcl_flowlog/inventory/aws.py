@@ -7,7 +7,7 @@ correct is a `ConfigError`; other methods raise `aws_errors.AWS_ERRORS`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -22,10 +22,13 @@ from kcl_flowlog.inventory.aws_errors import (
     has_invalid_credentials,
     is_denied,
     is_not_found,
+    is_throttled,
     is_unreachable,
     one_line,
+    what_to_check,
 )
 from kcl_flowlog.inventory.aws_settings import OLD_NAMES, role_account
+from kcl_flowlog.inventory.way_out import WayOut, find_way_out
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,8 @@ _CREDENTIALS = {
 }
 # Patient with throttling, but not with a dead network.
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 5, "read_timeout": 30}
+# Somebody waits for the sentence about a network or a proxy that does not answer.
+_CHECK_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 2}, "connect_timeout": 5, "read_timeout": 8}
 _ROLE_SESSION_NAME = "kcl-flowlog"
 
 
@@ -86,6 +91,17 @@ class Aws:
         )
         return role_account(role), _client(session, "ec2", region)
 
+    def way_out(self, services: Iterable[str], endpoints: Iterable[str] = ()) -> WayOut:
+        """Return the way to these services and endpoints. Needs no credentials. Raises `ConfigError`."""
+        keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "unused")
+        try:
+            clients = [self._session.client(service, region_name=self.region, **keys) for service in services]
+        except (*AWS_ERRORS, ValueError) as error:
+            raise ConfigError(
+                f"Invalid AWS settings: {one_line(error)} Check AWS_ENDPOINT_URL and ~/.aws/config."
+            ) from error
+        return find_way_out([*(client.meta.endpoint_url for client in clients), *endpoints])
+
     def check_stream(self, stream: str) -> StreamIdentity | None:
         """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`.
 
@@ -97,7 +113,7 @@ class Aws:
                     "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
                     " task, pod or instance a role."
                 )
-            answer = self.client("kinesis").describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+            answer = self._describe(stream)
             return StreamIdentity(answer["StreamARN"], int(answer["StreamCreationTimestamp"].timestamp()))
         except AWS_ERRORS as error:
             if not is_denied(error):
@@ -109,13 +125,24 @@ class Aws:
             )
             return None
 
+    def _describe(self, stream: str) -> Any:
+        try:
+            return self.client("kinesis", **_CHECK_SETTINGS).describe_stream_summary(StreamName=stream)[
+                "StreamDescriptionSummary"
+            ]
+        except AWS_ERRORS as error:
+            if not is_throttled(error):
+                raise
+        # A whole fleet that starts is no mistake of the user.
+        return self.client("kinesis").describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+
     def _explain(self, error: Exception, stream: str) -> str:
         if is_not_found(error):
             return f"Stream {stream} does not exist in {self.region}; check --stream and --region."
         if has_invalid_credentials(error):
             return f"AWS rejects the credentials ({error_code(error)}); renew or correct them."
         if is_unreachable(error):
-            return f"Cannot reach Kinesis in {self.region} ({error}); check --region and the network."
+            return f"Cannot reach Kinesis in {self.region} ({one_line(error)[:-1]}); check {what_to_check(error)}."
         if isinstance(error, botocore.exceptions.ClientError):
             return f"Cannot describe stream {stream} in {self.region}: {one_line(error)} Try again later."
         return f"Invalid AWS credentials or settings: {one_line(error)} Check the variables AWS_… and ~/.aws/config."

@@ -1,4 +1,5 @@
-"""The files that the daemon and its processors read at their start: processor settings, KCL properties, logback.
+"""The files that the daemon and its processors read at their start: processor settings, KCL properties, logback, and
+options of Java.
 
 Written into the state directory before each start of the daemon, so a restart never meets the files of an older
 version. A disk that refuses is an `OSError`.
@@ -15,6 +16,7 @@ from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
 from kcl_flowlog.launcher import daemon, kcl_properties
 from kcl_flowlog.launcher.application import TRIM_HORIZON
+from kcl_flowlog.launcher.java_way_out import JavaWayOut
 from kcl_flowlog.launcher.state_directory import StateDirectory
 
 _RETRIEVAL_MODES = {"polling": "POLLING", "fan-out": "FANOUT"}
@@ -29,12 +31,14 @@ class DaemonFiles:
         state: StateDirectory,
         region: str,
         initial_position: str,
+        way_out: JavaWayOut,
         python: str = sys.executable,
     ) -> None:
         self._config = config
         self._state = state
         self._region = region
         self._initial_position = initial_position
+        self._way_out = way_out
         self._python = python
 
     def write(self, generation: int) -> None:
@@ -43,6 +47,7 @@ class DaemonFiles:
         state.write(state.processor_settings, msgspec.json.encode(self._processor_settings(generation)))
         state.write(state.properties, self._properties().encode("ascii"))
         state.write(state.logback, _shipped("logback.xml").encode())
+        self._way_out.write(state.write)
 
     def _processor_settings(self, generation: int) -> ProcessorSettings:
         config, state = self._config, self._state

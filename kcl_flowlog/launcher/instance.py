@@ -45,6 +45,7 @@ from kcl_flowlog.launcher.daemon_starter import DaemonStarter
 from kcl_flowlog.launcher.final_scrape import FinalScrape
 from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
+from kcl_flowlog.launcher.java_way_out import JavaWayOut, without_proxies
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
@@ -103,6 +104,11 @@ def _prepare(
     stop: StopRequests,
 ) -> _Builder | None:
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
+    way_out = JavaWayOut(
+        aws.way_out(["kinesis", "dynamodb"], kcl_properties.endpoints(config.kcl_property)),
+        state.java_arguments,
+        state.trust_store,
+    )
     admission = _admission(config, aws, state, aws.check_stream(config.stream))
     position = admission.admit(config.initial_position, stop.wait)
     if position is None:
@@ -113,7 +119,7 @@ def _prepare(
     become_subreaper()
     if not set_old_ledger_aside(state.ledger, admission.leases, stop.wait):
         return None
-    return _Builder(config, environ, aws, runtime, jars, state, admission, position)
+    return _Builder(config, environ, aws, runtime, jars, state, way_out, admission, position)
 
 
 def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
@@ -139,6 +145,7 @@ class _Builder:
     runtime: java.Java
     jars: java.Jars
     state: StateDirectory
+    way_out: JavaWayOut
     admission: Admission
     position: str
 
@@ -167,7 +174,7 @@ class _Builder:
         inbox = Inbox(
             state.messages_socket(), denials, registrar.register, inventory.request_refresh, write_note=notes.write
         )
-        files = DaemonFiles(config, state, self.aws.region, self.position)
+        files = DaemonFiles(config, state, self.aws.region, self.position, self.way_out)
         starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         save_shown = partial(note_shown, self._open_ledger_briefly, damage)
@@ -225,12 +232,12 @@ class _Builder:
         argv = daemon.command(
             self.runtime,
             self.jars,
-            self.config.java_options,
+            (self.way_out.option, *self.config.java_options),
             self.config.log_level == "debug",
             self.state.properties,
             self.state.logback,
         )
-        environ = daemon_environment(self.environ, self.aws.region)
+        environ = without_proxies(daemon_environment(self.environ, self.aws.region))
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
         environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)

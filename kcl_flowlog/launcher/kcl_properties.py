@@ -113,6 +113,14 @@ USER_PROPERTIES = frozenset(
 """The properties that a user may set."""
 
 
+_ENDPOINTS = ("kinesisEndpoint", "kinesisClient.endpointOverride", "cloudWatchClient.endpointOverride")
+
+
+def endpoints(extra: Mapping[str, str]) -> list[str]:
+    """Return the endpoints that a user has set."""
+    return [extra[key] for key in _ENDPOINTS if key in extra]
+
+
 def check_extra(extra: Iterable[str]) -> None:
     """Check the keys of `--kcl-property`. Raises `ConfigError` if a user can't set a key."""
     for key in extra:

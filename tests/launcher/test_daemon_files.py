@@ -11,7 +11,9 @@ import pytest
 
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
+from kcl_flowlog.inventory.way_out import WayOut
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
+from kcl_flowlog.launcher.java_way_out import JavaWayOut
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from tests.support.paths import ROOT
 
@@ -30,7 +32,8 @@ def written(state: StateDirectory) -> Written:
 
     def write(position: str = "trim-horizon", **settings: Any) -> Any:
         config = Config(stream="flow-logs", **settings)
-        DaemonFiles(config, state, "eu-west-1", position, python="/usr/bin/python3").write(7)
+        way_out = JavaWayOut(WayOut({}), state.java_arguments, state.trust_store)
+        DaemonFiles(config, state, "eu-west-1", position, way_out, python="/usr/bin/python3").write(7)
         lines = state.properties.read_text().splitlines()
         properties = dict(line.split(" = ", 1) for line in lines if line and not line.startswith("#"))
         return msgspec.json.decode(state.processor_settings.read_bytes(), type=ProcessorSettings), properties

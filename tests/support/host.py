@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ import pytest
 from kcl_flowlog.config import Config
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
+from kcl_flowlog.inventory.way_out import WayOut
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.signals import StopRequests
 from tests.support.log_records import fields
@@ -93,6 +94,9 @@ class FakeAws:
         self.dynamodb = FakeDynamoDB()
         self.checked: list[str] = []
         self.on_check: Callable[[], None] = lambda: None
+
+    def way_out(self, services: Iterable[str], endpoints: Iterable[str]) -> WayOut:
+        return WayOut({})
 
     def check_stream(self, stream: str) -> StreamIdentity:
         self.checked.append(stream)
