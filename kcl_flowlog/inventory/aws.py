@@ -28,6 +28,7 @@ from kcl_flowlog.inventory.aws_errors import (
     what_to_check,
 )
 from kcl_flowlog.inventory.aws_settings import OLD_NAMES, role_account
+from kcl_flowlog.inventory.stream import Stream
 from kcl_flowlog.inventory.way_out import WayOut, find_way_out
 
 log = logging.getLogger(__name__)
@@ -41,14 +42,22 @@ _CREDENTIALS = {
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 5, "read_timeout": 30}
 # Somebody waits for the sentence about a network or a proxy that does not answer.
 _CHECK_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 2}, "connect_timeout": 5, "read_timeout": 8}
-_ROLE_SESSION_NAME = "kcl-flowlog"
+ROLE_SESSION_NAME = "kcl-flowlog"
+
+_FOREIGN = (
+    "{stream} is no stream of the account of the credentials, and the KCL would look there for a stream of that name; set"
+    " --stream-role to a role of the account of the stream."
+)
 
 
 class StreamIdentity(NamedTuple):
-    """What tells a stream from another of the same name: its ARN, and when it was created, in whole Unix seconds."""
+    """What tells a stream from another of the same name: its ARN, and when it was created, in whole Unix seconds.
+
+    `created_at` is None if nothing may tell it.
+    """
 
     arn: str
-    created_at: int
+    created_at: int | None
 
 
 class Aws:
@@ -82,14 +91,16 @@ class Aws:
         """
         if not role:
             return self.account_id(), _client(self._session, "ec2", region)
-        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName=_ROLE_SESSION_NAME)
+        return role_account(role), _client(self._role_session(role), "ec2", region)
+
+    def _role_session(self, role: str) -> Any:
+        answer = self.client("sts").assume_role(RoleArn=role, RoleSessionName=ROLE_SESSION_NAME)
         keys = answer["Credentials"]
-        session = self._make_session(
+        return self._make_session(
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys["SessionToken"],
         )
-        return role_account(role), _client(session, "ec2", region)
 
     def way_out(self, services: Iterable[str], endpoints: Iterable[str] = ()) -> WayOut:
         """Return the way to these services and endpoints. Needs no credentials. Raises `ConfigError`."""
@@ -102,10 +113,10 @@ class Aws:
             ) from error
         return find_way_out([*(client.meta.endpoint_url for client in clients), *endpoints])
 
-    def check_stream(self, stream: str) -> StreamIdentity | None:
+    def check_stream(self, stream: Stream) -> StreamIdentity | None:
         """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`.
 
-        Return the identity of the stream, or None if there is no permission to describe it.
+        Asks as the daemon does, by the name. Return the identity of the stream, or None if nothing tells it.
         """
         try:
             if self._session.get_credentials() is None:
@@ -113,31 +124,51 @@ class Aws:
                     "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
                     " task, pod or instance a role."
                 )
-            answer = self._describe(stream)
-            return StreamIdentity(answer["StreamARN"], int(answer["StreamCreationTimestamp"].timestamp()))
+            session = self._stream_session(stream)
+            found = self._describe(session, stream.name)
         except AWS_ERRORS as error:
             if not is_denied(error):
                 raise ConfigError(self._explain(error, stream)) from error
             # The daemon works without this permission; if it misses others, its own log says so.
             log.warning(
                 "Missing permission; the stream is not checked",
-                extra={"fields": {"action": "kinesis:DescribeStreamSummary", "stream": stream}},
+                extra={"fields": {"action": "kinesis:DescribeStreamSummary", "stream": str(stream)}},
             )
-            return None
+            if not stream.arn:
+                return None
+            is_certain = bool(stream.role) or self.account_id() == stream.account
+            found = StreamIdentity(stream.arn if is_certain else "", None)
+        if stream.arn not in ("", found.arn):
+            raise ConfigError(_FOREIGN.format(stream=stream))
+        return found
 
-    def _describe(self, stream: str) -> Any:
+    def _stream_session(self, stream: Stream) -> Any:
+        if not stream.role:
+            return self._session
         try:
-            return self.client("kinesis", **_CHECK_SETTINGS).describe_stream_summary(StreamName=stream)[
-                "StreamDescriptionSummary"
-            ]
+            return self._role_session(stream.role)
+        except AWS_ERRORS as error:
+            raise ConfigError(
+                f"Cannot assume {stream.role}: {one_line(error)} Check --stream-role, the trust policy of the role and"
+                " the permission sts:AssumeRole."
+            ) from error
+
+    def _describe(self, session: Any, name: str) -> StreamIdentity:
+        try:
+            client = _client(session, "kinesis", self.region, **_CHECK_SETTINGS)
+            answer = client.describe_stream_summary(StreamName=name)
         except AWS_ERRORS as error:
             if not is_throttled(error):
                 raise
-        # A whole fleet that starts is no mistake of the user.
-        return self.client("kinesis").describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+            # A whole fleet that starts is no mistake of the user.
+            answer = _client(session, "kinesis", self.region).describe_stream_summary(StreamName=name)
+        summary = answer["StreamDescriptionSummary"]
+        return StreamIdentity(summary["StreamARN"], int(summary["StreamCreationTimestamp"].timestamp()))
 
-    def _explain(self, error: Exception, stream: str) -> str:
+    def _explain(self, error: Exception, stream: Stream) -> str:
         if is_not_found(error):
+            if stream.arn and not stream.role and self.account_id() != stream.account:
+                return _FOREIGN.format(stream=stream)
             return f"Stream {stream} does not exist in {self.region}; check --stream and --region."
         if has_invalid_credentials(error):
             return f"AWS rejects the credentials ({error_code(error)}); renew or correct them."

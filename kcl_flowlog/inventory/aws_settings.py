@@ -19,7 +19,7 @@ from kcl_flowlog.inventory.aws_errors import one_line
 # The variables of flowlog-exporter, the predecessor of this program, and their modern names.
 OLD_NAMES = {"AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
 _REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+")
+_ROLE_ARN = re.compile(r"arn:aws[a-z0-9-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+")
 
 
 def with_old_names(environ: Mapping[str, str]) -> dict[str, str]:
@@ -52,11 +52,11 @@ def check_region(option: str, region: str) -> str:
     return region
 
 
-def role_account(arn: str) -> str:
-    """Return the account of a role. Raises `ConfigError` if the text is not the ARN of a role."""
+def role_account(arn: str, option: str = "--inventory-role") -> str:
+    """Return the account of a role. Raises `ConfigError`, which names the option, if the text is not a role's ARN."""
     match = _ROLE_ARN.fullmatch(arn)
     if match is None:
-        raise ConfigError(f"{arn!r} is not a role such as arn:aws:iam::123456789012:role/NAME; check --inventory-role.")
+        raise ConfigError(f"{arn!r} is not a role such as arn:aws:iam::123456789012:role/NAME; check {option}.")
     return match[1]
 
 

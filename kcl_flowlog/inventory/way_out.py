@@ -112,7 +112,7 @@ def _parsed(variable: str, url: str) -> Proxy:
 
 
 def _ca_bundle() -> Path | None:
-    """Return the bundle that boto3 uses instead of its own, None if there is none."""
+    """Return the bundle that boto3 uses, or None if it uses its own."""
     name = botocore.session.Session().get_config_variable("ca_bundle")
     name = os.environ.get("REQUESTS_CA_BUNDLE") if name is None else name
     if name is None:

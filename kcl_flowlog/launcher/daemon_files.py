@@ -14,6 +14,8 @@ import msgspec
 
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
+from kcl_flowlog.inventory.aws import ROLE_SESSION_NAME
+from kcl_flowlog.inventory.stream import Stream
 from kcl_flowlog.launcher import daemon, kcl_properties
 from kcl_flowlog.launcher.application import TRIM_HORIZON
 from kcl_flowlog.launcher.java_way_out import JavaWayOut
@@ -29,6 +31,7 @@ class DaemonFiles:
         self,
         config: Config,
         state: StateDirectory,
+        stream: Stream,
         region: str,
         initial_position: str,
         way_out: JavaWayOut,
@@ -36,6 +39,7 @@ class DaemonFiles:
     ) -> None:
         self._config = config
         self._state = state
+        self._stream = stream
         self._region = region
         self._initial_position = initial_position
         self._way_out = way_out
@@ -72,7 +76,8 @@ class DaemonFiles:
         config = self._config
         holes = {
             "application": config.application,
-            "stream": config.stream,
+            "stream": self._stream.name,
+            "stream_credentials": self._stream_credentials(),
             "region": self._region,
             "executable": daemon.executable(self._python),
             "worker_id": self._state.worker_id(),
@@ -82,6 +87,10 @@ class DaemonFiles:
             "initial_position": self._initial_position_line(),
         }
         return kcl_properties.render(_shipped("kcl.properties"), holes, config.kcl_property)
+
+    def _stream_credentials(self) -> str:
+        role = self._stream.role
+        return f"StsAssumeRoleCredentialsProvider|{role}|{ROLE_SESSION_NAME}" if role else "DefaultCredentialsProvider"
 
     def _initial_position_line(self) -> str:
         if self._initial_position == TRIM_HORIZON:

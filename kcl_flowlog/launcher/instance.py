@@ -33,6 +33,7 @@ from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
+from kcl_flowlog.inventory.stream import Stream, find_stream, region_of
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
 from kcl_flowlog.launcher.admission import Admission
 from kcl_flowlog.launcher.application import Application, position_text
@@ -77,11 +78,12 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
     """
     formats = [parsed for _, parsed in map(parse_option, config.flow_log_format)]
     environ = with_old_names(environ)
-    aws = Aws(resolve_region(config.region, environ), environ)
+    aws = Aws(resolve_region(config.region or region_of(config.stream), environ), environ)
+    stream = find_stream(config.stream, config.stream_role, aws.region)
     runtime, jars = java.find_java(config.java, environ), java.find_jars()
     kcl_properties.check_extra(config.kcl_property)
     with StateDirectory(config.state_dir) as state:
-        builder = None if stop.is_pending else _prepare(config, environ, aws, runtime, jars, state, stop)
+        builder = None if stop.is_pending else _prepare(config, environ, aws, stream, runtime, jars, state, stop)
         if builder is None:
             log.info("Stopped before the start")
             return
@@ -98,6 +100,7 @@ def _prepare(
     config: Config,
     environ: Mapping[str, str],
     aws: Aws,
+    stream: Stream,
     runtime: java.Java,
     jars: java.Jars,
     state: StateDirectory,
@@ -105,11 +108,15 @@ def _prepare(
 ) -> _Builder | None:
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
     way_out = JavaWayOut(
-        aws.way_out(["kinesis", "dynamodb"], kcl_properties.endpoints(config.kcl_property)),
+        aws.way_out(
+            ["kinesis", "dynamodb", *(["sts"] if stream.role else [])], kcl_properties.endpoints(config.kcl_property)
+        ),
         state.java_arguments,
         state.trust_store,
     )
-    admission = _admission(config, aws, state, aws.check_stream(config.stream))
+    identity = aws.check_stream(stream)
+    kcl_properties.check_consumer(config.kcl_property, identity.arn if identity is not None else "", stream.name)
+    admission = _admission(config, aws, state, stream, identity)
     position = admission.admit(config.initial_position, stop.wait)
     if position is None:
         return None
@@ -119,15 +126,17 @@ def _prepare(
     become_subreaper()
     if not set_old_ledger_aside(state.ledger, admission.leases, stop.wait):
         return None
-    return _Builder(config, environ, aws, runtime, jars, state, way_out, admission, position)
+    return _Builder(config, environ, aws, stream, runtime, jars, state, way_out, admission, position)
 
 
-def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
+def _admission(
+    config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
+) -> Admission:
     dynamodb: Any = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
     tables = TableNames.of(config)
     coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
     return Admission(
-        Application(config.application, coordinator, tables, config.stream, identity, state.earlier_first_start()),
+        Application(config.application, coordinator, tables, stream.name, identity, state.earlier_first_start()),
         StartRecord(coordinator, state.worker_id(), state.lock_identity(), socket.gethostname()),
         LeaseTable(dynamodb, tables.leases),
         LeaderLock(dynamodb, tables.coordinator, state.worker_id()),
@@ -142,6 +151,7 @@ class _Builder:
     config: Config
     environ: Mapping[str, str]
     aws: Aws
+    stream: Stream
     runtime: java.Java
     jars: java.Jars
     state: StateDirectory
@@ -174,7 +184,7 @@ class _Builder:
         inbox = Inbox(
             state.messages_socket(), denials, registrar.register, inventory.request_refresh, write_note=notes.write
         )
-        files = DaemonFiles(config, state, self.aws.region, self.position, self.way_out)
+        files = DaemonFiles(config, state, self.stream, self.aws.region, self.position, self.way_out)
         starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         save_shown = partial(note_shown, self._open_ledger_briefly, damage)

@@ -11,11 +11,13 @@ import pytest
 
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import Aws, StreamIdentity
+from kcl_flowlog.inventory.stream import Stream
 from tests.support.ec2 import client_error
 from tests.support.logs import events
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
 STREAM_ARN = "arn:aws:kinesis:eu-west-1:111111111111:stream/flow-logs"
+STREAM = Stream("flow-logs")
 ROLE = "arn:aws:iam::222222222222:role/path/inventory"
 
 
@@ -162,7 +164,7 @@ def test_the_stream_is_described_once(caplog: pytest.LogCaptureFixture) -> None:
     """A stream that exists is no event for the log."""
     fake = FakeAws()
 
-    identity = fake.aws.check_stream("flow-logs")
+    identity = fake.aws.check_stream(STREAM)
 
     assert StreamIdentity(STREAM_ARN, 1_769_860_800) == identity
     assert [("describe_stream_summary", {"StreamName": "flow-logs"})] == fake.requests()
@@ -171,7 +173,7 @@ def test_the_stream_is_described_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None:
     """The daemon works without it, so its lack is a warning."""
-    assert FakeAws(client_error("AccessDeniedException")).aws.check_stream("flow-logs") is None
+    assert FakeAws(client_error("AccessDeniedException")).aws.check_stream(STREAM) is None
 
     fields = {"action": "kinesis:DescribeStreamSummary", "stream": "flow-logs"}
     assert [(logging.WARNING, "Missing permission; the stream is not checked", fields)] == events(caplog)
@@ -208,7 +210,7 @@ def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None
 def test_a_failed_check_is_a_config_error(error: Exception, sentence: str) -> None:
     """The sentence says what happened, where, and what to do."""
     with pytest.raises(ConfigError) as refused:
-        FakeAws(error).aws.check_stream("flow-logs")
+        FakeAws(error).aws.check_stream(STREAM)
 
     assert sentence == str(refused.value)
 
@@ -216,7 +218,7 @@ def test_a_failed_check_is_a_config_error(error: Exception, sentence: str) -> No
 def test_missing_credentials_are_a_config_error() -> None:
     """The sentence lists the ways to give them; AWS gets no request."""
     with pytest.raises(ConfigError) as refused:
-        Aws("eu-west-1", {}).check_stream("flow-logs")
+        Aws("eu-west-1", {}).check_stream(STREAM)
 
     assert (
         "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the task, pod or"
@@ -229,4 +231,4 @@ def test_half_a_pair_of_keys_is_a_config_error(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
 
     with pytest.raises(ConfigError, match=r"Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY\. Check"):
-        Aws("eu-west-1", {"AWS_ACCESS_KEY_ID": "AKIA"}).check_stream("flow-logs")
+        Aws("eu-west-1", {"AWS_ACCESS_KEY_ID": "AKIA"}).check_stream(STREAM)

@@ -11,6 +11,7 @@ import pytest
 
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
+from kcl_flowlog.inventory.stream import find_stream
 from kcl_flowlog.inventory.way_out import WayOut
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
 from kcl_flowlog.launcher.java_way_out import JavaWayOut
@@ -32,8 +33,9 @@ def written(state: StateDirectory) -> Written:
 
     def write(position: str = "trim-horizon", **settings: Any) -> Any:
         config = Config(stream="flow-logs", **settings)
+        stream = find_stream(config.stream, config.stream_role, "eu-west-1")
         way_out = JavaWayOut(WayOut({}), state.java_arguments, state.trust_store)
-        DaemonFiles(config, state, "eu-west-1", position, way_out, python="/usr/bin/python3").write(7)
+        DaemonFiles(config, state, stream, "eu-west-1", position, way_out, python="/usr/bin/python3").write(7)
         lines = state.properties.read_text().splitlines()
         properties = dict(line.split(" = ", 1) for line in lines if line and not line.startswith("#"))
         return msgspec.json.decode(state.processor_settings.read_bytes(), type=ProcessorSettings), properties

@@ -15,6 +15,7 @@ import pytest
 from kcl_flowlog.config import Config
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
+from kcl_flowlog.inventory.stream import Stream
 from kcl_flowlog.inventory.way_out import WayOut
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.signals import StopRequests
@@ -98,12 +99,12 @@ class FakeAws:
     def way_out(self, services: Iterable[str], endpoints: Iterable[str]) -> WayOut:
         return WayOut({})
 
-    def check_stream(self, stream: str) -> StreamIdentity:
-        self.checked.append(stream)
+    def check_stream(self, stream: Stream) -> StreamIdentity:
+        self.checked.append(stream.name)
         self.on_check()
-        if stream == "missing":
+        if stream.name == "missing":
             raise ConfigError("There is no such stream.")
-        return StreamIdentity(f"arn:aws:kinesis:eu-west-1:123456789012:stream/{stream}", 1_700_000_000)
+        return StreamIdentity(f"arn:aws:kinesis:eu-west-1:123456789012:stream/{stream.name}", 1_700_000_000)
 
     def client(self, service: str, **_: Any) -> FakeDynamoDB:
         assert service == "dynamodb"
