@@ -45,8 +45,8 @@ _CHECK_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 2}, "co
 ROLE_SESSION_NAME = "kcl-flowlog"
 
 _FOREIGN = (
-    "{stream} is no stream of the account of the credentials, and the KCL would look there for a stream of that name; set"
-    " --stream-role to a role of the account of the stream."
+    "{stream} is no stream of the account of the credentials, and the KCL would look there for a stream of that name;"
+    " set --stream-role to a role of the account of the stream."
 )
 
 

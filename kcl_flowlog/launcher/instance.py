@@ -107,13 +107,7 @@ def _prepare(
     stop: StopRequests,
 ) -> _Builder | None:
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
-    way_out = JavaWayOut(
-        aws.way_out(
-            ["kinesis", "dynamodb", *(["sts"] if stream.role else [])], kcl_properties.endpoints(config.kcl_property)
-        ),
-        state.java_arguments,
-        state.trust_store,
-    )
+    way_out = _java_way_out(config, aws, stream, state)
     identity = aws.check_stream(stream)
     kcl_properties.check_consumer(config.kcl_property, identity.arn if identity is not None else "", stream.name)
     admission = _admission(config, aws, state, stream, identity)
@@ -127,6 +121,12 @@ def _prepare(
     if not set_old_ledger_aside(state.ledger, admission.leases, stop.wait):
         return None
     return _Builder(config, environ, aws, stream, runtime, jars, state, way_out, admission, position)
+
+
+def _java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirectory) -> JavaWayOut:
+    services = ["kinesis", "dynamodb", *(["sts"] if stream.role else [])]
+    way_out = aws.way_out(services, kcl_properties.endpoints(config.kcl_property))
+    return JavaWayOut(way_out, state.java_arguments, state.trust_store)
 
 
 def _admission(

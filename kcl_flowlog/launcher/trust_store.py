@@ -1,6 +1,6 @@
 """Writes the trust store of Java: a file of certificates in the format JKS, which every Java reads without a password.
 
-Pure. Needs no tool of a JDK, as small runtimes have none.
+Pure. Needs no tool of a JDK, which a small runtime may lack.
 """
 
 from __future__ import annotations
