@@ -32,7 +32,7 @@ def written(state: StateDirectory) -> Written:
     """Write the files for some settings; return those of the processors, and the KCL's properties."""
 
     def write(position: str = "trim-horizon", **settings: Any) -> Any:
-        config = Config(stream="flow-logs", **settings)
+        config = Config(**{"stream": "flow-logs", **settings})
         stream = find_stream(config.stream, config.stream_role, "eu-west-1")
         way_out = JavaWayOut(WayOut({}), state.java_arguments, state.trust_store)
         DaemonFiles(config, state, stream, "eu-west-1", position, way_out, python="/usr/bin/python3").write(7)
@@ -90,6 +90,20 @@ def test_the_kcl_gets_its_properties(written: Written, state: StateDirectory) ->
         "metricsLevel": "SUMMARY",
     }
     assert expected == {name: properties[name] for name in expected}
+
+
+def test_a_role_is_for_kinesis_only(written: Written) -> None:
+    """The KCL would take it for the leases, too, if it had no other."""
+    role = "arn:aws:iam::222222222222:role/reader"
+
+    _, properties = written(stream="arn:aws:kinesis:eu-west-1:222222222222:stream/theirs", stream_role=role)
+
+    assert {
+        "streamName": "theirs",
+        "AwsCredentialsProvider": f"StsAssumeRoleCredentialsProvider|{role}|kcl-flowlog",
+        "AwsCredentialsProviderDynamoDB": "DefaultCredentialsProvider",
+        "AwsCredentialsProviderCloudWatch": "DefaultCredentialsProvider",
+    } == {name: value for name, value in properties.items() if name == "streamName" or "Credentials" in name}
 
 
 def test_polling_is_spelt_as_the_kcl_does(written: Written) -> None:
