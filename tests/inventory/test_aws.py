@@ -202,7 +202,7 @@ def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None
             " --region and the network.",
         ),
         (
-            botocore.exceptions.ProxyConnectionError(proxy_url="http://user:secret@proxy:1", error="refused"),
+            botocore.exceptions.ProxyConnectionError(proxy_url="http://***:***@proxy:1", error="refused"),
             'Cannot reach Kinesis in eu-west-1 (Failed to connect to proxy URL: "http://***:***@proxy:1"); check'
             " HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
         ),
@@ -271,7 +271,7 @@ FOREIGN = (
             Stream("flow-logs", OTHER_ARN, ROLE),
             DENIED,
             "assume_role",
-            f"Cannot assume {ROLE}: {DENIED}. Check --stream-role, the trust policy of the role and the permission"
+            f"Cannot assume {ROLE}: {DENIED} Check --stream-role, the trust policy of the role and the permission"
             " sts:AssumeRole.",
         ),
     ],

@@ -44,8 +44,8 @@ def test_an_arn_names_its_region(stream: str, region: str) -> None:
             ARN,
             "",
             "us-east-1",
-            "--stream is in eu-west-1, but --region is us-east-1; leave out --region, as the KCL keeps its leases in the"
-            " region of the stream.",
+            "--stream is in eu-west-1, but --region is us-east-1; leave out --region, as the KCL keeps its leases in"
+            " the region of the stream.",
         ),
         (
             ARN,
