@@ -20,6 +20,10 @@ HOST = "aws.flowlog.test"
 USER = "flow:log"
 """User and password that the proxy wants."""
 
+_REFUSAL = (
+    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=proxy\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
 _PASS = base64.b64encode(USER.encode()).decode()
 
 
@@ -75,7 +79,7 @@ class WayOut:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, target, *_ = head.split()
             if f"proxy-authorization: basic {_PASS}".lower() not in head.lower():
-                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                writer.write(_REFUSAL)
             elif method != "CONNECT" or target.partition(":")[0] != HOST:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             else:
