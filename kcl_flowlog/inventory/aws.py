@@ -29,7 +29,7 @@ from kcl_flowlog.inventory.aws_errors import (
 )
 from kcl_flowlog.inventory.aws_settings import OLD_NAMES, role_account
 from kcl_flowlog.inventory.stream import Stream
-from kcl_flowlog.inventory.way_out import WayOut, find_way_out
+from kcl_flowlog.inventory.way_out import WayOut, find_way_out, service_endpoints
 
 log = logging.getLogger(__name__)
 
@@ -104,14 +104,7 @@ class Aws:
 
     def way_out(self, services: Iterable[str], endpoints: Iterable[str] = ()) -> WayOut:
         """Return the way to these services and endpoints. Needs no credentials. Raises `ConfigError`."""
-        keys = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "unused")
-        try:
-            clients = [self._session.client(service, region_name=self.region, **keys) for service in services]
-        except (*AWS_ERRORS, ValueError) as error:
-            raise ConfigError(
-                f"Invalid AWS settings: {one_line(error)} Check AWS_ENDPOINT_URL and ~/.aws/config."
-            ) from error
-        return find_way_out([*(client.meta.endpoint_url for client in clients), *endpoints])
+        return find_way_out([*service_endpoints(self.region, services), *endpoints])
 
     def check_stream(self, stream: Stream) -> StreamIdentity | None:
         """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`.

@@ -14,11 +14,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
+import boto3
 import botocore.httpsession
 import botocore.session
 import botocore.utils
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, one_line
 
 _HTTP_PORT = 80
 
@@ -47,6 +49,18 @@ class WayOut:
     proxies: Mapping[str, Proxy | None]
     no_proxy: tuple[str, ...] = ()
     ca_bundle: Path | None = None
+
+
+def service_endpoints(region: str, services: Iterable[str]) -> list[str]:
+    """Return the URLs at which boto3 finds these services. Raises `ConfigError`."""
+    # With keys at hand, boto3 does not look for credentials.
+    session = boto3.Session("unused", "unused", region_name=region)
+    try:
+        return [str(session.client(service).meta.endpoint_url) for service in services]
+    except (*AWS_ERRORS, ValueError) as error:
+        raise ConfigError(
+            f"Invalid AWS settings: {one_line(error)} Check AWS_ENDPOINT_URL and ~/.aws/config."
+        ) from error
 
 
 def find_way_out(endpoints: Iterable[str]) -> WayOut:
