@@ -1,4 +1,4 @@
-"""Every setting, in one table: the fields of `Config`; those of labels are in `label_settings`.
+"""Every setting, in one table: the fields of `Config`; see also `stream_settings` and `label_settings`.
 
 Options, environment variables, keys of the configuration file, help and the README's table are all made from it, so a
 setting is described here and nowhere else. Each field holds its final type: nothing is parsed again by those who use it.
@@ -10,66 +10,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from kcl_flowlog import label_settings, values
 from kcl_flowlog.setting import Setting, repeatable, setting
+from kcl_flowlog.stream_settings import StreamSettings
 from kcl_flowlog.values import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(StreamSettings):
     """The settings of one instance. Durations are in seconds, sizes in bytes."""
 
-    stream: str = setting(
-        flag="--stream",
-        group="Stream",
-        default=None,
-        parse=values.parse_name,
-        metavar="NAME",
-        help="Kinesis stream that carries the flow logs. Required.",
-    )
-    application: str = setting(
-        flag="--application",
-        group="Stream",
-        default="kcl-flowlog",
-        parse=values.parse_name,
-        metavar="NAME",
-        help="Name of the KCL application and of its lease table in DynamoDB. Instances with the same name share the shards.",
-    )
-    region: str = setting(
-        flag="--region",
-        group="Stream",
-        default="",
-        metavar="REGION",
-        help="AWS region of the stream, the lease table and the inventory. Default: AWS_REGION, AWS_DEFAULT_REGION or the profile's region.",
-    )
-    initial_position: datetime | Literal["now", "trim-horizon"] = setting(
-        flag="--initial-position",
-        group="Stream",
-        default="now",
-        parse=values.parse_initial_position,
-        metavar="POSITION",
-        help="Where a new application starts to read: `now` (its first start), `trim-horizon` (the oldest record) or a time such as 2026-01-31T12:00:00Z. Ignored once the application has begun.",
-    )
-    retrieval: str = setting(
-        flag="--retrieval",
-        group="Stream",
-        default="polling",
-        choices=("polling", "fan-out"),
-        metavar="MODE",
-        help="How to read records. `fan-out` registers a stream consumer, which AWS charges for.",
-    )
-    checkpoint_interval: float = setting(
-        flag="--checkpoint-interval",
-        group="Stream",
-        default="10s",
-        parse=at_least("100ms", values.parse_duration),
-        metavar="TIME",
-        help="Maximum time between two checkpoints of a shard. Counts appear in /metrics after their checkpoint.",
-    )
     flow_log_format: tuple[str, ...] = repeatable(
         flag="--flow-log-format",
         group="Flow logs",

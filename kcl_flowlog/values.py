@@ -98,6 +98,15 @@ def parse_name(text: str) -> str:
     return text
 
 
+def parse_stream(text: str) -> str:
+    """Return the name or the ARN of a Kinesis stream, of any partition."""
+    if not text.startswith("arn:"):
+        return parse_name(text)
+    if not re.fullmatch(r"arn:aws[a-z0-9-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9_.-]{1,128}", text):
+        raise ValueError(f"{text!r} is not the ARN of a stream such as arn:aws:kinesis:REGION:123456789012:stream/NAME")
+    return text
+
+
 def parse_path(text: str) -> Path:
     """Return a path; a leading `~` is the user's home."""
     # Unlike Path's method, this function leaves `~name` of an unknown user unchanged.

@@ -13,6 +13,8 @@ import pytest
 from kcl_flowlog import values
 from kcl_flowlog.values import at_least, one_of
 
+ARN = "arn:aws:kinesis:eu-west-1:111111111111:stream/flow-logs"
+
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 HOME = Path.home()
 
@@ -45,6 +47,9 @@ VALID: list[tuple[Callable[[str], Any], str, Any]] = [
     (values.parse_text, " as it stands ", " as it stands "),
     (values.parse_name, "flow-logs_1.x", "flow-logs_1.x"),
     (values.parse_name, "n" * 128, "n" * 128),
+    (values.parse_stream, "flow-logs", "flow-logs"),
+    (values.parse_stream, ARN, ARN),
+    (values.parse_stream, ARN.replace("aws", "aws-iso-b"), ARN.replace("aws", "aws-iso-b")),
     (values.parse_path, "/var/lib", Path("/var/lib")),
     (values.parse_path, "~/state", HOME / "state"),
     (values.parse_path, "~no-such-user/x", Path("~no-such-user/x")),
@@ -112,6 +117,12 @@ INVALID: list[tuple[Callable[[str], Any], list[str], str]] = [
         ["", "a b", "arn:aws:kinesis:x", "n" * 129],
         "is not a name of 1 to 128 letters, digits, `_`, `.` and `-`",
     ),
+    (
+        values.parse_stream,
+        [f"{ARN}/consumer/a:1", ARN.replace("kinesis", "s3"), ARN.replace("1", ""), "arn:"],
+        "is not the ARN of a stream such as arn:aws:kinesis:REGION:123456789012:stream/NAME",
+    ),
+    (values.parse_stream, ["", "a b"], "is not a name of 1 to 128 letters, digits, `_`, `.` and `-`"),
     (
         values.parse_url_path,
         ["", "/", "metrics", "/-/healthy", "/a b"],

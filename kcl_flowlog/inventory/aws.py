@@ -7,7 +7,7 @@ correct is a `ConfigError`; other methods raise `aws_errors.AWS_ERRORS`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,30 +21,42 @@ from kcl_flowlog.inventory.aws_errors import (
     has_invalid_credentials,
     is_denied,
     is_not_found,
+    is_throttled,
     is_unreachable,
     one_line,
+    what_to_check,
 )
 from kcl_flowlog.inventory.aws_settings import role_account
 from kcl_flowlog.inventory.credentials import find_identity
 from kcl_flowlog.inventory.identity import Identity, Keys
 from kcl_flowlog.inventory.sessions import make_session
-from kcl_flowlog.inventory.sts import CLIENT_SETTINGS, Sts
+from kcl_flowlog.inventory.stream import Stream
+from kcl_flowlog.inventory.sts import CLIENT_SETTINGS, RoleKeys, Sts
+from kcl_flowlog.inventory.way_out import WayOut, find_way_out, service_endpoints
 
 log = logging.getLogger(__name__)
 
 # Patient with throttling; `make_session` sees to it that a dead network takes two attempts at most.
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 4, "read_timeout": 30}
-# At the start somebody waits for the sentence.
-_CHECK_SETTINGS = {"read_timeout": 6}
+# At the start somebody waits for the sentence about a network or a proxy that does not answer.
+_CHECK_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 2}, "connect_timeout": 4, "read_timeout": 6}
 # For requests that are repeated soon.
 _BRIEFLY = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 
+_FOREIGN = (
+    "{stream} is no stream of the account of the credentials, and the KCL would look there for a stream of that name;"
+    " set --stream-role to a role of the account of the stream."
+)
+
 
 class StreamIdentity(NamedTuple):
-    """What tells a stream from another of the same name: its ARN, and when it was created, in whole Unix seconds."""
+    """What tells a stream from another of the same name: its ARN, and when it was created, in whole Unix seconds.
+
+    `created_at` is None if nothing may tell it.
+    """
 
     arn: str
-    created_at: int
+    created_at: int | None
 
 
 class Aws:
@@ -83,42 +95,81 @@ class Aws:
         """
         if not role:
             return self.account_id(), _client(self._session, "ec2", region)
-        keys = self._sts.assume(role)
-        return role_account(role), _client(self._make_session(self.region, lambda: keys), "ec2", region)
+        return role_account(role), _client(self._role_session(role), "ec2", region)
 
-    def check_stream(self, stream: str) -> StreamIdentity | None:
+    def _role_session(self, role: str) -> Any:
+        keys = RoleKeys(self._sts, role)
+        keys()
+        return self._make_session(self.region, keys)
+
+    def way_out(self, services: Iterable[str], endpoints: Iterable[str] = ()) -> WayOut:
+        """Return the way to these services and endpoints. Needs no credentials. Raises `ConfigError`."""
+        return find_way_out([*service_endpoints(self.region, services), *endpoints])
+
+    def check_stream(self, stream: Stream) -> StreamIdentity | None:
         """Describe the stream once, so that a mistake of the user is found at the start. Raises `ConfigError`.
 
-        Return the identity of the stream, or None if there is no permission to describe it.
+        Asks as the daemon does, by the name. Return the identity of the stream, or None if nothing tells it.
         """
         try:
-            client = self.client("kinesis", **_CHECK_SETTINGS)
-            answer = client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
-            return StreamIdentity(answer["StreamARN"], int(answer["StreamCreationTimestamp"].timestamp()))
+            session = self._stream_session(stream)
+            found = self._describe(session, stream.name)
         except AWS_ERRORS as error:
             if not is_denied(error):
                 raise ConfigError(self._explain(error, stream)) from error
             # The daemon works without this permission; if it misses others, its own log says so.
             log.warning(
                 "Missing permission; the stream is not checked",
-                extra={"fields": {"action": "kinesis:DescribeStreamSummary", "stream": stream}},
+                extra={"fields": {"action": "kinesis:DescribeStreamSummary", "stream": str(stream)}},
             )
-            return None
+            if not stream.arn:
+                return None
+            is_certain = bool(stream.role) or self.account_id() == stream.account
+            found = StreamIdentity(stream.arn if is_certain else "", None)
+        if stream.arn not in ("", found.arn):
+            raise ConfigError(_FOREIGN.format(stream=stream))
+        return found
 
-    def shard_counter(self, stream: str) -> Callable[[], int]:
+    def shard_counter(self, stream: Stream) -> Callable[[], int]:
         """Return a function that asks Kinesis for the number of the stream's open shards; it raises `AWS_ERRORS`."""
-        kinesis = self.client("kinesis", **_BRIEFLY)
+        session = self._stream_session(stream)
+        kinesis = _client(session, "kinesis", self.region, **_BRIEFLY)
         return lambda: int(
-            kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["OpenShardCount"]
+            kinesis.describe_stream_summary(StreamName=stream.name)["StreamDescriptionSummary"]["OpenShardCount"]
         )
 
-    def _explain(self, error: Exception, stream: str) -> str:
+    def _stream_session(self, stream: Stream) -> Any:
+        if not stream.role:
+            return self._session
+        try:
+            return self._role_session(stream.role)
+        except AWS_ERRORS as error:
+            raise ConfigError(
+                f"Cannot assume {stream.role}: {one_line(error)} Check --stream-role, the trust policy of the role and"
+                " the permission sts:AssumeRole."
+            ) from error
+
+    def _describe(self, session: Any, name: str) -> StreamIdentity:
+        try:
+            client = _client(session, "kinesis", self.region, **_CHECK_SETTINGS)
+            answer = client.describe_stream_summary(StreamName=name)
+        except AWS_ERRORS as error:
+            if not is_throttled(error):
+                raise
+            # A whole fleet that starts is no mistake of the user.
+            answer = _client(session, "kinesis", self.region).describe_stream_summary(StreamName=name)
+        summary = answer["StreamDescriptionSummary"]
+        return StreamIdentity(summary["StreamARN"], int(summary["StreamCreationTimestamp"].timestamp()))
+
+    def _explain(self, error: Exception, stream: Stream) -> str:
         if is_not_found(error):
+            if stream.arn and not stream.role and self.account_id() != stream.account:
+                return _FOREIGN.format(stream=stream)
             return f"Stream {stream} does not exist in {self.region}; check --stream and --region."
         if has_invalid_credentials(error):
             return f"AWS rejects the credentials ({error_code(error)}); renew or correct them."
         if is_unreachable(error):
-            return f"Cannot reach Kinesis in {self.region} ({error}); check --region and the network."
+            return f"Cannot reach Kinesis in {self.region} ({one_line(error)[:-1]}); check {what_to_check(error)}."
         if isinstance(error, botocore.exceptions.ClientError):
             return f"Cannot describe stream {stream} in {self.region}: {one_line(error)} Try again later."
         return f"Invalid AWS settings: {one_line(error)} Check the variables AWS_… and ~/.aws/config."

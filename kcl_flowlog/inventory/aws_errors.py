@@ -22,11 +22,16 @@ _INVALID_CREDENTIALS = (
     "ExpiredToken",
     "AuthFailure",
 )
+_THROTTLED = ("LimitExceededException", "ThrottlingException", "Throttling", "ProvisionedThroughputExceededException")
 _UNREACHABLE = (
     botocore.exceptions.ConnectionError,
     botocore.exceptions.HTTPClientError,
     # Something else than AWS answers, such as a proxy.
     botocore.parsers.ResponseParserError,
+)
+_HINTS = (
+    (botocore.exceptions.ProxyConnectionError, "HTTPS_PROXY, HTTP_PROXY and NO_PROXY"),
+    (botocore.exceptions.SSLError, "AWS_CA_BUNDLE"),
 )
 
 
@@ -50,6 +55,16 @@ def has_invalid_credentials(error: Exception) -> bool:
 def is_unreachable(error: Exception) -> bool:
     """Say whether the request got no answer of AWS."""
     return isinstance(error, _UNREACHABLE)
+
+
+def what_to_check(error: Exception) -> str:
+    """Return what a user checks if a request got no answer."""
+    return next((hint for kind, hint in _HINTS if isinstance(error, kind)), "--region and the network")
+
+
+def is_throttled(error: Exception) -> bool:
+    """Say whether AWS had too many requests."""
+    return error_code(error) in _THROTTLED
 
 
 def is_not_found(error: Exception) -> bool:

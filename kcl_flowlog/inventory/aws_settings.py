@@ -7,6 +7,7 @@ network. A mistake of the user is a `ConfigError`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 
@@ -36,7 +37,7 @@ _CREDENTIAL_NAMES = frozenset(
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     ]
 )
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+")
+_ROLE_ARN = re.compile(r"arn:aws[a-z0-9-]*:iam::([0-9]{12}):role/[\w+=,.@/-]+")
 
 
 def with_old_names(environ: Mapping[str, str]) -> dict[str, str]:
@@ -69,15 +70,18 @@ def check_region(option: str, region: str) -> str:
     return region
 
 
-def role_account(arn: str) -> str:
-    """Return the account of a role. Raises `ConfigError` if the text is not the ARN of a role."""
+def role_account(arn: str, option: str = "--inventory-role") -> str:
+    """Return the account of a role. Raises `ConfigError`, which names the option, if the text is not a role's ARN."""
     match = _ROLE_ARN.fullmatch(arn)
     if match is None:
-        raise ConfigError(f"{arn!r} is not a role such as arn:aws:iam::123456789012:role/NAME; check --inventory-role.")
+        raise ConfigError(f"{arn!r} is not a role such as arn:aws:iam::123456789012:role/NAME; check {option}.")
     return match[1]
 
 
 def daemon_environment(environ: Mapping[str, str], region: str) -> dict[str, str]:
-    """Return the environment with the region in every variable that an AWS library reads, and without credentials."""
+    """Return the environment with the region in every variable that an AWS library reads, and without credentials.
+
+    A profile keeps its other settings, such as endpoints, as they are in another file than its credentials.
+    """
     kept = {name: value for name, value in environ.items() if name not in _CREDENTIAL_NAMES}
-    return {**kept, **dict.fromkeys(_REGION_NAMES, region)}
+    return {**kept, **dict.fromkeys(_REGION_NAMES, region), "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 REST = 600.0
 """Seconds for which an STS out of reach is not asked again."""
 
-_ROLE_SESSION_NAME = "kcl-flowlog"
+ROLE_SESSION_NAME = "kcl-flowlog"
+_ASSUMED_AGAIN_AFTER = 2700.0
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Sts:
 
     def assume(self, role: str) -> Keys:
         """Return the keys of a role, which last for an hour. Raises `AWS_ERRORS`."""
-        answer = self._ask(lambda sts: sts.assume_role(RoleArn=role, RoleSessionName=_ROLE_SESSION_NAME))
+        answer = self._ask(lambda sts: sts.assume_role(RoleArn=role, RoleSessionName=ROLE_SESSION_NAME))
         keys = answer["Credentials"]
         return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], None)
 
@@ -71,3 +72,23 @@ class Sts:
             )
         self._ask_again_at = self._clock() + REST
         return error
+
+
+class RoleKeys:
+    """The keys of a role, assumed again before its session of an hour ends; `clock` is monotonic.
+
+    A call may raise `AWS_ERRORS`.
+    """
+
+    def __init__(self, sts: Sts, role: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sts = sts
+        self._role = role
+        self._clock = clock
+        self._keys: Keys | None = None
+        self._assumed_at = 0.0
+
+    def __call__(self) -> Keys:
+        """Return the keys."""
+        if self._keys is None or self._clock() - self._assumed_at > _ASSUMED_AGAIN_AFTER:
+            self._keys, self._assumed_at = self._sts.assume(self._role), self._clock()
+        return self._keys

@@ -84,7 +84,9 @@ class Application:
 
     def _new_record(self, position: str) -> dict[str, str]:
         identity = self._identity
-        known = {"streamArn": identity.arn, "streamCreatedAt": str(identity.created_at)} if identity is not None else {}
+        known = {"streamArn": identity.arn} if identity is not None else {}
+        if identity is not None and identity.created_at is not None:
+            known["streamCreatedAt"] = str(identity.created_at)
         return {"schema": str(SCHEMA), "stream": self._stream, "initialPosition": position, **known}
 
     def _check(self, record: dict[str, str]) -> None:
@@ -102,7 +104,7 @@ class Application:
                 f"The application {self._name} reads the stream {recorded_arn or record['stream']}, not {here}; choose"
                 f" another --application, or stop all its instances and {self._deletion()}."
             )
-        if self._identity is None or "streamCreatedAt" not in record:
+        if self._identity is None or self._identity.created_at is None or "streamCreatedAt" not in record:
             return
         recorded = int(record["streamCreatedAt"])
         if abs(recorded - self._identity.created_at) > _CREATION_TOLERANCE:

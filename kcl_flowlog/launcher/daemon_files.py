@@ -1,4 +1,5 @@
-"""The files that the daemon and its processors read at their start: processor settings, KCL properties, logback.
+"""The files that the daemon and its processors read at their start: processor settings, KCL properties, logback, and
+options of Java.
 
 Written into the state directory before each start of the daemon, so a restart never meets the files of an older
 version. A disk that refuses is an `OSError`.
@@ -13,9 +14,12 @@ import msgspec
 
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
+from kcl_flowlog.inventory.stream import Stream
+from kcl_flowlog.inventory.sts import ROLE_SESSION_NAME
 from kcl_flowlog.launcher import daemon, kcl_properties
 from kcl_flowlog.launcher.application import TRIM_HORIZON
 from kcl_flowlog.launcher.credentials_endpoint import CREDENTIAL_VARIABLES, PROVIDER
+from kcl_flowlog.launcher.java_way_out import JavaWayOut
 from kcl_flowlog.launcher.state_directory import StateDirectory
 
 _RETRIEVAL_MODES = {"polling": "POLLING", "fan-out": "FANOUT"}
@@ -28,14 +32,18 @@ class DaemonFiles:
         self,
         config: Config,
         state: StateDirectory,
+        stream: Stream,
         region: str,
         initial_position: str,
+        way_out: JavaWayOut,
         python: str = sys.executable,
     ) -> None:
         self._config = config
         self._state = state
+        self._stream = stream
         self._region = region
         self._initial_position = initial_position
+        self._way_out = way_out
         self._python = python
 
     def write(self, generation: int) -> None:
@@ -44,6 +52,7 @@ class DaemonFiles:
         state.write(state.processor_settings, msgspec.json.encode(self._processor_settings(generation)))
         state.write(state.properties, self._properties().encode("ascii"))
         state.write(state.logback, _shipped("logback.xml").encode())
+        self._way_out.write(state.write)
 
     def _processor_settings(self, generation: int) -> ProcessorSettings:
         config, state = self._config, self._state
@@ -68,7 +77,8 @@ class DaemonFiles:
         config = self._config
         holes = {
             "application": config.application,
-            "stream": config.stream,
+            "stream": self._stream.name,
+            "stream_credentials": self._stream_credentials(),
             "region": self._region,
             "executable": daemon.executable(self._python, unset=CREDENTIAL_VARIABLES),
             "credentials": PROVIDER,
@@ -79,6 +89,10 @@ class DaemonFiles:
             "initial_position": self._initial_position_line(),
         }
         return kcl_properties.render(_shipped("kcl.properties"), holes, config.kcl_property)
+
+    def _stream_credentials(self) -> str:
+        role = self._stream.role
+        return f"StsAssumeRoleCredentialsProvider|{role}|{ROLE_SESSION_NAME}" if role else PROVIDER
 
     def _initial_position_line(self) -> str:
         if self._initial_position == TRIM_HORIZON:

@@ -11,7 +11,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,7 @@ from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
-from kcl_flowlog.counting.fields import nearest_field
 from kcl_flowlog.counting.formats import parse_option
-from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
@@ -33,9 +31,10 @@ from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
+from kcl_flowlog.inventory.stream import Stream, find_stream, region_of
 from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
 from kcl_flowlog.launcher.admission import Admission
-from kcl_flowlog.launcher.application import Application, position_text
+from kcl_flowlog.launcher.application import Application
 from kcl_flowlog.launcher.beats import Beats
 from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
@@ -46,6 +45,8 @@ from kcl_flowlog.launcher.daemon_starter import DaemonStarter
 from kcl_flowlog.launcher.final_scrape import FinalScrape
 from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
+from kcl_flowlog.launcher.ineffective_settings import warn_of_ineffective_settings
+from kcl_flowlog.launcher.java_way_out import JavaWayOut, without_proxies
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
@@ -79,7 +80,8 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
     """
     formats = [parsed for _, parsed in map(parse_option, config.flow_log_format)]
     environ = with_old_names(environ)
-    aws = Aws(resolve_region(config.region, environ), environ)
+    aws = Aws(resolve_region(config.region or region_of(config.stream), environ), environ)
+    stream = find_stream(config.stream, config.stream_role, aws.region)
     runtime, jars = java.find_java(config.java, environ), java.find_jars()
     kcl_properties.check_extra(config.kcl_property)
     with ExitStack() as stack:
@@ -87,7 +89,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         builder = None
         if not stop.is_pending:
             credentials = stack.enter_context(DaemonCredentials(aws.identity))
-            builder = _prepare(config, environ, aws, runtime, jars, state, credentials, stop)
+            builder = _prepare(config, environ, aws, stream, runtime, jars, state, credentials, stop)
         if builder is None:
             log.info("Stopped before the start")
             return
@@ -96,7 +98,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
             log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
             state.log_findings()
-            _warn_of_ineffective_settings(config, formats, builder.position)
+            warn_of_ineffective_settings(config, formats, builder.position)
             main_loop.run()
 
 
@@ -104,6 +106,7 @@ def _prepare(
     config: Config,
     environ: Mapping[str, str],
     aws: Aws,
+    stream: Stream,
     runtime: java.Java,
     jars: java.Jars,
     state: StateDirectory,
@@ -111,7 +114,10 @@ def _prepare(
     stop: StopRequests,
 ) -> _Builder | None:
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
-    admission = _admission(config, aws, state, aws.check_stream(config.stream))
+    way_out = _java_way_out(config, aws, stream, state)
+    identity = aws.check_stream(stream)
+    kcl_properties.check_consumer(config.kcl_property, identity.arn if identity is not None else "", stream.name)
+    admission = _admission(config, aws, state, stream, identity)
     position = admission.admit(config.initial_position, stop.wait)
     if position is None:
         return None
@@ -121,15 +127,23 @@ def _prepare(
     become_subreaper()
     if not set_old_ledger_aside(state.ledger, admission.leases, stop.wait):
         return None
-    return _Builder(config, environ, aws, runtime, jars, state, credentials, admission, position)
+    return _Builder(config, environ, aws, stream, runtime, jars, state, credentials, way_out, admission, position)
 
 
-def _admission(config: Config, aws: Aws, state: StateDirectory, identity: StreamIdentity | None) -> Admission:
+def _java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirectory) -> JavaWayOut:
+    services = ["kinesis", "dynamodb", *(["sts"] if stream.role else [])]
+    way_out = aws.way_out(services, kcl_properties.endpoints(config.kcl_property))
+    return JavaWayOut(way_out, state.java_arguments, state.trust_store)
+
+
+def _admission(
+    config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
+) -> Admission:
     dynamodb: Any = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
     tables = TableNames.of(config)
     coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
     return Admission(
-        Application(config.application, coordinator, tables, config.stream, identity, state.earlier_first_start()),
+        Application(config.application, coordinator, tables, stream.name, identity, state.earlier_first_start()),
         StartRecord(coordinator, state.worker_id(), state.lock_identity(), socket.gethostname()),
         LeaseTable(dynamodb, tables.leases),
         LeaderLock(dynamodb, tables.coordinator, state.worker_id()),
@@ -144,10 +158,12 @@ class _Builder:
     config: Config
     environ: Mapping[str, str]
     aws: Aws
+    stream: Stream
     runtime: java.Java
     jars: java.Jars
     state: StateDirectory
     credentials: DaemonCredentials
+    way_out: JavaWayOut
     admission: Admission
     position: str
 
@@ -174,13 +190,13 @@ class _Builder:
         inventory = self._inventory()
         notes = ClaimNotes(self.admission.leases, state.worker_id())
         inbox = Inbox(state.messages_socket(), denials, registrar.register, inventory.look_up, write_note=notes.write)
-        files = DaemonFiles(config, state, self.aws.region, self.position)
+        files = DaemonFiles(config, state, self.stream, self.aws.region, self.position, self.way_out)
         starter = DaemonStarter(ledger, damage, inbox, leader_lock, files, state.attempts, self._spawn_daemon)
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         save_shown = partial(note_shown, self._open_ledger_briefly, damage)
         new_series = NewSeries(config.new_series_hold, ledger.shown(), save_shown)
         own_shards = OwnShards(self.admission.leases, state.worker_id(), inbox.shards)
-        open_shards = OpenShards(self.aws.shard_counter(config.stream))
+        open_shards = OpenShards(self.aws.shard_counter(self.stream))
         status = Status(
             self.open_ledger,
             inventory,
@@ -247,12 +263,12 @@ class _Builder:
         argv = daemon.command(
             self.runtime,
             self.jars,
-            self.config.java_options,
+            (self.way_out.option, *self.config.java_options),
             self.config.log_level == "debug",
             self.state.properties,
             self.state.logback,
         )
-        environ = daemon_environment(self.environ, self.aws.region) | self.credentials.environment()
+        environ = without_proxies(daemon_environment(self.environ, self.aws.region)) | self.credentials.environment()
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
         environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)
@@ -275,17 +291,3 @@ def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Su
         healthy=status.why_unhealthy,
         ready=status.why_not_ready,
     )
-
-
-def _warn_of_ineffective_settings(config: Config, formats: Iterable[LineFormat], position: str) -> None:
-    for format_ in formats:
-        for name in format_.unknown_fields:
-            log.warning(
-                "--flow-log-format names a field that this version does not know and ignores",
-                extra={"fields": {"field": name, "nearest": nearest_field(name)}},
-            )
-    if config.initial_position != "now" and position_text(config.initial_position) != position:
-        log.warning(
-            "--initial-position is ignored, because the application has begun elsewhere",
-            extra={"fields": {"application": config.application, "began": position}},
-        )

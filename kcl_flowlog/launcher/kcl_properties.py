@@ -32,17 +32,18 @@ LAUNCHER_PROPERTIES = {
     "dynamoDBEndpoint": "AWS_ENDPOINT_URL_DYNAMODB",
     "dynamoDbClient.endpointOverride": "AWS_ENDPOINT_URL_DYNAMODB",
     # The launcher's and the daemon's identity are one.
-    "AwsCredentialsProvider": "the credentials of the environment",
+    "AwsCredentialsProvider": "the credentials of the environment, or --stream-role",
     "AwsCredentialsProviderDynamoDB": "the credentials of the environment",
     "AwsCredentialsProviderCloudWatch": "the credentials of the environment",
+    # The launcher has checked the stream, and the daemon must read that.
+    "kinesisEndpoint": "AWS_ENDPOINT_URL_KINESIS",
+    "kinesisClient.endpointOverride": "AWS_ENDPOINT_URL_KINESIS",
 }
 
 """The properties that the launcher sets, each with what a user sets instead; empty if a user can't change it."""
 
 USER_PROPERTIES = frozenset(
     [
-        "kinesisEndpoint",
-        "kinesisClient.endpointOverride",
         "cloudWatchClient.endpointOverride",
         "tableName",
         "failoverTimeMillis",
@@ -112,6 +113,29 @@ USER_PROPERTIES = frozenset(
     ]
 )
 """The properties that a user may set."""
+
+
+_CONSUMER = "fanoutConfig.consumerArn"
+
+
+def endpoints(extra: Mapping[str, str]) -> list[str]:
+    """Return the endpoints that a user has set."""
+    return [extra[key] for key in ("cloudWatchClient.endpointOverride",) if key in extra]
+
+
+def check_consumer(extra: Mapping[str, str], arn: str, name: str) -> None:
+    """Raise `ConfigError` if a user has set a consumer of another stream: the KCL would read that stream.
+
+    `arn` is the ARN of the stream, empty if unknown.
+    """
+    consumer = extra.get(_CONSUMER)
+    if consumer is None:
+        return
+    of_stream = consumer.partition("/consumer/")[0]
+    if of_stream != arn if arn else not of_stream.endswith(f":stream/{name}"):
+        raise ConfigError(
+            f"--kcl-property: {_CONSUMER} names a consumer of {of_stream}, but --stream is {arn or name}."
+        )
 
 
 def check_extra(extra: Iterable[str]) -> None:

@@ -81,6 +81,16 @@ class StateDirectory:
         """The logging configuration of the daemon."""
         return self.path / "logback.xml"
 
+    @property
+    def java_arguments(self) -> Path:
+        """The options of Java that its command line must not show."""
+        return self.path / "java.args"
+
+    @property
+    def trust_store(self) -> Path:
+        """The certificates that Java trusts, if not those that it came with."""
+        return self.path / "trust-store.jks"
+
     def messages_socket(self) -> Path:
         """Return the path of the Unix socket: here, or in a temporary directory if it would be too long here."""
         path = self.path / "messages.sock"

@@ -13,6 +13,7 @@ import pytest
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from kcl_flowlog.inventory.identity import Identity, Keys
+from kcl_flowlog.inventory.stream import Stream
 from tests.support.credential_sources import FakeSource
 from tests.support.ec2 import client_error
 from tests.support.logs import events
@@ -20,15 +21,17 @@ from tests.support.logs import events
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
 STREAM_ARN = "arn:aws:kinesis:eu-west-1:111111111111:stream/flow-logs"
 SUMMARY = {"StreamARN": STREAM_ARN, "OpenShardCount": 4}
+STREAM = Stream("flow-logs")
 ROLE = "arn:aws:iam::222222222222:role/path/inventory"
 
 
 class FakeService:
-    """Kinesis and STS: answers, or raises `error`."""
+    """Kinesis and STS: answers, or raises `error`; if an operation is named, only then."""
 
-    def __init__(self, error: Exception | None) -> None:
+    def __init__(self, error: Exception | None, failing: str = "") -> None:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self._error = error
+        self._failing = failing
 
     def describe_stream_summary(self, **parameters: Any) -> dict[str, Any]:
         self._answer("describe_stream_summary", parameters)
@@ -45,15 +48,15 @@ class FakeService:
 
     def _answer(self, operation: str, parameters: dict[str, Any]) -> None:
         self.requests.append((operation, parameters))
-        if self._error is not None:
+        if self._error is not None and self._failing in ("", operation):
             raise self._error
 
 
 class FakeAws:
     """An `Aws` with sessions that make fake clients: a client of EC2 is a tuple of access key and region."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.service = FakeService(error)
+    def __init__(self, error: Exception | None = None, failing: str = "") -> None:
+        self.service = FakeService(error, failing)
         self.clients: list[tuple[str, str, Any]] = []
         self.aws = Aws("eu-west-1", KEYS, lambda _, keys: FakeSession(self, keys))
 
@@ -168,7 +171,7 @@ def test_the_stream_is_described_once(caplog: pytest.LogCaptureFixture) -> None:
     """A stream that exists is no event for the log."""
     fake = FakeAws()
 
-    identity = fake.aws.check_stream("flow-logs")
+    identity = fake.aws.check_stream(STREAM)
 
     assert StreamIdentity(STREAM_ARN, 1_769_860_800) == identity
     assert [("describe_stream_summary", {"StreamName": "flow-logs"})] == fake.requests()
@@ -179,7 +182,7 @@ def test_the_open_shards_are_counted_by_kinesis() -> None:
     """By one small request each time, with one client."""
     fake = FakeAws()
 
-    count = fake.aws.shard_counter("flow-logs")
+    count = fake.aws.shard_counter(STREAM)
 
     assert [4, 4] == [count(), count()]
     assert [("describe_stream_summary", {"StreamName": "flow-logs"})] * 2 == fake.requests()
@@ -187,7 +190,7 @@ def test_the_open_shards_are_counted_by_kinesis() -> None:
 
 def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None:
     """The daemon works without it, so its lack is a warning."""
-    assert FakeAws(client_error("AccessDeniedException")).aws.check_stream("flow-logs") is None
+    assert FakeAws(client_error("AccessDeniedException")).aws.check_stream(STREAM) is None
 
     fields = {"action": "kinesis:DescribeStreamSummary", "stream": "flow-logs"}
     assert [(logging.WARNING, "Missing permission; the stream is not checked", fields)] == events(caplog)
@@ -215,6 +218,16 @@ def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None
             " --region and the network.",
         ),
         (
+            botocore.exceptions.ProxyConnectionError(proxy_url="http://***:***@proxy:1", error="refused"),
+            'Cannot reach Kinesis in eu-west-1 (Failed to connect to proxy URL: "http://***:***@proxy:1"); check'
+            " HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
+        ),
+        (
+            botocore.exceptions.SSLError(endpoint_url="https://kinesis", error="unknown authority"),
+            "Cannot reach Kinesis in eu-west-1 (SSL validation failed for https://kinesis unknown authority); check"
+            " AWS_CA_BUNDLE.",
+        ),
+        (
             botocore.exceptions.InvalidRetryModeError(provided_retry_mode="x", valid_modes=["y"]),
             'Invalid AWS settings: Invalid value provided to "mode": "x" must be one of: [\'y\'].'
             " Check the variables AWS_… and ~/.aws/config.",
@@ -224,15 +237,121 @@ def test_the_check_needs_no_permission(caplog: pytest.LogCaptureFixture) -> None
 def test_a_failed_check_is_a_config_error(error: Exception, sentence: str) -> None:
     """The sentence says what happened, where, and what to do."""
     with pytest.raises(ConfigError) as refused:
-        FakeAws(error).aws.check_stream("flow-logs")
+        FakeAws(error).aws.check_stream(STREAM)
 
     assert sentence == str(refused.value)
+
+
+def test_the_check_does_not_wait_long_for_a_dead_network() -> None:
+    """Somebody waits for the sentence; but a throttled request, as when a whole fleet starts, is tried longer."""
+    dead, throttled = (
+        FakeAws(botocore.exceptions.ConnectTimeoutError(endpoint_url="https://kinesis")),
+        FakeAws(client_error("LimitExceededException")),
+    )
+
+    for fake in (dead, throttled):
+        with pytest.raises(ConfigError):
+            fake.aws.check_stream(STREAM)
+
+    assert [[2], [2, 6]] == [
+        [config.retries["total_max_attempts"] for _, _, config in fake.clients] for fake in (dead, throttled)
+    ]
+
+
+OTHER_ARN = STREAM_ARN.replace("1", "2").replace("west-2", "west-1")
+DENIED, NOT_FOUND = client_error("AccessDeniedException"), client_error("ResourceNotFoundException")
+FOREIGN = (
+    f"{OTHER_ARN} is no stream of the account of the credentials, and the KCL would look there for a stream of that"
+    " name; set --stream-role to a role of the account of the stream."
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "error", "failing", "expected"),
+    [
+        (Stream("flow-logs", STREAM_ARN), None, "", StreamIdentity(STREAM_ARN, 1_769_860_800)),
+        (Stream("flow-logs", STREAM_ARN), DENIED, "describe_stream_summary", StreamIdentity(STREAM_ARN, None)),
+        (Stream("flow-logs", OTHER_ARN, ROLE), DENIED, "describe_stream_summary", StreamIdentity(OTHER_ARN, None)),
+        (Stream("flow-logs", OTHER_ARN), None, "", FOREIGN),
+        (Stream("flow-logs", OTHER_ARN), NOT_FOUND, "describe_stream_summary", FOREIGN),
+        (Stream("flow-logs", OTHER_ARN), DENIED, "describe_stream_summary", FOREIGN),
+        (Stream("flow-logs", STREAM_ARN), DENIED, "", FOREIGN.replace(OTHER_ARN, STREAM_ARN)),
+        (
+            Stream("flow-logs", STREAM_ARN),
+            NOT_FOUND,
+            "describe_stream_summary",
+            "Stream arn:aws:kinesis:eu-west-1:111111111111:stream/flow-logs does not exist in eu-west-1; check --stream"
+            " and --region.",
+        ),
+        (
+            Stream("flow-logs", OTHER_ARN, ROLE),
+            DENIED,
+            "assume_role",
+            f"Cannot assume {ROLE}: {DENIED} Check --stream-role, the trust policy of the role and the permission"
+            " sts:AssumeRole.",
+        ),
+    ],
+    ids=[
+        "the own account",
+        "the own account, nothing may describe",
+        "a role, nothing may describe",
+        "another account with a stream of that name here",
+        "another account",
+        "another account, nothing may describe",
+        "an account that nothing tells",
+        "a missing stream",
+        "a role that can't be assumed",
+    ],
+)
+def test_an_arn_is_never_taken_for_a_stream_of_that_name_elsewhere(
+    stream: Stream, error: Exception | None, failing: str, expected: StreamIdentity | str
+) -> None:
+    """The daemon asks by name, so the credentials have to be of the account of the ARN for certain."""
+    try:
+        found: StreamIdentity | str | None = FakeAws(error, failing).aws.check_stream(stream)
+    except ConfigError as refused:
+        found = str(refused)
+
+    assert expected == found
+
+
+def test_a_stream_is_described_with_its_role() -> None:
+    """As the daemon will read it."""
+    fake = FakeAws()
+
+    fake.aws.check_stream(Stream("flow-logs", STREAM_ARN, ROLE))
+
+    assert [
+        ("assume_role", {"RoleArn": ROLE, "RoleSessionName": "kcl-flowlog"}),
+        ("describe_stream_summary", {"StreamName": "flow-logs"}),
+    ] == fake.requests()
+
+
+def test_the_way_out_needs_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoints are those of the services here, and others that are given."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000")
+
+    way_out = Aws("eu-west-1", {}).way_out(["kinesis", "dynamodb"], ["http://localhost:1"])
+
+    assert ["https://kinesis.eu-west-1.amazonaws.com", "http://localhost:8000", "http://localhost:1"] == list(
+        way_out.proxies
+    )
+
+
+def test_an_endpoint_that_is_no_url_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found before the first request."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost:8000")
+
+    with pytest.raises(
+        ConfigError, match=r"^Invalid AWS settings: Invalid endpoint: localhost:8000\. Check AWS_ENDPOINT"
+    ):
+        Aws("eu-west-1", {}).way_out(["kinesis"])
 
 
 def test_missing_credentials_are_a_config_error() -> None:
     """The sentence lists the ways to give them; AWS gets no request."""
     with pytest.raises(ConfigError) as refused:
-        Aws("eu-west-1", {}).check_stream("flow-logs")
+        Aws("eu-west-1", {}).check_stream(STREAM)
 
     assert (
         "No AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the task, pod or"
@@ -245,4 +364,4 @@ def test_half_a_pair_of_keys_is_a_config_error(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
 
     with pytest.raises(ConfigError, match=r"Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY\. Check"):
-        Aws("eu-west-1", {"AWS_ACCESS_KEY_ID": "AKIA"}).check_stream("flow-logs")
+        Aws("eu-west-1", {"AWS_ACCESS_KEY_ID": "AKIA"}).check_stream(STREAM)

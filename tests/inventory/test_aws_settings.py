@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,11 @@ def test_the_daemon_gets_the_region_in_every_variable() -> None:
     """The AWS library for Java reads another variable than boto3."""
     environ = {"AWS_REGION": "other", "HOME": "/root"}
 
-    assert {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "HOME": "/root"} == daemon_environment(
-        environ, "eu-west-1"
-    )
+    given = daemon_environment(environ, "eu-west-1")
+
+    assert {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "HOME": "/root"} == {
+        name: value for name, value in given.items() if name != "AWS_SHARED_CREDENTIALS_FILE"
+    }
 
 
 def test_the_daemon_gets_no_credentials_in_its_environment() -> None:
@@ -104,6 +107,7 @@ def test_the_daemon_gets_no_credentials_in_its_environment() -> None:
         "AWS_SECRET_KEY": "old",
         "AWS_SESSION_TOKEN": "token",
         "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pod",
+        "AWS_SHARED_CREDENTIALS_FILE": "/root/.aws/credentials",
         "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
@@ -112,7 +116,9 @@ def test_the_daemon_gets_no_credentials_in_its_environment() -> None:
 
     given = daemon_environment({**kept, **dropped}, "eu-west-1")
 
-    assert kept == {name: value for name, value in given.items() if not name.endswith("REGION")}
+    assert {**kept, "AWS_SHARED_CREDENTIALS_FILE": os.devnull} == {
+        name: value for name, value in given.items() if not name.endswith("REGION")
+    }
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])

@@ -8,7 +8,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from kcl_flowlog.inventory.sts import REST, Sts
+from kcl_flowlog.inventory.sts import REST, RoleKeys, Sts
 from tests.support.clocks import FakeClock
 from tests.support.ec2 import client_error
 from tests.support.logs import events
@@ -90,3 +90,21 @@ def test_a_refusal_is_an_answer() -> None:
             fake.sts.assume(ROLE)
 
     assert 2 == fake.requests
+
+
+def test_a_role_is_assumed_again_before_its_session_ends() -> None:
+    """A session lasts for an hour; a failure leaves nothing behind."""
+    fake = FakeSts()
+    keys = RoleKeys(fake.sts, ROLE, fake.clock)
+
+    assert ["ASIA"] * 2 == [keys().access_key for _ in range(2)]
+    assert 1 == fake.requests
+
+    fake.clock.now += 2701.0
+    fake.error = client_error("AccessDenied")
+    with pytest.raises(botocore.exceptions.ClientError):
+        keys()
+    fake.error = None
+
+    assert "ASIA" == keys().access_key
+    assert 3 == fake.requests

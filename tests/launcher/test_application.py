@@ -74,6 +74,24 @@ def test_the_record_holds_the_stream_and_the_position(world: World) -> None:
     } == world.record()
 
 
+def test_an_arn_without_a_time_of_creation_is_recorded(world: World) -> None:
+    """Nothing may describe the stream, but its ARN is certain; an instance that may describe it fits."""
+    world.agree(identity=StreamIdentity(ARN, None))
+
+    assert ARN == world.record()["streamArn"]
+    assert "streamCreatedAt" not in world.record()
+    assert str(NOW) == world.agree()
+
+
+def test_a_stream_of_that_name_in_another_account_is_refused(world: World) -> None:
+    """Also if nothing tells when either was created."""
+    world.agree(identity=StreamIdentity(ARN, None))
+
+    sentence = world.refusal(identity=StreamIdentity(ARN.replace("111111111111", "222222222222"), None))
+
+    assert sentence.startswith(f"The application flows reads the stream {ARN}, not ")
+
+
 @pytest.mark.parametrize(
     ("position", "text"),
     [("trim-horizon", "trim-horizon"), (datetime(2026, 1, 31, 12, tzinfo=timezone.utc), "1769860800")],

@@ -11,7 +11,10 @@ import pytest
 
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.config import Config
+from kcl_flowlog.inventory.stream import find_stream
+from kcl_flowlog.inventory.way_out import WayOut
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
+from kcl_flowlog.launcher.java_way_out import JavaWayOut
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from tests.support.paths import ROOT
 
@@ -29,8 +32,10 @@ def written(state: StateDirectory) -> Written:
     """Write the files for some settings; return those of the processors, and the KCL's properties."""
 
     def write(position: str = "trim-horizon", **settings: Any) -> Any:
-        config = Config(stream="flow-logs", **settings)
-        DaemonFiles(config, state, "eu-west-1", position, python="/usr/bin/python3").write(7)
+        config = Config(**{"stream": "flow-logs", **settings})
+        stream = find_stream(config.stream, config.stream_role, "eu-west-1")
+        way_out = JavaWayOut(WayOut({}), state.java_arguments, state.trust_store)
+        DaemonFiles(config, state, stream, "eu-west-1", position, way_out, python="/usr/bin/python3").write(7)
         lines = state.properties.read_text().splitlines()
         properties = dict(line.split(" = ", 1) for line in lines if line and not line.startswith("#"))
         return msgspec.json.decode(state.processor_settings.read_bytes(), type=ProcessorSettings), properties
@@ -87,6 +92,20 @@ def test_the_kcl_gets_its_properties(written: Written, state: StateDirectory) ->
         "metricsLevel": "SUMMARY",
     }
     assert expected == {name: properties[name] for name in expected}
+
+
+def test_a_role_is_for_kinesis_only(written: Written) -> None:
+    """The KCL would take it for the leases, too, if it had no other."""
+    role = "arn:aws:iam::222222222222:role/reader"
+
+    _, properties = written(stream="arn:aws:kinesis:eu-west-1:222222222222:stream/theirs", stream_role=role)
+
+    assert {
+        "streamName": "theirs",
+        "AwsCredentialsProvider": f"StsAssumeRoleCredentialsProvider|{role}|kcl-flowlog",
+        "AwsCredentialsProviderDynamoDB": "ContainerCredentialsProvider",
+        "AwsCredentialsProviderCloudWatch": "ContainerCredentialsProvider",
+    } == {name: value for name, value in properties.items() if name == "streamName" or "Credentials" in name}
 
 
 def test_polling_is_spelt_as_the_kcl_does(written: Written) -> None:

@@ -8,13 +8,21 @@ import string
 import pytest
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.launcher.kcl_properties import LAUNCHER_PROPERTIES, USER_PROPERTIES, check_extra, render
+from kcl_flowlog.launcher.kcl_properties import (
+    LAUNCHER_PROPERTIES,
+    USER_PROPERTIES,
+    check_consumer,
+    check_extra,
+    endpoints,
+    render,
+)
 from tests.support.paths import ROOT
 
 TEMPLATE = (ROOT / "properties" / "kcl.properties").read_text(encoding="utf-8")
 VALUES = {
     "application": "kcl-flowlog",
     "stream": "flow-logs",
+    "stream_credentials": "ContainerCredentialsProvider",
     "region": "eu-central-1",
     "executable": "/usr/bin/python3 -m kcl_flowlog.processor",
     "credentials": "ContainerCredentialsProvider",
@@ -49,6 +57,8 @@ def test_the_shipped_template_renders_to_the_launchers_values() -> None:
         "executableName": "/usr/bin/python3 -m kcl_flowlog.processor",
         "processingLanguage": "python",
         "AwsCredentialsProvider": "ContainerCredentialsProvider",
+        "AwsCredentialsProviderDynamoDB": "ContainerCredentialsProvider",
+        "AwsCredentialsProviderCloudWatch": "ContainerCredentialsProvider",
         "workerId": "host-0123456789ab",
         "initialPositionInStreamExtended": "1769860800",
         "retrievalMode": "POLLING",
@@ -119,12 +129,17 @@ def test_properties_of_the_kcl_can_be_set() -> None:
         ("streamName", "--kcl-property: kcl-flowlog sets streamName itself; use --stream."),
         ("workerId", "--kcl-property: kcl-flowlog sets workerId itself."),
         (
-            "AwsCredentialsProvider",
-            "--kcl-property: kcl-flowlog sets AwsCredentialsProvider itself; use the credentials of the environment.",
-        ),
-        (
             "dynamoDBEndpoint",
             "--kcl-property: kcl-flowlog sets dynamoDBEndpoint itself; use AWS_ENDPOINT_URL_DYNAMODB.",
+        ),
+        (
+            "kinesisEndpoint",
+            "--kcl-property: kcl-flowlog sets kinesisEndpoint itself; use AWS_ENDPOINT_URL_KINESIS.",
+        ),
+        (
+            "AwsCredentialsProvider",
+            "--kcl-property: kcl-flowlog sets AwsCredentialsProvider itself; use the credentials of the environment, or"
+            " --stream-role.",
         ),
     ],
 )
@@ -141,3 +156,47 @@ def test_a_property_that_the_launcher_sets_is_an_error(key: str) -> None:
     with pytest.raises(ConfigError, match=f"kcl-flowlog sets {key} itself"):
         check_extra([key])
     assert key not in USER_PROPERTIES
+
+
+ARN = "arn:aws:kinesis:eu-west-1:222222222222:stream/flow-logs"
+CONSUMER = "fanoutConfig.consumerArn"
+
+
+@pytest.mark.parametrize(
+    ("consumer", "arn"),
+    [("", ARN), (f"{ARN}/consumer/mine:1", ARN), (f"{ARN}/consumer/mine:1", "")],
+    ids=["no consumer", "of the stream", "of the name, as nothing tells the ARN"],
+)
+def test_a_consumer_of_the_stream_can_be_set(consumer: str, arn: str) -> None:
+    """The stream's owner may have registered it."""
+    check_consumer({CONSUMER: consumer} if consumer else {}, arn, "flow-logs")
+
+
+@pytest.mark.parametrize(
+    ("consumer", "arn", "sentence"),
+    [
+        (
+            f"{ARN.replace('2', '3')}/consumer/mine:1",
+            ARN,
+            f"--kcl-property: {CONSUMER} names a consumer of {ARN.replace('2', '3')}, but --stream is {ARN}.",
+        ),
+        (
+            f"{ARN}-2/consumer/mine:1",
+            "",
+            f"--kcl-property: {CONSUMER} names a consumer of {ARN}-2, but --stream is flow-logs.",
+        ),
+    ],
+)
+def test_a_consumer_of_another_stream_is_an_error(consumer: str, arn: str, sentence: str) -> None:
+    """The KCL would read that stream, and keep leases for this."""
+    with pytest.raises(ConfigError) as refused:
+        check_consumer({CONSUMER: consumer}, arn, "flow-logs")
+
+    assert sentence == str(refused.value)
+
+
+def test_the_endpoint_of_cloudwatch_is_the_users() -> None:
+    """The launcher has no part in it, but the daemon's way there matters."""
+    assert ["http://localhost:1"] == endpoints(
+        {"cloudWatchClient.endpointOverride": "http://localhost:1", "tableName": "a"}
+    )

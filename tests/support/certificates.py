@@ -39,10 +39,11 @@ class Authority:
         )
         self.cert.write_bytes(certificate.public_bytes(PEM))
 
-    def issue(self, name: str, password: bytes | None = None) -> Issued:
-        """Write a certificate for 127.0.0.1 with that common name; a password encrypts its key."""
+    def issue(self, name: str, password: bytes | None = None, hosts: tuple[str, ...] = ()) -> Issued:
+        """Write a certificate for 127.0.0.1 and `hosts` with that common name; a password encrypts its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+        addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *names])
         authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             self._builder(_name(name), key)

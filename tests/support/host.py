@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,8 @@ import pytest
 from kcl_flowlog.config import Config
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
+from kcl_flowlog.inventory.stream import Stream
+from kcl_flowlog.inventory.way_out import WayOut
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.signals import StopRequests
 from tests.support.credential_sources import static_identity
@@ -104,12 +106,15 @@ class FakeAws:
         self.checked: list[str] = []
         self.on_check: Callable[[], None] = lambda: None
 
-    def check_stream(self, stream: str) -> StreamIdentity:
-        self.checked.append(stream)
+    def way_out(self, services: Iterable[str], endpoints: Iterable[str]) -> WayOut:
+        return WayOut({})
+
+    def check_stream(self, stream: Stream) -> StreamIdentity:
+        self.checked.append(stream.name)
         self.on_check()
-        if stream == "missing":
+        if stream.name == "missing":
             raise ConfigError("There is no such stream.")
-        return StreamIdentity(f"arn:aws:kinesis:eu-west-1:123456789012:stream/{stream}", 1_700_000_000)
+        return StreamIdentity(f"arn:aws:kinesis:eu-west-1:123456789012:stream/{stream.name}", 1_700_000_000)
 
     def shard_counter(self, stream: str) -> Callable[[], int]:
         return lambda: 4

@@ -59,6 +59,10 @@ class Scenario:
         self._stack.callback(instance.kill)
         return instance
 
+    def put_with(self, kinesis: Any) -> None:
+        """Put with another client from now on, on its stream of the same name."""
+        self._kinesis = kinesis
+
     def put(self, records: int) -> None:
         """Put ten seconds of traffic with that many records."""
         self.put_envelopes(pack(self.traffic.step(int(time.time()), 10.0, records), self.world, self.ids))
