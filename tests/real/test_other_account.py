@@ -60,6 +60,4 @@ def test_a_stream_of_another_account_is_read_and_never_that_of_the_own(tmp_path:
             mistaken.start()
         assert [2, 2] == [mistaken.exit_code() for mistaken in (without, third)]
         assert without.log.endswith("set --stream-role to a role of the account of the stream.\n")
-        assert third.log.startswith(
-            "kcl-flowlog: --stream belongs to account 222222222222, but --stream-role to account"
-        )
+        assert third.log.startswith("Error: --stream belongs to account 222222222222, but --stream-role to account")
