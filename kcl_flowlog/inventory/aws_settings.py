@@ -78,10 +78,13 @@ def role_account(arn: str, option: str = "--inventory-role") -> str:
     return match[1]
 
 
-def daemon_environment(environ: Mapping[str, str], region: str) -> dict[str, str]:
+def daemon_environment(environ: Mapping[str, str], region: str, assumes_role: bool = False) -> dict[str, str]:
     """Return the environment with the region in every variable that an AWS library reads, and without credentials.
 
-    A profile keeps its other settings, such as endpoints, as they are in another file than its credentials.
+    A profile keeps its other settings, such as endpoints, as they are in another file than its credentials. A daemon
+    that assumes a role sees no profile: for STS the KCL names no source, and keys in that file would come first.
     """
     kept = {name: value for name, value in environ.items() if name not in _CREDENTIAL_NAMES}
-    return {**kept, **dict.fromkeys(_REGION_NAMES, region), "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    no_profiles = {"AWS_CONFIG_FILE": os.devnull, "AWS_PROFILE": "default"} if assumes_role else {}
+    regions = dict.fromkeys(_REGION_NAMES, region)
+    return {**kept, **regions, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, **no_profiles}

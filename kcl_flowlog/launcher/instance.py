@@ -88,8 +88,10 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         state = stack.enter_context(StateDirectory(config.state_dir))
         builder = None
         if not stop.is_pending:
+            # First: a wrong proxy or bundle would show as missing credentials.
+            way_out = _java_way_out(config, aws, stream, state)
             credentials = stack.enter_context(DaemonCredentials(aws.identity))
-            builder = _prepare(config, environ, aws, stream, runtime, jars, state, credentials, stop)
+            builder = _prepare(config, environ, aws, stream, runtime, jars, state, credentials, way_out, stop)
         if builder is None:
             log.info("Stopped before the start")
             return
@@ -111,10 +113,10 @@ def _prepare(
     jars: java.Jars,
     state: StateDirectory,
     credentials: DaemonCredentials,
+    way_out: JavaWayOut,
     stop: StopRequests,
 ) -> _Builder | None:
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
-    way_out = _java_way_out(config, aws, stream, state)
     identity = aws.check_stream(stream)
     kcl_properties.check_consumer(config.kcl_property, identity.arn if identity is not None else "", stream.name)
     admission = _admission(config, aws, state, stream, identity)
@@ -268,7 +270,8 @@ class _Builder:
             self.state.properties,
             self.state.logback,
         )
-        environ = without_proxies(daemon_environment(self.environ, self.aws.region)) | self.credentials.environment()
+        environ = without_proxies(daemon_environment(self.environ, self.aws.region, bool(self.stream.role)))
+        environ |= self.credentials.environment()
         environ[PROCESSOR_SETTINGS_VARIABLE] = str(self.state.processor_settings)
         environ[PROCESSOR_KEY_VARIABLE] = self.state.processor_key()
         return Daemon.start(argv, daemon.environment(environ, sys.executable), before_kill)

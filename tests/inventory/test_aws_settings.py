@@ -138,3 +138,12 @@ def test_a_text_that_is_not_a_role_is_a_config_error(arn: str) -> None:
     assert f"{arn!r} is not a role such as arn:aws:iam::123456789012:role/NAME; check --inventory-role." == str(
         refused.value
     )
+
+
+def test_a_daemon_that_assumes_a_role_sees_no_profile() -> None:
+    """The KCL's client of STS would take a profile's credentials before those of the launcher."""
+    found = daemon_environment({"AWS_PROFILE": "other", "AWS_CONFIG_FILE": "/config"}, "eu-west-1", assumes_role=True)
+
+    assert {"AWS_PROFILE": "default", "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull} == {
+        name: value for name, value in found.items() if not name.endswith("REGION")
+    }
