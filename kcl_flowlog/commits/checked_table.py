@@ -11,8 +11,10 @@ hide the damage.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -42,12 +44,28 @@ def decode(body: bytes, kind: type[Content]) -> Content:
         raise DamagedLedger(f"a {kind.__name__} can't be read: {error}") from error
 
 
+class SeenRows(Generic[Content]):
+    """What the last read has made of a table's rows, for the next read to use again.
+
+    `make` gets the key of a row, as `make_key` made it, and its values. The key is a tuple of at least two columns.
+    """
+
+    def __init__(self, make_key: Callable[[Iterable[Any]], Row], make: Callable[[Row, Row], Content]) -> None:
+        self.make_key = make_key
+        self.make = make
+        # In the order of the keys; the rows have their checksums.
+        self.keys: list[Row] = []
+        self.rows: list[Row] = []
+        self.made: list[Content] = []
+
+
 class CheckedTable:
     """A table with the columns `key`, `values` and `checksum`; `key` is its primary key."""
 
     def __init__(self, name: str, key: tuple[str, ...], values: tuple[str, ...]) -> None:
         self.name = name
         self._key_size = len(key)
+        self._key = ", ".join(key)
         self._seed = crc32(name.encode())
         columns = ", ".join((*key, *values, "checksum"))
         places = ", ".join("?" * (len(key) + len(values) + 1))
@@ -77,6 +95,46 @@ class CheckedTable:
             total += found[-1]
         self._compare(db, len(rows), total)
         return rows
+
+    # It is long because a scrape does this for each row, where a call would cost as much as the rest.
+    def seen_rows(self, db: sqlite3.Connection, seen: SeenRows[Content]) -> list[Content]:
+        """Return what all rows are made into, and none is missing; what is made of a row that is as before stays.
+
+        So whoever keeps the list of an earlier read sees by identity what has changed.
+        """
+        encode, seed, size, make = _encode, self._seed, self._key_size, seen.make
+        key_of = itemgetter(*range(size))
+        keys_before, rows_before, number_before = seen.keys, seen.rows, len(seen.keys)
+        keys: list[Row] = []
+        rows: list[Row] = []
+        made: list[Content] = []
+        place = total = 0
+        for found in db.execute(f"{self._select} ORDER BY {self._key}"):
+            total += found[-1]
+            is_known = is_same = place < number_before and rows_before[place] == found
+            if not is_same:
+                key = key_of(found)
+                # Rows that have gone.
+                while place < number_before and keys_before[place] < key:
+                    place += 1
+                is_known = place < number_before and keys_before[place] == key
+                is_same = is_known and rows_before[place] == found
+            if is_same:
+                keys.append(keys_before[place])
+                rows.append(rows_before[place])
+                made.append(seen.made[place])
+            else:
+                if crc32(encode(found[:-1]), seed) != found[-1]:
+                    raise self._damage()
+                key = keys_before[place] if is_known else seen.make_key(map(_shared, key))
+                values = found[size:]
+                keys.append(key)
+                rows.append(key + values)
+                made.append(make(key, values[:-1]))
+            place += is_known
+        self._compare(db, len(rows), total)
+        seen.keys, seen.rows, seen.made = keys, rows, made
+        return made
 
     def check_no_row_is_missing(self, db: sqlite3.Connection) -> None:
         """Compare the rows' number and checksums with what is noted, without reading their values."""
@@ -134,3 +192,8 @@ class CheckedTable:
 
     def _damage(self) -> DamagedLedger:
         return DamagedLedger(f"a row of the table {self.name} does not match its checksum")
+
+
+def _shared(value: object) -> object:
+    """Return the same object for the same text: thousands of rows share a few."""
+    return sys.intern(value) if isinstance(value, str) else value

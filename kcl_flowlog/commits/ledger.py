@@ -23,7 +23,7 @@ from kcl_flowlog.commits.claims import LeaseRow, Verdict
 from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import connect, transaction
 from kcl_flowlog.commits.holders import Claim, LeftCommit, Settlement
-from kcl_flowlog.commits.totals import Totals
+from kcl_flowlog.commits.totals import SeenTotals, Totals
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Snapshot
@@ -69,10 +69,11 @@ class Ledger:
         with transaction(self._connection) as db:
             return meta.advance(db, meta.GENERATION)
 
-    def totals(self) -> Totals:
-        """Return all totals as of one moment."""
-        with transaction(self._connection, "DEFERRED") as db:
-            return totals.read(db)
+    def totals(self, seen: SeenTotals | None = None) -> Totals:
+        """Return all totals as of one moment; those that are as at the last call with `seen` are the same objects."""
+        seen = seen if seen is not None else SeenTotals()
+        with seen.lock, transaction(self._connection, "DEFERRED") as db:
+            return totals.read(db, seen)
 
     def shown(self) -> int:
         """Return the birth that was noted last, 0 if none was; see `kcl_flowlog.exporter.new_series`."""
@@ -99,7 +100,7 @@ class Ledger:
     def verify(self) -> None:
         """Read everything. Raises `LedgerError` if anything is not as it was written."""
         with transaction(self._connection, "DEFERRED") as db:
-            totals.read(db)
+            totals.read(db, SeenTotals())
             holders.left_commits(db)
             meta.TABLE.all_rows(db)
             own_series.SUBNETS.all_rows(db)

@@ -7,13 +7,14 @@ transaction of the caller. Knows no metric name.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 
 from kcl_flowlog.commits import meta, own_series
-from kcl_flowlog.commits.checked_table import CheckedTable, decode
+from kcl_flowlog.commits.checked_table import CheckedTable, SeenRows, decode
 from kcl_flowlog.counting.delta import Histogram, RejectedPort, Snapshot, Traffic
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
 
@@ -61,11 +62,25 @@ class Totals(NamedTuple):
         return max(births, default=0)
 
 
-def read(db: sqlite3.Connection) -> Totals:
-    """Return all totals."""
+class SeenTotals:
+    """The series that were read last, so that the next read verifies and makes only those that have changed.
+
+    The lists that it keeps are never changed, so whoever has one may keep it. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.traffic = SeenRows(Traffic._make, lambda series, values: TrafficTotal._make((series, *values[:-1])))
+        self.rejected_ports = SeenRows(
+            RejectedPort._make, lambda series, values: RejectedPortTotal._make((series, *values))
+        )
+
+
+def read(db: sqlite3.Connection, seen: SeenTotals) -> Totals:
+    """Return all totals. What has not changed since the last read with `seen` is the same object."""
     return Totals(
-        [TrafficTotal(Traffic._make(row[:_LABELS]), *row[_LABELS:-1]) for row in TRAFFIC.all_rows(db)],
-        [RejectedPortTotal(RejectedPort(*row[:4]), *row[4:]) for row in REJECTED_PORTS.all_rows(db)],
+        TRAFFIC.seen_rows(db, seen.traffic),
+        REJECTED_PORTS.seen_rows(db, seen.rejected_ports),
         {(count, label): number for count, label, number in COUNTS.all_rows(db)},
         {histogram: decode(body, Histogram) for histogram, body in HISTOGRAMS.all_rows(db)},
         own_series.number_folded(db),

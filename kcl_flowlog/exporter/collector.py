@@ -1,7 +1,8 @@
 """The collector that prometheus_client calls for each scrape.
 
-Makes every metric anew from an `InstanceState`, so nothing of an earlier
-scrape remains. Does no I/O; an error of `read_state` fails the scrape.
+Makes every metric from an `InstanceState`, so nothing of an earlier scrape
+remains, except text that is right for the new state as well. Does no I/O; an
+error of `read_state` fails the scrape.
 
 The home of prometheus_client, together with the other modules of this folder.
 """
@@ -14,9 +15,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.operations import operations
+from kcl_flowlog.exporter.rendered_family import KeptFamilies
 from kcl_flowlog.exporter.state import InstanceState
 from kcl_flowlog.exporter.subnets import subnet_metrics
 from kcl_flowlog.exporter.traffic import TrafficMetrics
@@ -39,8 +42,8 @@ class FlowlogCollector(Collector):
         subnet_tags: tuple[str, ...] = (),
     ) -> None:
         self._read_state = read_state
-        self._subnet_tags = subnet_tags
         self._traffic = TrafficMetrics(traffic_labels, new_series if new_series is not None else NewSeries(0.0))
+        self._subnets: KeptFamilies[Inventory] = KeptFamilies(lambda inventory: subnet_metrics(inventory, subnet_tags))
 
     def describe(self) -> Iterable[Metric]:
         """Return the metrics without samples, so that a scrape can select some by name."""
@@ -50,7 +53,7 @@ class FlowlogCollector(Collector):
         """Yield every metric of the table."""
         state = self._read_state()
         yield from self._traffic.collect(state.totals)
-        yield from subnet_metrics(state.inventory, self._subnet_tags)
+        yield from self._subnets.of(state.inventory)
         yield from operations(state)
 
 

@@ -2,38 +2,80 @@
 
 The content type always names the format that was used. Knows nothing of HTTP
 except the `Accept` header and the parameter `name[]`. Passes on what a
-collector raises.
+collector raises, before it returns anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from kcl_flowlog.exporter.rendered_family import Families, RenderedFamily
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-# Without a version argument: prometheus_client would name any requested version on a page that does not follow it,
-# and its older releases don't take the argument.
-_GENERATORS: Mapping[str, Callable[..., bytes]] = {TEXT: generate_latest, OPENMETRICS: generate_openmetrics}
+_END = b"# EOF\n"
+# Below, parts are joined: each of them costs a call of the kernel, and a frame of TLS.
+_PART_BYTES = 64 * 1024
+
+Generate = Callable[[Families], bytes]
 
 
-def renderer(registry: CollectorRegistry) -> Callable[[str, Mapping[str, Sequence[str]]], tuple[str, bytes]]:
+def renderer(registry: CollectorRegistry) -> Callable[[str, Mapping[str, Sequence[str]]], tuple[str, Sequence[bytes]]]:
     """Return the function that makes the page of `registry`.
 
-    It takes the `Accept` header and the query, and returns content type and page. With `name[]` in the query, the page
-    has only the series of those names.
+    It takes the `Accept` header and the query, and returns content type and page, in parts. With `name[]` in the query,
+    the page has only the series of those names.
     """
 
-    def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+    def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
         content_type = negotiate(accept)
         names = query.get("name[]")
         selected = registry.restricted_registry(names) if names else registry
-        return content_type, _GENERATORS[content_type](selected)
+        generate, end = (_generate_openmetrics, _END) if content_type == OPENMETRICS else (_generate_text, b"")
+        return content_type, list(_parts([*_texts(selected.collect(), generate), end]))
 
     return render
+
+
+# Without a version argument: prometheus_client would name any requested version on a page that does not follow it,
+# and its older releases don't take the argument.
+def _generate_text(families: Families) -> bytes:
+    return generate_latest(families)
+
+
+def _generate_openmetrics(families: Families) -> bytes:
+    return bytes(generate_openmetrics(families)).removesuffix(_END)  # type: ignore[no-untyped-call]
+
+
+def _texts(families: Iterable[Metric], generate: Generate) -> Iterator[bytes]:
+    """Yield the text of families; prometheus_client renders those that are not rendered already."""
+    waiting: list[Metric] = []
+    for family in families:
+        if isinstance(family, RenderedFamily):
+            yield generate(Families([*waiting, family.header]))
+            yield from family.blocks
+            waiting = []
+        else:
+            waiting.append(family)
+    yield generate(Families(waiting))
+
+
+def _parts(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield texts, of which small ones are joined."""
+    small: list[bytes] = []
+    for text in texts:
+        if len(text) >= _PART_BYTES:
+            yield b"".join(small)
+            yield text
+            small = []
+        else:
+            small.append(text)
+    yield b"".join(small)
 
 
 def negotiate(accept: str) -> str:

@@ -49,8 +49,11 @@ class NewSeries:
         """Hold nothing from now on. For the last page of a run, after a page has shown every series."""
         self._hold = 0.0
 
-    def begin_page(self, newest: int) -> None:
-        """Begin a page. `newest` is the latest birth of its series, 0 for an empty page."""
+    def begin_page(self, newest: int) -> int:
+        """Begin a page. `newest` is the latest birth of its series, 0 for an empty page.
+
+        Returns the latest birth whose value the page shows; series that were born later show 0.
+        """
         with self._lock:
             now = self._clock()
             if newest > (self._pages[-1][0] if self._pages else self._shown):
@@ -59,7 +62,4 @@ class NewSeries:
             if over and self._save_shown(self._pages[over - 1][0]):
                 for _ in range(over):
                     self._shown, _ = self._pages.popleft()
-
-    def shows_value(self, birth: int) -> bool:
-        """Say whether this page shows the value of a series, and not 0."""
-        return birth <= self._shown
+            return self._shown

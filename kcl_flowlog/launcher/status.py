@@ -1,6 +1,7 @@
 """What the pages show of a running instance: its state for /metrics, and the reasons for not healthy or not ready.
 
-The threads of the web server call it, so each call opens its own ledger connection and keeps nothing. A scrape fails
+The threads of the web server call it, so each call opens its own ledger connection. Of an earlier scrape it keeps only
+the series, which the next one uses if they have not changed. A scrape fails
 only if the ledger can't be read, with `LedgerError`; damage is noted, which ends the instance.
 """
 
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.totals import SeenTotals
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.state import InstanceState, ShardState
 from kcl_flowlog.inventory.coverage import Coverage
@@ -115,12 +117,13 @@ class Status:
         self._open_shards = open_shards
         self._own_shards = own_shards
         self._monotonic = monotonic
+        self._seen = SeenTotals()
 
     def read_state(self) -> InstanceState:
         """Return everything that a scrape shows, as of now. Raises `LedgerError`."""
         try:
             with self._open_ledger() as ledger:
-                totals = ledger.totals()
+                totals = ledger.totals(self._seen)
         except LedgerError as error:
             self._damage.take(error)
             raise

@@ -140,7 +140,7 @@ def to_metrics(delta: Delta, inventory: Inventory, traffic_labels: tuple[str, ..
     state = InstanceState(totals=_totals(delta, bounds), inventory=inventory)
     collector = FlowlogCollector(lambda: state, traffic_labels)
     _, page = renderer(metrics_registry(collector))(TEXT, {"name[]": _SERIES})
-    return page.decode().rstrip("\n")
+    return b"".join(page).decode().rstrip("\n")
 
 
 def _totals(delta: Delta, bounds: SubnetBounds) -> Totals:

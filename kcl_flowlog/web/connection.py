@@ -150,16 +150,17 @@ class Connection:
             ("Date", formatdate(usegmt=True)),
             ("Server", "kcl-flowlog"),
             ("Content-Type", response.content_type),
-            ("Content-Length", str(len(response.body))),
+            ("Content-Length", str(response.size)),
             *response.headers,
         ]
         status = response.status
         head = self._http.send(h11.Response(status_code=status.value, reason=status.phrase, headers=headers))
-        body = response.body if has_body else b""
+        body = response.body if has_body else ()
         self._service.connections.begin_sending(self._entry, body, self._loop.time())
         await self._client.send(head or b"")
-        self._http.send_with_data_passthrough(h11.Data(data=body))
-        await self._client.send(body)
+        for part in body:
+            self._http.send_with_data_passthrough(h11.Data(data=part))
+            await self._client.send(part)
         self._http.send(h11.EndOfMessage())
         response.when_sent()
 

@@ -37,18 +37,26 @@ def _do_nothing() -> None:
 
 @dataclass(frozen=True)
 class Response:
-    """A response. The server calls `when_sent` after it has handed the last byte to the kernel."""
+    """A response; its body is in parts.
+
+    The server calls `when_sent` after it has handed the last byte to the kernel.
+    """
 
     status: HTTPStatus
-    body: bytes
+    body: Sequence[bytes]
     content_type: str = _TEXT
     headers: tuple[tuple[str, str], ...] = ()
     when_sent: Callable[[], None] = _do_nothing
 
+    @property
+    def size(self) -> int:
+        """How many bytes the body has."""
+        return sum(map(len, self.body))
+
 
 def text(status: HTTPStatus, *lines: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """Return a response of lines of text."""
-    return Response(status, "".join(f"{line}\n" for line in lines).encode(), headers=headers)
+    return Response(status, ["".join(f"{line}\n" for line in lines).encode()], headers=headers)
 
 
 def failure() -> Response:

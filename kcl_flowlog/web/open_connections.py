@@ -39,7 +39,7 @@ class OpenConnection:
     close: Callable[[], object]
     since: float
     phase: Phase = Phase.RECEIVING
-    body: bytes = field(default=b"", repr=False)
+    body: Sequence[bytes] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class OpenConnections:
 
     def begin_receiving(self, connection: OpenConnection, now: float) -> None:
         """Note that a connection waits for a request from now on."""
-        connection.phase, connection.since, connection.body = Phase.RECEIVING, now, b""
+        connection.phase, connection.since, connection.body = Phase.RECEIVING, now, ()
         if self._is_stopping:
             connection.close()
 
@@ -84,7 +84,7 @@ class OpenConnections:
         """Note that a connection waits for its page from now on."""
         connection.phase, connection.since = Phase.MAKING, now
 
-    def begin_sending(self, connection: OpenConnection, body: bytes, now: float) -> None:
+    def begin_sending(self, connection: OpenConnection, body: Sequence[bytes], now: float) -> None:
         """Note that a connection sends its page from now on."""
         connection.phase, connection.since, connection.body = Phase.SENDING, now, body
         while self._page_bytes() > self._limits.page_bytes:
@@ -107,8 +107,10 @@ class OpenConnections:
                 connection.close()
 
     def _page_bytes(self) -> int:
-        # Clients that share a rendering hold the same page.
-        return sum(len(body) for body in {id(other.body): other.body for other in self._connections}.values())
+        # Clients that share a rendering hold the same page. Pages that share parts count in full: that is quicker, and
+        # the next scrape may change these parts.
+        bodies = {id(other.body): other.body for other in self._connections}
+        return sum(sum(map(len, body)) for body in bodies.values())
 
     def _of_largest_network(self) -> list[OpenConnection]:
         sizes = Counter(connection.network for connection in self._connections)

@@ -123,7 +123,7 @@ class Application:
     def _landing(self) -> Response:
         pages = self._pages
         page = landing_page(pages.landing, pages.telemetry_path, pages.healthy(), pages.ready())
-        return Response(HTTPStatus.OK, page.encode(), _HTML)
+        return Response(HTTPStatus.OK, [page.encode()], _HTML)
 
 
 def _attempt(make: Callable[[], Response], path: str) -> Response:
@@ -148,6 +148,6 @@ def _log_request(request: Request, response: Response) -> None:
         "method": request.method,
         "path": request.path,
         "status": response.status.value,
-        "bytes": len(response.body),
+        "bytes": response.size,
     }
     log.debug("Answered a request", extra={"fields": fields})

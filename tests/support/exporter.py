@@ -88,7 +88,7 @@ def page(state: InstanceState, accept: str = TEXT, **options: Any) -> str:
     """Return the metrics page; `options` are those of the collector."""
     options = {"subnet_tags": SUBNET_TAGS, **options}
     registry = metrics_registry(FlowlogCollector(lambda: state, **options))
-    return renderer(registry)(accept, {})[1].decode()
+    return b"".join(renderer(registry)(accept, {})[1]).decode()
 
 
 def value(state: InstanceState, name: str, labels: dict[str, str], **options: Any) -> float | None:

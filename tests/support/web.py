@@ -30,7 +30,7 @@ Serve = Callable[..., WebServer]
 Write = Callable[[str], Path]
 """Writes a web configuration file and returns its path: the fixture `write`."""
 
-Render = Callable[[str, Mapping[str, Sequence[str]]], tuple[str, bytes]]
+Render = Callable[[str, Mapping[str, Sequence[str]]], tuple[str, Sequence[bytes]]]
 
 
 class FakeContents:
@@ -43,9 +43,9 @@ class FakeContents:
         self.not_ready: list[str] = []
         self.render: Render = self.render_page
 
-    def render_page(self, accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+    def render_page(self, accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
         self.requests.append((accept, query))
-        return TEXT, self.page
+        return TEXT, [self.page]
 
     def pages(self, telemetry_path: str = "/metrics") -> Pages:
         return Pages(

@@ -30,9 +30,9 @@ def serve() -> None:
     """Serve pages that take a while, each of them another object, until standard input ends."""
     contents = FakeContents()
 
-    def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+    def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
         time.sleep(_RENDERING)
-        return "text/plain", os.urandom(_PAGE_BYTES)
+        return "text/plain", [os.urandom(_PAGE_BYTES)]
 
     contents.render = render
     server = WebServer(("127.0.0.1", 0), contents.pages())

@@ -80,7 +80,7 @@ def test_a_rendering_that_hangs_does_not_hold_up_a_stop(serve: Serve, contents: 
     """Nor does it hold up a health check."""
     has_begun, may_end = threading.Event(), threading.Event()
 
-    def hang(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+    def hang(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
         has_begun.set()
         may_end.wait()
         return contents.render_page(accept, query)
@@ -125,11 +125,11 @@ def test_scrapes_that_come_together_share_a_rendering(serve: Serve, contents: Fa
     has_begun, may_end = threading.Event(), threading.Event()
     numbers = iter(range(100))
 
-    def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+    def render(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
         number = next(numbers)
         has_begun.set()
         may_end.wait(PATIENCE)
-        return "text/plain", b"page %d" % number
+        return "text/plain", [b"page %d" % number]
 
     contents.render = render
     server = serve(client_timeout=LONG)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from kcl_flowlog.web.occasional_warning import OccasionalWarning
@@ -18,7 +20,7 @@ class Story:
         self.connections = OpenConnections(limits, OccasionalWarning())
         self._now = 0.0
 
-    def open(self, network: str, phase: Phase = RECEIVING, body: bytes = b"") -> OpenConnection:
+    def open(self, network: str, phase: Phase = RECEIVING, body: Sequence[bytes] = ()) -> OpenConnection:
         since = self._now
         connection = OpenConnection(network, lambda: self.closed.append(since), since)
         self._now += 1
@@ -60,13 +62,13 @@ def test_the_slowest_of_the_largest_network_makes_room(opened: list[tuple[str, P
 
 def test_the_pages_that_slow_clients_hold_are_limited() -> None:
     """The client that has read longest goes; clients of the same rendering hold one page."""
-    story, shared = Story(Limits(100, 100, page_bytes=100)), bytes(60)
+    story, shared = Story(Limits(100, 100, page_bytes=100)), [bytes(20), bytes(40)]
 
     story.open("a", SENDING, shared)
     story.open("a", SENDING, shared)
     before = list(story.closed)
-    story.open("a", SENDING, bytes(30))
-    story.open("a", SENDING, bytes(70))
+    story.open("a", SENDING, [bytes(30)])
+    story.open("a", SENDING, [bytes(70)])
 
     assert ([], [0, 1]) == (before, story.closed)
 
@@ -75,8 +77,8 @@ def test_a_page_larger_than_the_limit_is_sent() -> None:
     """All others go."""
     story = Story(Limits(100, 100, page_bytes=100))
 
-    story.open("a", SENDING, bytes(30))
-    story.open("b", SENDING, bytes(1000))
+    story.open("a", SENDING, [bytes(30)])
+    story.open("b", SENDING, [bytes(1000)])
 
     assert [0] == story.closed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import bcrypt
@@ -47,7 +47,7 @@ class Client:
         response = self.begin(path, method, query, **headers)
         response.when_sent()
         all_headers = {"Content-Type": response.content_type, **dict(response.headers)}
-        return Reply(response.status.value, all_headers, response.body)
+        return Reply(response.status.value, all_headers, b"".join(response.body))
 
     def close(self) -> None:
         self._application.stop()
@@ -148,7 +148,7 @@ def test_other_methods_are_refused(client: Client, contents: FakeContents, metho
 def test_a_page_that_fails_is_a_500(client: Client, contents: FakeContents, caplog: pytest.LogCaptureFixture) -> None:
     """It costs one response and one error in the log; the next request is answered as usual."""
 
-    def fail(accept: str, query: object) -> tuple[str, bytes]:
+    def fail(accept: str, query: object) -> tuple[str, Sequence[bytes]]:
         raise RuntimeError("the ledger is gone")
 
     contents.render = fail

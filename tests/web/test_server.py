@@ -96,7 +96,7 @@ def test_the_next_scrape_begins_after_the_call(serve: Serve, contents: FakeConte
     server = serve()
     has_begun, may_go_on = threading.Event(), threading.Event()
 
-    def slow(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, bytes]:
+    def slow(accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
         has_begun.set()
         may_go_on.wait(PATIENCE)
         return contents.render_page(accept, query)
