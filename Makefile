@@ -42,6 +42,7 @@ format: $(VENV)/test         ## format the code and fix what ruff can fix
 bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/scrape.py
+	$(BIN)/python benchmarks/commit.py
 
 fuzz: $(VENV)/fuzz           ## fuzz decoding and parsing for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)

@@ -149,9 +149,11 @@ class CheckedTable:
         """Insert rows; where a row has the same key, put `combine(old, new)` in its place."""
         written: dict[Row, Row] = {}
         number = change = 0
-        for row in rows:
+        cursor = db.cursor()
+        # In the order of the table, so that neighbours are read and written one after the other.
+        for row in sorted(rows, key=itemgetter(*range(self._key_size))):
             key = row[: self._key_size]
-            found = db.execute(self._select_one, key).fetchone()
+            found = cursor.execute(self._select_one, key).fetchone()
             if key in written:
                 written[key] = combine(written[key], row)
             elif found is None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from kcl_flowlog.commits import meta, own_series
-from kcl_flowlog.commits.checked_table import CheckedTable, SeenRows, decode
+from kcl_flowlog.commits.checked_table import CheckedTable, Row, SeenRows, decode
 from kcl_flowlog.counting.delta import Histogram, RejectedPort, Snapshot, Traffic
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
 
@@ -98,10 +98,10 @@ def add_delta(db: sqlite3.Connection, delta: Snapshot, bounds: SubnetBounds) -> 
     TRAFFIC.merge(
         db,
         [
-            (names[series.subnet_id], *series[1:], *(min(number, _MOST) for number in numbers), birth, now)
+            (names[series.subnet_id], *series[1:], *map(_capped, numbers), birth, now)
             for series, numbers in delta.traffic
         ],
-        lambda old, new: (*old[:_LABELS], *map(_add, old[_LABELS:-2], new[_LABELS:-2]), old[-2], now),
+        _add_traffic,
     )
     REJECTED_PORTS.merge(
         db,
@@ -138,8 +138,16 @@ def forget_idle_subnets(db: sqlite3.Connection, known: Collection[str], idle_for
     return idle
 
 
+def _capped(number: int) -> int:
+    return number if number <= _MOST else _MOST
+
+
 def _add(before: int, added: int) -> int:
-    return min(before + added, _MOST)
+    return _capped(before + added)
+
+
+def _add_traffic(old: Row, new: Row) -> Row:
+    return (*old[:_LABELS], *map(_add, old[_LABELS:-2], new[_LABELS:-2]), old[-2], new[-1])
 
 
 def _add_histogram(db: sqlite3.Connection, histogram: str, added: Histogram) -> None:

@@ -6,9 +6,11 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kcl_flowlog.commits import own_series
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.own_series import MOST_NOTED
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
@@ -111,3 +113,18 @@ def test_twenty_thousand_made_up_subnets_leave_a_small_ledger() -> None:
             **{(name, "reject"): 1 for name in LISTED},
         } == flows_of(ledger)
         assert MOST_NOTED == ledger.totals().folded_subnets
+
+
+@given(commits=st.lists(FLOWS, max_size=4), listed=st.sets(st.sampled_from(LISTED)))
+@settings(max_examples=25)
+def test_a_commit_of_few_subnets_decides_as_one_of_many(commits: list[list[tuple[str, str]]], listed: set[str]) -> None:
+    """It does not read all subnets if its own are known; subnets that are listed later are noted all the same."""
+    found = []
+    for few in (0, 100):
+        with pytest.MonkeyPatch.context() as patch, Ledger(Path(":memory:"), bounds=BOUNDS) as ledger:
+            patch.setattr(own_series, "_FEW", few)
+            for number, flows in enumerate(commits):
+                commit(ledger, claim(ledger), delta=delta_of(flows, LISTED if number else tuple(sorted(listed))))
+            found.append((ledger.totals(), dict(own_series.SUBNETS.all_rows(ledger._connection))))
+
+    assert found[0] == found[1]
