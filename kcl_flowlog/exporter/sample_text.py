@@ -21,9 +21,7 @@ def number_text(number: float) -> str:
         if number < _SHORT:
             return f"{number}.0"
         digits = str(number)
-        first, rest = digits[0], digits[1:].rstrip("0")
-        exponent = _EXPONENTS[len(digits)]
-        return f"{first}.{rest}{exponent}" if rest else f"{first}{exponent}"
+        return f"{digits[0]}.{digits[1:]}".rstrip("0.") + _EXPONENTS[len(digits)]
     return str(floatToGoString(number))  # type: ignore[no-untyped-call]
 
 

@@ -45,7 +45,7 @@ class SeriesLines(Generic[Total]):
         self._line_of: list[int] = []
         self._labels: list[tuple[str, ...]] = []
         self._label_texts: list[str] = []
-        # For each family: for each line its sum, as a number and as text; and the blocks.
+        # For each family: for each line its sum, as a number and as text with `_end`; and the blocks.
         self._sums: list[list[int]] = [[] for _ in names]
         self._texts: list[list[str]] = [[] for _ in names]
         self._blocks: list[list[bytes]] = [[] for _ in names]
@@ -68,9 +68,9 @@ class SeriesLines(Generic[Total]):
         lines: dict[tuple[str, ...], int] = {}
         self._line_of = [lines.setdefault(self._pick(total[0]), len(lines)) for total in totals]
         self._labels = list(lines)
-        self._label_texts = [known.get(labels) or self._write_labels(labels) for labels in lines]
+        self._label_texts = [known.get(labels) or f"{self._write_labels(labels)} " for labels in lines]
         self._sums = [[0] * len(lines) for _ in self._names]
-        self._texts = [["0.0"] * len(lines) for _ in self._names]
+        self._texts = [[f"0.0{_end(name)}"] * len(lines) for name in self._names]
         self._blocks = [[b""] * -(-len(lines) // BLOCK) for _ in self._names]
         self._add(range(len(totals)), [self._nothing] * len(totals), 0)
         self._render(range(len(lines)))
@@ -106,15 +106,18 @@ class SeriesLines(Generic[Total]):
     def _render(self, lines: Sequence[int]) -> None:
         blocks = sorted({line // BLOCK for line in lines})
         for family, name in enumerate(self._names):
-            sums, texts = self._sums[family], self._texts[family]
+            sums, texts, end = self._sums[family], self._texts[family], _end(name)
             for line, number in zip(lines, map(sums.__getitem__, lines), strict=True):
-                texts[line] = number_text(number)
+                texts[line] = number_text(number) + end
             for block in blocks:
-                self._blocks[family][block] = self._block(f"{name}_total", texts, block * BLOCK)
+                self._blocks[family][block] = self._block(name, texts, block * BLOCK)
 
     def _block(self, name: str, texts: list[str], begin: int) -> bytes:
         labels, numbers = self._label_texts[begin : begin + BLOCK], texts[begin : begin + BLOCK]
-        return "".join([f"{name}{label} {number}\n" for label, number in zip(labels, numbers, strict=True)]).encode()
+        pieces = [""] * (2 * len(labels))
+        pieces[0::2], pieces[1::2] = labels, numbers
+        # The name before the first line, instead of after the last.
+        return f"{name}_total{''.join(pieces)}".encode()[: -len(name) - len("_total")]
 
     def _family(self, place: int, name: str) -> RenderedFamily:
         labels, sums = self._labels, tuple(self._sums[place])
@@ -126,3 +129,8 @@ class SeriesLines(Generic[Total]):
             ]
 
         return RenderedFamily(empty_family(name), tuple(self._blocks[place]), samples)
+
+
+def _end(name: str) -> str:
+    """Return what follows a number: the next line's beginning, so that a line is joined of two pieces, not of five."""
+    return f"\n{name}_total"

@@ -119,7 +119,7 @@ def test_twenty_thousand_made_up_subnets_leave_a_small_ledger() -> None:
 @settings(max_examples=25)
 def test_a_commit_of_few_subnets_decides_as_one_of_many(commits: list[list[tuple[str, str]]], listed: set[str]) -> None:
     """It does not read all subnets if its own are known; subnets that are listed later are noted all the same."""
-    found = []
+    found: list[object] = []
     for few in (0, 100):
         with pytest.MonkeyPatch.context() as patch, Ledger(Path(":memory:"), bounds=BOUNDS) as ledger:
             patch.setattr(own_series, "_FEW", few)
