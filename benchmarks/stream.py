@@ -1,0 +1,225 @@
+"""Drain a backlog through the real daemon: `python benchmarks/stream.py`, a part of `make bench`.
+
+Reports flow records per second, and CPU time per flow record of processors, JVM and launcher apart, for each number of
+shards. `--against` measures another checkout in the same run, part by part in turn. Each instance is warm before the
+first part that counts. At the end the counts of every instance must equal what was prepared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
+from kcl_flowlog.demo.page import read
+from streaming import network, traffic
+from streaming.backlog import Shard, Stream, Streams
+from streaming.drain import Part, drain, idle_rate
+from streaming.processes import KINDS, Family
+from streaming.server import KinesisServer
+
+_HERE = Path(__file__).resolve().parent.parent
+_ENVELOPES = 100  # different ones; the others are copies with other event ids
+_START = 180.0
+_PATIENCE = 240.0
+
+
+@dataclass
+class Measured:
+    """What was measured of one checkout with one number of shards."""
+
+    checkout: str
+    shards: int
+    start_seconds: float = 0.0
+    start_cpu: dict[str, float] = field(default_factory=dict)
+    idle: dict[str, float] = field(default_factory=dict)
+    warm_up: list[Part] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    peak_megabytes: dict[str, float] = field(default_factory=dict)
+
+
+class Reader:
+    """An instance of one checkout that reads its own stream, whose backlog all readers share."""
+
+    def __init__(self, measured: Measured, instance: network.Instance, stream: Stream, leases: Any) -> None:
+        self.measured = measured
+        self._instance = instance
+        self._stream = stream
+        self._leases = leases
+        self._ends = [0] * len(stream.shards)
+
+    def wait_until_started(self) -> None:
+        """Wait until there is a processor for each shard, and all is quiet."""
+        began = time.monotonic()
+        while self._family().count("processors") < self.measured.shards:
+            self._instance.check()
+            if time.monotonic() - began > _START:
+                self._instance.fail("The instance did not get its shards in time")
+            time.sleep(0.2)
+        self.measured.start_seconds = round(time.monotonic() - began, 1)
+
+    def settle(self) -> None:
+        """Note what the start has cost, and what an idle instance uses."""
+        family = self._family()
+        self.measured.start_cpu = dict(family.cpu_seconds())
+        self.measured.idle = idle_rate(family)
+
+    def drain(self, envelopes: int, records: int) -> Part:
+        """Drain the next `envelopes` of each shard, which hold `records` in all."""
+        self._ends = [end + envelopes for end in self._ends]
+        self._instance.check()
+        return drain(
+            self._family(),
+            self.measured.idle,
+            records,
+            lambda: self._stream.release(self._ends),
+            self._is_committed,
+            _PATIENCE,
+        )
+
+    def verify(self, flows: int, nodata: int) -> None:
+        """Note the peaks; raise `RuntimeError` if the counts differ from what was prepared."""
+        self.measured.peak_megabytes = self._family().peak_megabytes()
+        page = read(self._instance.metrics_url, timeout=60)
+        events = dict(page.counted.events) if page else {}
+        expected = {"counted": flows, "nodata": nodata}
+        if events != expected:
+            raise RuntimeError(f"{self.measured.checkout}: counted {events} instead of {expected}.")
+
+    def _family(self) -> Family:
+        return Family(self._instance.pid)
+
+    def _is_committed(self) -> bool:
+        rows = self._leases.scan(TableName=f"{self._stream.name}-reader", ConsistentRead=True)["Items"]
+        checkpoints = {row["leaseKey"]["S"]: row["checkpoint"]["S"] for row in rows if "checkpoint" in row}
+        return all(
+            checkpoints.get(shard.shard_id) == shard.sequence_number(end - 1)
+            for shard, end in zip(self._stream.shards, self._ends, strict=True)
+        )
+
+
+def measure(options: argparse.Namespace, number: int, made: Sequence[traffic.Template], bench: Bench) -> list[Measured]:
+    """Measure all checkouts with `number` shards, part by part in turn."""
+    envelopes = max(1, options.records // options.events // number)
+    parts = options.warm_up + options.parts
+    shards = [Shard(each) for each in range(number)]
+    rounds = -(-envelopes * number * parts // len(made))
+    payloads = list(traffic.copies(made, bench.next_copies(rounds), rounds))[: envelopes * number * parts]
+    for each, shard in enumerate(shards):
+        shard.add(payloads[each::number])
+    templates = [made[each % len(made)] for each in range(len(payloads))]
+    with ExitStack() as stack:
+        readers = [bench.start(stack, name, path, shards, options) for name, path in options.checkouts.items()]
+        for reader in readers:
+            reader.wait_until_started()
+        time.sleep(options.rest)
+        for reader in readers:
+            reader.settle()
+        for place in range(parts):
+            for reader in readers:
+                part = reader.drain(envelopes, envelopes * number * options.events)
+                (reader.measured.warm_up if place < options.warm_up else reader.measured.parts).append(part)
+        for reader in readers:
+            reader.verify(sum(each.flows for each in templates), sum(each.nodata for each in templates))
+    return [reader.measured for reader in readers]
+
+
+class Bench:
+    """What all measurements share: the embedded AWS, Kinesis, and a folder for the instances."""
+
+    def __init__(self, aws: EmbeddedAWS, streams: Streams, kinesis: str, folder: Path) -> None:
+        self._aws = aws
+        self._streams = streams
+        self._kinesis = kinesis
+        self._folder = folder
+        self._copies = 0
+
+    def next_copies(self, rounds: int) -> int:
+        """Return the first of `rounds` numbers that no envelope has had yet."""
+        self._copies += rounds
+        return self._copies - rounds + 1
+
+    def start(
+        self, stack: ExitStack, name: str, checkout: Path, shards: Sequence[Shard], options: argparse.Namespace
+    ) -> Reader:
+        """Start an instance of a checkout that reads these shards."""
+        stream = Stream(f"{name}-{len(shards)}", shards)
+        self._streams.add(stream)
+        # The launcher looks at the stream's name and age; the daemon reads from the other Kinesis.
+        self._aws.client("kinesis").create_stream(StreamName=stream.name, ShardCount=len(shards))
+        running = network.running(
+            checkout, self._folder / stream.name, stream.name, self._aws, self._kinesis, options.run_options
+        )
+        measured = Measured(name, len(shards))
+        return Reader(measured, stack.enter_context(running), stream, self._aws.client("dynamodb"))
+
+
+def table(results: Sequence[Measured]) -> Iterator[str]:
+    """Return the lines of the table: medians of the parts."""
+    yield f"{'':12} {'':6} {'':>9}   {'CPU µs/record':^38} {'CPU s':>7} {'peak MB':>16}"
+    yield (
+        f"{'checkout':12} {'shards':>6} {'records/s':>9}   {'processors':>10} {'JVM':>8} {'launcher':>8} {'all':>8}"
+        f" {'start':>9} {'processor':>9} {'JVM':>6}"
+    )
+    for each in results:
+        cpu = {kind: _median(each.parts, lambda part, kind=kind: part.cpu[kind]) for kind in KINDS}  # type: ignore[misc]
+        yield (
+            f"{each.checkout:12} {each.shards:6} {_median(each.parts, lambda part: part.rate):9,.0f}  "
+            f" {cpu['processors']:10.2f} {cpu['JVM']:8.2f} {cpu['launcher']:8.2f} {sum(cpu.values()):8.2f}"
+            f" {sum(each.start_cpu.values()):9.1f} {each.peak_megabytes['processors']:9.0f}"
+            f" {each.peak_megabytes['JVM']:6.0f}"
+        )
+
+
+def _median(parts: Sequence[Part], figure: Callable[[Part], float]) -> float:
+    return statistics.median(map(figure, parts))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", type=int, nargs="+", default=[1, 4, 8], help="numbers of shards (default: 1 4 8)")
+    parser.add_argument("--records", type=int, default=500_000, help="flow records of a part (default: 500000)")
+    parser.add_argument("--parts", type=int, default=5, help="parts that count; their median is shown (default: 5)")
+    parser.add_argument("--warm-up", type=int, default=2, help="parts before, which warm up the JVM (default: 2)")
+    parser.add_argument("--events", type=int, default=500, help="log events of an envelope (default: 500)")
+    parser.add_argument("--rest", type=float, default=8.0, help="seconds of rest after the start (default: 8)")
+    parser.add_argument("--against", type=Path, help="another checkout of kcl-flowlog to compare with")
+    parser.add_argument("--json", type=Path, help="file to write the result to")
+    parser.add_argument("run_options", nargs="*", metavar="-- OPTION", help="more options of kcl-flowlog run")
+    options = parser.parse_args(arguments)
+    options.checkouts = {"this": _HERE} | ({"other": options.against.resolve()} if options.against else {})
+    return options
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure each number of shards, print a table, and write the result as JSON."""
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything that was started is stopped
+    results: list[Measured] = []
+    streams = Streams()
+    kinesis = KinesisServer(streams.answer)
+    kinesis.start()
+    with tempfile.TemporaryDirectory() as folder, EmbeddedAWS(patience=_START) as aws:
+        stations = network.make_network(aws, interfaces=2)
+        made = traffic.templates(stations, _ENVELOPES, options.events)
+        bench = Bench(aws, streams, kinesis.endpoint, Path(folder))
+        for number in options.shards:
+            results += measure(options, number, made, bench)
+            print(*table(results), sep="\n", flush=True)
+    kinesis.stop()
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in results], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
