@@ -1,7 +1,8 @@
 """Drain a backlog through the real daemon: `python benchmarks/stream.py`, a part of `make bench`.
 
 Reports flow records per second, and CPU time per flow record of processors, JVM and launcher apart, for each number of
-shards. `--against` measures another checkout in the same run, part by part in turn. Each instance is warm before the
+shards. `--against` measures another checkout in the same run, `--variant` other
+options, part by part in turn. Each instance is warm before the
 first part that counts. At the end the counts of every instance must equal what was prepared.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import statistics
 import sys
@@ -18,15 +20,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
-from kcl_flowlog.demo.page import read
 from streaming import network, traffic
 from streaming.backlog import Shard, Stream, Streams
 from streaming.drain import Part, drain, idle_rate
 from streaming.processes import KINDS, Family
 from streaming.server import KinesisServer
+
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
+from kcl_flowlog.demo.page import read
 
 _HERE = Path(__file__).resolve().parent.parent
 _ENVELOPES = 100  # different ones; the others are copies with other event ids
@@ -34,11 +37,19 @@ _START = 180.0
 _PATIENCE = 240.0
 
 
+class Candidate(NamedTuple):
+    """What is measured: a checkout of kcl-flowlog, with options of `kcl-flowlog run`."""
+
+    name: str
+    checkout: Path
+    options: list[str]
+
+
 @dataclass
 class Measured:
-    """What was measured of one checkout with one number of shards."""
+    """What was measured of one candidate with one number of shards."""
 
-    checkout: str
+    candidate: str
     shards: int
     start_seconds: float = 0.0
     start_cpu: dict[str, float] = field(default_factory=dict)
@@ -49,7 +60,7 @@ class Measured:
 
 
 class Reader:
-    """An instance of one checkout that reads its own stream, whose backlog all readers share."""
+    """An instance of one candidate that reads its own stream."""
 
     def __init__(self, measured: Measured, instance: network.Instance, stream: Stream, leases: Any) -> None:
         self.measured = measured
@@ -83,6 +94,7 @@ class Reader:
             self.measured.idle,
             records,
             lambda: self._stream.release(self._ends),
+            self._stream.is_read,
             self._is_committed,
             _PATIENCE,
         )
@@ -94,7 +106,7 @@ class Reader:
         events = dict(page.counted.events) if page else {}
         expected = {"counted": flows, "nodata": nodata}
         if events != expected:
-            raise RuntimeError(f"{self.measured.checkout}: counted {events} instead of {expected}.")
+            raise RuntimeError(f"{self.measured.candidate}: counted {events} instead of {expected}.")
 
     def _family(self) -> Family:
         return Family(self._instance.pid)
@@ -109,7 +121,7 @@ class Reader:
 
 
 def measure(options: argparse.Namespace, number: int, made: Sequence[traffic.Template], bench: Bench) -> list[Measured]:
-    """Measure all checkouts with `number` shards, part by part in turn."""
+    """Measure all candidates with `number` shards, part by part in turn."""
     envelopes = max(1, options.records // options.events // number)
     parts = options.warm_up + options.parts
     shards = [Shard(each) for each in range(number)]
@@ -119,7 +131,7 @@ def measure(options: argparse.Namespace, number: int, made: Sequence[traffic.Tem
         shard.add(payloads[each::number])
     templates = [made[each % len(made)] for each in range(len(payloads))]
     with ExitStack() as stack:
-        readers = [bench.start(stack, name, path, shards, options) for name, path in options.checkouts.items()]
+        readers = [bench.start(stack, candidate, shards) for candidate in options.candidates]
         for reader in readers:
             reader.wait_until_started()
         time.sleep(options.rest)
@@ -149,18 +161,16 @@ class Bench:
         self._copies += rounds
         return self._copies - rounds + 1
 
-    def start(
-        self, stack: ExitStack, name: str, checkout: Path, shards: Sequence[Shard], options: argparse.Namespace
-    ) -> Reader:
-        """Start an instance of a checkout that reads these shards."""
-        stream = Stream(f"{name}-{len(shards)}", shards)
+    def start(self, stack: ExitStack, candidate: Candidate, shards: Sequence[Shard]) -> Reader:
+        """Start an instance that reads these shards."""
+        stream = Stream(f"{candidate.name}-{len(shards)}", shards)
         self._streams.add(stream)
         # The launcher looks at the stream's name and age; the daemon reads from the other Kinesis.
         self._aws.client("kinesis").create_stream(StreamName=stream.name, ShardCount=len(shards))
         running = network.running(
-            checkout, self._folder / stream.name, stream.name, self._aws, self._kinesis, options.run_options
+            candidate.checkout, self._folder / stream.name, stream.name, self._aws, self._kinesis, candidate.options
         )
-        measured = Measured(name, len(shards))
+        measured = Measured(candidate.name, len(shards))
         return Reader(measured, stack.enter_context(running), stream, self._aws.client("dynamodb"))
 
 
@@ -168,13 +178,13 @@ def table(results: Sequence[Measured]) -> Iterator[str]:
     """Return the lines of the table: medians of the parts."""
     yield f"{'':12} {'':6} {'':>9}   {'CPU µs/record':^38} {'CPU s':>7} {'peak MB':>16}"
     yield (
-        f"{'checkout':12} {'shards':>6} {'records/s':>9}   {'processors':>10} {'JVM':>8} {'launcher':>8} {'all':>8}"
+        f"{'candidate':12} {'shards':>6} {'records/s':>9}   {'processors':>10} {'JVM':>8} {'launcher':>8} {'all':>8}"
         f" {'start':>9} {'processor':>9} {'JVM':>6}"
     )
     for each in results:
         cpu = {kind: _median(each.parts, lambda part, kind=kind: part.cpu[kind]) for kind in KINDS}  # type: ignore[misc]
         yield (
-            f"{each.checkout:12} {each.shards:6} {_median(each.parts, lambda part: part.rate):9,.0f}  "
+            f"{each.candidate:12} {each.shards:6} {_median(each.parts, lambda part: part.rate):9,.0f}  "
             f" {cpu['processors']:10.2f} {cpu['JVM']:8.2f} {cpu['launcher']:8.2f} {sum(cpu.values()):8.2f}"
             f" {sum(each.start_cpu.values()):9.1f} {each.peak_megabytes['processors']:9.0f}"
             f" {each.peak_megabytes['JVM']:6.0f}"
@@ -195,10 +205,23 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rest", type=float, default=8.0, help="seconds of rest after the start (default: 8)")
     parser.add_argument("--against", type=Path, help="another checkout of kcl-flowlog to compare with")
     parser.add_argument("--json", type=Path, help="file to write the result to")
-    parser.add_argument("run_options", nargs="*", metavar="-- OPTION", help="more options of kcl-flowlog run")
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        type=_variant,
+        metavar="NAME=OPTIONS",
+        help="measure this checkout with more options of `kcl-flowlog run`, too; repeatable",
+    )
     options = parser.parse_args(arguments)
-    options.checkouts = {"this": _HERE} | ({"other": options.against.resolve()} if options.against else {})
+    others = [Candidate("other", options.against.resolve(), [])] if options.against else []
+    options.candidates = [Candidate("this", _HERE, []), *others, *options.variant]
     return options
+
+
+def _variant(text: str) -> Candidate:
+    name, _, words = text.partition("=")
+    return Candidate(name, _HERE, shlex.split(words))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -210,7 +233,7 @@ def main(arguments: Sequence[str]) -> None:
     kinesis = KinesisServer(streams.answer)
     kinesis.start()
     with tempfile.TemporaryDirectory() as folder, EmbeddedAWS(patience=_START) as aws:
-        stations = network.make_network(aws, interfaces=2)
+        stations = network.make_network(aws, subnets=100, interfaces=2)
         made = traffic.templates(stations, _ENVELOPES, options.events)
         bench = Bench(aws, streams, kinesis.endpoint, Path(folder))
         for number in options.shards:

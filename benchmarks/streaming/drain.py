@@ -1,6 +1,7 @@
 """One measurement: release a part of the backlog to an instance, and watch its processes until they are quiet again.
 
-The rate ends when all is quiet for a second: while records are left, an instance uses all CPU that it gets. CPU time
+The rate ends when all records are read and all is quiet for a second: until then, an instance uses all CPU that it
+gets. CPU time
 goes on until the counts are committed, and what the idle instance would have used is taken off.
 """
 
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from streaming.processes import KINDS, Family
 
@@ -41,6 +43,7 @@ def drain(
     idle: dict[str, float],
     records: int,
     release: Callable[[], None],
+    is_read: Callable[[], bool],
     is_committed: Callable[[], bool],
     patience: float,
 ) -> Part:
@@ -48,7 +51,7 @@ def drain(
     before = family.cpu_seconds()
     began = time.monotonic()
     release()
-    seconds = _time_until_quiet(family, began, patience)
+    seconds = _time_until_quiet(family, is_read, began, patience)
     while not is_committed():
         if time.monotonic() - began > patience:
             raise RuntimeError("The released records were not committed in time.")
@@ -59,10 +62,9 @@ def drain(
     return Part(records / seconds, cpu, seconds)
 
 
-def _time_until_quiet(family: Family, began: float, patience: float) -> float:
+def _time_until_quiet(family: Family, is_read: Callable[[], bool], began: float, patience: float) -> float:
     """Return the seconds from `began` until the instance begins to be quiet."""
     samples = [(began, _sum(family.cpu_seconds()))]
-    has_worked = False
     while time.monotonic() - began < patience:
         time.sleep(_STEP)
         now = time.monotonic()
@@ -71,15 +73,14 @@ def _time_until_quiet(family: Family, began: float, patience: float) -> float:
             samples.pop(0)
         share = (samples[-1][1] - samples[0][1]) / (now - samples[0][0])
         is_whole = now - samples[0][0] > _QUIET - 2 * _STEP
-        has_worked = has_worked or share > 2 * _IDLE_SHARE
-        if has_worked and is_whole and share < _IDLE_SHARE:
+        if is_read() and is_whole and share < _IDLE_SHARE:
             return _begin_of_quiet(samples) - began
     raise RuntimeError("The instance did not become quiet in time.")
 
 
 def _begin_of_quiet(samples: list[tuple[float, float]]) -> float:
     """Return the moment after the last step that was busy."""
-    for (earlier, before), (later, after) in reversed(list(zip(samples, samples[1:], strict=False))):
+    for (earlier, before), (later, after) in reversed(list(pairwise(samples))):
         if after - before > 2 * _IDLE_SHARE * (later - earlier):
             return later
     return samples[0][0]

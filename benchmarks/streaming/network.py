@@ -19,16 +19,17 @@ from typing import NoReturn
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from streaming.traffic import Station
 
-_SUBNETS = 200
 _STOP = 90.0
+# A new application gets its shards after some seconds instead of a minute and more.
+_QUICK_START = ("shardSyncIntervalMillis=1000", "leaseAssignmentIntervalMillis=2000")
 
 
-def make_network(aws: EmbeddedAWS, interfaces: int) -> list[Station]:
-    """Make a VPC of 200 subnets with some interfaces in each; return the interfaces."""
+def make_network(aws: EmbeddedAWS, subnets: int, interfaces: int) -> list[Station]:
+    """Make a VPC of some /24 subnets with some interfaces in each; return the interfaces."""
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     stations = []
-    for number in range(_SUBNETS):
+    for number in range(subnets):
         subnet = ec2.create_subnet(
             VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=aws.region + "abc"[number % 3]
         )["Subnet"]["SubnetId"]
@@ -88,12 +89,13 @@ def running(
         "--state-dir": str(folder / "state"),
         "--initial-position": "trim-horizon",
         "--final-scrape-timeout": "0s",
+        "--checkpoint-interval": "2s",
         "--web.listen-address": f"127.0.0.1:{port}",
     }
     argv = [
         *(sys.executable, "-m", "kcl_flowlog", "run"),
         *(word for pair in settings.items() for word in pair),
-        *("--kcl-property", f"kinesisEndpoint={kinesis}"),
+        *(word for pair in (f"kinesisEndpoint={kinesis}", *_QUICK_START) for word in ("--kcl-property", pair)),
         *options,
     ]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KCL_FLOWLOG_"))}

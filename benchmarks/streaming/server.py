@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 
 from hpack import Decoder, Encoder
+
 from streaming import cbor
 
 log = logging.getLogger(__name__)
