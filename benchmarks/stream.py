@@ -1,9 +1,8 @@
 """Drain a backlog through the real daemon: `python benchmarks/stream.py`, a part of `make bench`.
 
 Reports flow records per second, and CPU time per flow record of processors, JVM and launcher apart, for each number of
-shards. `--against` measures another checkout in the same run, `--variant` other
-options, part by part in turn. Each instance is warm before the
-first part that counts. At the end the counts of every instance must equal what was prepared.
+shards. `--against` measures another checkout in the same run, `--variant` other options, part by part in turn. Each
+instance is warm before the first part that counts. At the end the counts of every instance must equal what was prepared.
 """
 
 from __future__ import annotations
@@ -198,11 +197,11 @@ def _median(parts: Sequence[Part], figure: Callable[[Part], float]) -> float:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 4, 8], help="numbers of shards (default: 1 4 8)")
-    parser.add_argument("--records", type=int, default=500_000, help="flow records of a part (default: 500000)")
+    parser.add_argument("--records", type=int, default=400_000, help="flow records of a part (default: 400000)")
     parser.add_argument("--parts", type=int, default=5, help="parts that count; their median is shown (default: 5)")
     parser.add_argument("--warm-up", type=int, default=2, help="parts before, which warm up the JVM (default: 2)")
     parser.add_argument("--events", type=int, default=500, help="log events of an envelope (default: 500)")
-    parser.add_argument("--rest", type=float, default=8.0, help="seconds of rest after the start (default: 8)")
+    parser.add_argument("--rest", type=float, default=5.0, help="seconds of rest after the start (default: 5)")
     parser.add_argument("--against", type=Path, help="another checkout of kcl-flowlog to compare with")
     parser.add_argument("--json", type=Path, help="file to write the result to")
     parser.add_argument(
@@ -241,6 +240,7 @@ def main(arguments: Sequence[str]) -> None:
             print(*table(results), sep="\n", flush=True)
     kinesis.stop()
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps([asdict(each) for each in results], indent=2) + "\n")
 
 
