@@ -2,7 +2,7 @@
 
 Reports flow records per second, and CPU time per flow record of processors, JVM and launcher apart, for each number of
 shards. `--against` measures another checkout in the same run, `--variant` other options, part by part in turn. Each
-instance is warm before the first part that counts. At the end the counts of every instance must equal what was prepared.
+instance is warm before the first part that counts. At the end all counts must equal what was prepared.
 """
 
 from __future__ import annotations
