@@ -232,8 +232,8 @@ def main(arguments: Sequence[str]) -> None:
     kinesis = KinesisServer(streams.answer)
     kinesis.start()
     with tempfile.TemporaryDirectory() as folder, EmbeddedAWS(patience=_START) as aws:
-        stations = network.make_network(aws, subnets=100, interfaces=2)
-        made = traffic.templates(stations, _ENVELOPES, options.events)
+        interfaces = network.make_network(aws, subnets=100, per_subnet=2)
+        made = traffic.templates(interfaces, _ENVELOPES, options.events)
         bench = Bench(aws, streams, kinesis.endpoint, Path(folder))
         for number in options.shards:
             results += measure(options, number, made, bench)

@@ -17,27 +17,27 @@ from pathlib import Path
 from typing import NoReturn
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
-from streaming.traffic import Station
+from streaming.traffic import Interface
 
 _STOP = 90.0
 # A new application gets its shards after some seconds instead of a minute and more.
 _QUICK_START = ("shardSyncIntervalMillis=1000", "leaseAssignmentIntervalMillis=2000")
 
 
-def make_network(aws: EmbeddedAWS, subnets: int, interfaces: int) -> list[Station]:
+def make_network(aws: EmbeddedAWS, subnets: int, per_subnet: int) -> list[Interface]:
     """Make a VPC of some /24 subnets with some interfaces in each; return the interfaces."""
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    stations = []
+    interfaces = []
     for number in range(subnets):
         subnet = ec2.create_subnet(
             VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=aws.region + "abc"[number % 3]
         )["Subnet"]["SubnetId"]
-        for host in range(interfaces):
+        for host in range(per_subnet):
             address = f"10.0.{number}.{host + 10}"
             made = ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress=address)["NetworkInterface"]
-            stations.append(Station(made["NetworkInterfaceId"], address))
-    return stations
+            interfaces.append(Interface(made["NetworkInterfaceId"], address))
+    return interfaces
 
 
 class Instance:

@@ -18,7 +18,7 @@ _COPY = b"000000"
 _BEGIN = 1_700_000_000
 
 
-class Station(NamedTuple):
+class Interface(NamedTuple):
     """An interface and its address."""
 
     interface_id: str
@@ -33,19 +33,19 @@ class Template(NamedTuple):
     nodata: int
 
 
-def templates(stations: Sequence[Station], envelopes: int, events: int, seed: int = 1) -> list[Template]:
+def templates(interfaces: Sequence[Interface], envelopes: int, events: int, seed: int = 1) -> list[Template]:
     """Return different envelopes of `events` log events each."""
     rng = random.Random(seed)
     far = [_public(rng) for _ in range(5000)]
     weights = [1 / (number + 1) for number in range(5000)]
-    return [_template(rng, stations, far, weights, events) for _ in range(envelopes)]
+    return [_template(rng, interfaces, far, weights, events) for _ in range(envelopes)]
 
 
 def _template(
-    rng: random.Random, stations: Sequence[Station], far: Sequence[str], weights: Sequence[float], events: int
+    rng: random.Random, interfaces: Sequence[Interface], far: Sequence[str], weights: Sequence[float], events: int
 ) -> Template:
-    interface_id, own = rng.choice(stations)
-    near = [rng.choice(stations).address for _ in range(40)]
+    interface_id, own = rng.choice(interfaces)
+    near = [rng.choice(interfaces).address for _ in range(40)]
     others = rng.choices(far, weights, k=events)
     begin = _BEGIN + rng.randrange(600)
     nodata = 0

@@ -263,7 +263,10 @@ class _Builder:
         argv = daemon.command(
             self.runtime,
             self.jars,
-            (self.way_out.option, *java_options.with_defaults(self.config.java_options, self.environ)),
+            (
+                self.way_out.option,
+                *java_options.with_defaults(self.config.java_options, self.environ, self.admission.count_shards()),
+            ),
             self.config.log_level == "debug",
             self.state.properties,
             self.state.logback,
