@@ -181,7 +181,7 @@ class Config(StreamSettings):
         default="",
         parse=values.parse_words,
         metavar="OPTIONS",
-        help="Options of the Java virtual machine, split as a shell splits them. Unless they decide it, the heap has 256 MB and 64 MB for each shard of the stream, at least 512 MB, and the serial collector.",
+        help="Options of the Java virtual machine, split as a shell splits them. Default: a heap of 256 MB and 64 MB for each shard of the stream, at least 512 MB, and the serial collector.",
     )
     kcl_property: Mapping[str, str] = repeatable(
         flag="--kcl-property",
