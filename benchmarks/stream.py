@@ -93,7 +93,6 @@ class Reader:
             self.measured.idle,
             records,
             lambda: self._stream.release(self._ends),
-            self._stream.is_read,
             self._is_committed,
             _PATIENCE,
         )
@@ -121,11 +120,10 @@ class Reader:
 
 def measure(options: argparse.Namespace, number: int, made: Sequence[traffic.Template], bench: Bench) -> list[Measured]:
     """Measure all candidates with `number` shards, part by part in turn."""
-    envelopes = max(1, options.records // options.events // number)
     parts = options.warm_up + options.parts
+    envelopes = len(bench.payloads) // parts // number
     shards = [Shard(each) for each in range(number)]
-    rounds = -(-envelopes * number * parts // len(made))
-    payloads = list(traffic.copies(made, bench.next_copies(rounds), rounds))[: envelopes * number * parts]
+    payloads = bench.payloads[: envelopes * parts * number]
     for each, shard in enumerate(shards):
         shard.add(payloads[each::number])
     templates = [made[each % len(made)] for each in range(len(payloads))]
@@ -146,19 +144,16 @@ def measure(options: argparse.Namespace, number: int, made: Sequence[traffic.Tem
 
 
 class Bench:
-    """What all measurements share: the embedded AWS, Kinesis, and a folder for the instances."""
+    """What all measurements share: the embedded AWS, Kinesis, a folder for the instances, the payloads of all parts."""
 
-    def __init__(self, aws: EmbeddedAWS, streams: Streams, kinesis: str, folder: Path) -> None:
+    def __init__(
+        self, aws: EmbeddedAWS, streams: Streams, kinesis: str, folder: Path, payloads: Sequence[bytes]
+    ) -> None:
+        self.payloads = payloads
         self._aws = aws
         self._streams = streams
         self._kinesis = kinesis
         self._folder = folder
-        self._copies = 0
-
-    def next_copies(self, rounds: int) -> int:
-        """Return the first of `rounds` numbers that no envelope has had yet."""
-        self._copies += rounds
-        return self._copies - rounds + 1
 
     def start(self, stack: ExitStack, candidate: Candidate, shards: Sequence[Shard]) -> Reader:
         """Start an instance that reads these shards."""
@@ -197,7 +192,7 @@ def _median(parts: Sequence[Part], figure: Callable[[Part], float]) -> float:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 4, 8], help="numbers of shards (default: 1 4 8)")
-    parser.add_argument("--records", type=int, default=400_000, help="flow records of a part (default: 400000)")
+    parser.add_argument("--records", type=int, default=600_000, help="flow records of a part (default: 600000)")
     parser.add_argument("--parts", type=int, default=5, help="parts that count; their median is shown (default: 5)")
     parser.add_argument("--warm-up", type=int, default=2, help="parts before, which warm up the JVM (default: 2)")
     parser.add_argument("--events", type=int, default=500, help="log events of an envelope (default: 500)")
@@ -234,7 +229,8 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, EmbeddedAWS(patience=_START) as aws:
         interfaces = network.make_network(aws, subnets=100, per_subnet=2)
         made = traffic.templates(interfaces, _ENVELOPES, options.events)
-        bench = Bench(aws, streams, kinesis.endpoint, Path(folder))
+        rounds = max(1, options.records * (options.warm_up + options.parts) // options.events // len(made))
+        bench = Bench(aws, streams, kinesis.endpoint, Path(folder), list(traffic.copies(made, rounds)))
         for number in options.shards:
             results += measure(options, number, made, bench)
             print(*table(results), sep="\n", flush=True)

@@ -69,15 +69,10 @@ class Stream:
         self.name = name
         self.shards = shards
         self._released = [0] * len(shards)
-        self._read = [0] * len(shards)
 
     def release(self, ends: Sequence[int]) -> None:
         """Make the records before `ends` readable, one end for each shard."""
         self._released = list(ends)
-
-    def is_read(self) -> bool:
-        """Return whether the reader has read all that was released."""
-        return self._read == self._released
 
     def answer(self, target: str, request: dict[str, object]) -> dict[str, object]:
         """Return the answer to a request of the KCL. Raises `ValueError` for an unknown request."""
@@ -114,7 +109,7 @@ class Stream:
         """Return the encoded answer to GetRecords."""
         end = self._released[number]
         found = self.shards[number].read(index, end, most)
-        begin = self._read[number] = index + len(found)
+        begin = index + len(found)
         behind = 60_000 if begin < end else 0
         return b"".join(
             [

@@ -20,8 +20,13 @@ from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from streaming.traffic import Interface
 
 _STOP = 90.0
-# A new application gets its shards after some seconds instead of a minute and more.
-_QUICK_START = ("shardSyncIntervalMillis=1000", "leaseAssignmentIntervalMillis=2000")
+_PROPERTIES = (
+    # A new application gets its shards after some seconds instead of a minute and more.
+    "shardSyncIntervalMillis=1000",
+    "leaseAssignmentIntervalMillis=2000",
+    # What is released is read at once.
+    "idleTimeBetweenReadsInMillis=200",
+)
 
 
 def make_network(aws: EmbeddedAWS, subnets: int, per_subnet: int) -> list[Interface]:
@@ -89,13 +94,13 @@ def running(
         "--state-dir": str(folder / "state"),
         "--initial-position": "trim-horizon",
         "--final-scrape-timeout": "0s",
-        "--checkpoint-interval": "2s",
+        "--checkpoint-interval": "100ms",  # a commit after each batch, so that the end of a part is known
         "--web.listen-address": f"127.0.0.1:{port}",
     }
     argv = [
         *(sys.executable, "-m", "kcl_flowlog", "run"),
         *(word for pair in settings.items() for word in pair),
-        *(word for pair in (f"kinesisEndpoint={kinesis}", *_QUICK_START) for word in ("--kcl-property", pair)),
+        *(word for pair in (f"kinesisEndpoint={kinesis}", *_PROPERTIES) for word in ("--kcl-property", pair)),
         *options,
     ]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KCL_FLOWLOG_"))}

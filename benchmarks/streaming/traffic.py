@@ -94,9 +94,9 @@ def _public(rng: random.Random) -> str:
     return f"{rng.randrange(20, 99)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
-def copies(made: Sequence[Template], first: int, number: int) -> Iterator[bytes]:
-    """Return `number` copies of all envelopes, compressed; `first` tells them from those of another call."""
-    work = [(template.text, copy) for copy in range(first, first + number) for template in made]
+def copies(made: Sequence[Template], number: int) -> Iterator[bytes]:
+    """Return `number` copies of all envelopes, compressed."""
+    work = [(template.text, copy) for copy in range(number) for template in made]
     with ProcessPoolExecutor(2) as pool:
         yield from pool.map(_compressed, work, chunksize=50)
 
