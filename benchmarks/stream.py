@@ -159,8 +159,6 @@ class Bench:
         """Start an instance that reads these shards."""
         stream = Stream(f"{candidate.name}-{len(shards)}", shards)
         self._streams.add(stream)
-        # The launcher looks at the stream's name and age; the daemon reads from the other Kinesis.
-        self._aws.client("kinesis").create_stream(StreamName=stream.name, ShardCount=len(shards))
         running = network.running(
             candidate.checkout, self._folder / stream.name, stream.name, self._aws, self._kinesis, candidate.options
         )

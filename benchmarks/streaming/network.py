@@ -100,13 +100,13 @@ def running(
     argv = [
         *(sys.executable, "-m", "kcl_flowlog", "run"),
         *(word for pair in settings.items() for word in pair),
-        *(word for pair in (f"kinesisEndpoint={kinesis}", *_PROPERTIES) for word in ("--kcl-property", pair)),
+        *(word for pair in _PROPERTIES for word in ("--kcl-property", pair)),
         *options,
     ]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KCL_FLOWLOG_"))}
     # Without this, the KCL would talk JSON to Kinesis; in production it talks CBOR.
     variables = {name: value for name, value in aws.environment().items() if name != "CBOR_ENABLED"}
-    environment = {**inherited, **variables, "PYTHONPATH": str(checkout)}
+    environment = {**inherited, **variables, "PYTHONPATH": str(checkout), "AWS_ENDPOINT_URL_KINESIS": kinesis}
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
