@@ -4,6 +4,8 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 ARGS    ?=
+# Options of benchmarks/stream.py.
+STREAM  ?=
 # Tests that run side by side. The tests through the real daemon mostly wait; the quick tests use a core each.
 WORKERS ?= 8
 QUICK_WORKERS ?= 4
@@ -39,10 +41,11 @@ format: $(VENV)/test         ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/test          ## measure CPU time per flow record, as ratios
+bench: $(VENV)/test          ## measure CPU time per flow record, as ratios (STREAM='--records 200000 --parts 3')
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/scrape.py
 	$(BIN)/python benchmarks/commit.py
+	$(BIN)/python benchmarks/stream.py --json build/benchmarks/stream.json $(STREAM)
 
 fuzz: $(VENV)/fuzz           ## fuzz decoding and parsing for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)

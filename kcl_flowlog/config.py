@@ -178,10 +178,10 @@ class Config(StreamSettings):
     java_options: tuple[str, ...] = setting(
         flag="--java-options",
         group="Daemon",
-        default="-Xmx512m",
+        default="",
         parse=values.parse_words,
         metavar="OPTIONS",
-        help="Options of the Java virtual machine, split as a shell splits them.",
+        help="Options of the Java virtual machine, split as a shell splits them. Default: a heap of 256 MB and 64 MB for each shard of the stream, at least 512 MB, and the serial collector.",
     )
     kcl_property: Mapping[str, str] = repeatable(
         flag="--kcl-property",

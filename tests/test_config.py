@@ -27,7 +27,7 @@ def test_a_stream_is_all_that_has_to_be_set() -> None:
         ("max_subnets", 5000),
         ("web_listen_address", ("", 10514)),
         ("web_config_file", None),
-        ("java_options", ("-Xmx512m",)),
+        ("java_options", ()),
         ("kcl_property", {}),
     ],
 )

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
+from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, one_line
 from kcl_flowlog.launcher.application import Application, Position
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
@@ -46,3 +47,11 @@ class Admission:
             return None
         log.debug("Fenced off earlier starts", extra={"fields": {"leases": fenced}})
         return agreed
+
+    def count_shards(self) -> int:
+        """Return the number of shards that have a lease and are not read to their end; 0 if that is not known."""
+        try:
+            return self.leases.count_shards()
+        except AWS_ERRORS as error:
+            log.warning("Can't count the shards for the heap of Java", extra={"fields": {"error": one_line(error)}})
+            return 0

@@ -32,7 +32,7 @@ from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.inventory.stream import Stream, find_stream, region_of
-from kcl_flowlog.launcher import daemon, java, kcl_properties, leftovers
+from kcl_flowlog.launcher import daemon, java, java_options, kcl_properties, leftovers
 from kcl_flowlog.launcher.admission import Admission
 from kcl_flowlog.launcher.application import Application
 from kcl_flowlog.launcher.beats import Beats
@@ -265,7 +265,10 @@ class _Builder:
         argv = daemon.command(
             self.runtime,
             self.jars,
-            (self.way_out.option, *self.config.java_options),
+            (
+                self.way_out.option,
+                *java_options.with_defaults(self.config.java_options, self.environ, self.admission.count_shards()),
+            ),
             self.config.log_level == "debug",
             self.state.properties,
             self.state.logback,

@@ -88,6 +88,17 @@ class LeaseTable:
             raise
         return True
 
+    def count_shards(self) -> int:
+        """Return the number of shards that are not read to their end; 0 if there is no table yet."""
+        try:
+            values = {":end": {"S": SHARD_END}}
+            rows = self._scan("leaseKey", FilterExpression="checkpoint <> :end", ExpressionAttributeValues=values)
+            return sum(1 for _ in rows)
+        except Exception as error:
+            if is_not_found(error):
+                return 0
+            raise
+
     def fence(self, worker_id: str) -> int:
         """Make every write fail that a daemon bases on what it has read of this worker's rows; return their number.
 

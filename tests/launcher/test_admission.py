@@ -23,7 +23,9 @@ class Parts:
         self.admission = Admission(
             application=CallLog("application", [], agree=lambda *_: self._answer("agree")),  # type: ignore[arg-type]
             start=CallLog("start", [], begin=lambda: self._answer("begin"), worker_id="worker-1"),  # type: ignore[arg-type]
-            leases=CallLog("leases", [], fence=lambda worker_id: self._answer("fence")),  # type: ignore[arg-type]
+            leases=CallLog(
+                "leases", [], fence=lambda worker_id: self._answer("fence"), count_shards=lambda: self._answer("count")
+            ),  # type: ignore[arg-type]
             leader_lock=CallLog("leader_lock", []),  # type: ignore[arg-type]
             tables=TABLES,
         )
@@ -68,3 +70,8 @@ def test_a_stop_ends_the_admission(step: dict[str, Any], calls: list[str]) -> No
 
     assert parts.admission.admit("now", lambda _: True) is None
     assert calls == parts.calls
+
+
+@pytest.mark.parametrize(("expected", "answer"), [(7, 7), (0, FAILED)])
+def test_shards_that_cannot_be_counted_do_not_hinder_a_start(expected: int, answer: Any) -> None:
+    assert expected == Parts(count=[answer]).admission.count_shards()

@@ -266,3 +266,12 @@ def test_a_claim_that_is_added_twice_changes_nothing(table: LeaseTable) -> None:
 
     assert not table.add_claim(SHARD, row, "first")
     assert before == table.read_row(SHARD)
+
+
+def test_shards_that_are_read_to_their_end_need_no_heap(dynamodb: Any, table: LeaseTable) -> None:
+    checkpoints = {"shardId-1": "SHARD_END", "shardId-2": "TRIM_HORIZON"}
+    for shard_id, checkpoint in checkpoints.items():
+        dynamodb.put_item(TableName="leases", Item={"leaseKey": {"S": shard_id}, "checkpoint": {"S": checkpoint}})
+
+    assert 2 == table.count_shards()
+    assert 0 == LeaseTable(dynamodb, "not-there-yet").count_shards()
