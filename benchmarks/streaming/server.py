@@ -65,13 +65,16 @@ class _Connection:
         return bool(data)
 
     def send(self) -> bool:
-        """Send as much as the socket takes; return whether more could be sent later."""
-        self._fill_frames()
-        self._out += self._http.data_to_send()
-        if self._out:
-            with suppress(BlockingIOError):
+        """Send until the socket or the windows are full; return whether it was the socket."""
+        while True:
+            self._fill_frames()
+            self._out += self._http.data_to_send()
+            if not self._out:
+                return False
+            try:
                 self._out = self._out[self._socket.send(self._out) :]
-        return bool(self._out)
+            except BlockingIOError:
+                return True
 
     def _fill_frames(self) -> None:
         """Put a frame of each answer in turn, until the windows are used up or enough waits for the socket."""
