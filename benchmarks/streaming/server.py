@@ -124,6 +124,7 @@ class _Description(BaseHTTPRequestHandler):
             "StreamARN": f"arn:aws:kinesis:eu-west-1:123456789012:stream/{name}",
             "StreamStatus": "ACTIVE",
             "StreamCreationTimestamp": 1_700_000_000,
+            "OpenShardCount": 1,
         }
         body = json.dumps({"StreamDescriptionSummary": summary}).encode()
         self.send_response(200)
