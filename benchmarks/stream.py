@@ -222,7 +222,7 @@ def main(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything that was started is stopped
     results: list[Measured] = []
     streams = Streams()
-    kinesis = KinesisServer(streams.answer)
+    kinesis = KinesisServer(streams.answer, streams.count_shards)
     kinesis.start()
     with tempfile.TemporaryDirectory() as folder, EmbeddedAWS(patience=_START) as aws:
         interfaces = network.make_network(aws, subnets=100, per_subnet=2)

@@ -136,6 +136,10 @@ class Streams:
         """Serve this stream from now on."""
         self._streams[stream.name] = stream
 
+    def count_shards(self, name: str) -> int:
+        """Return the number of shards of a stream."""
+        return len(self._streams[name].shards)
+
     def answer(self, target: str, body: bytes) -> bytes:
         """Return the encoded answer to a request. Raises `ValueError` or `KeyError` for one that is not known."""
         request = cbor.decode(body)

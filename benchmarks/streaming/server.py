@@ -116,6 +116,10 @@ class _Description(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def __init__(self, connection: socket.socket, address: tuple[str, int], count_shards: Callable[[str], int]) -> None:
+        self.count_shards = count_shards
+        super().__init__(connection, address, None)  # type: ignore[arg-type] # it needs no server
+
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = request.get("StreamName") or request["StreamARN"].rpartition("/")[2]
@@ -124,7 +128,7 @@ class _Description(BaseHTTPRequestHandler):
             "StreamARN": f"arn:aws:kinesis:eu-west-1:123456789012:stream/{name}",
             "StreamStatus": "ACTIVE",
             "StreamCreationTimestamp": 1_700_000_000,
-            "OpenShardCount": 1,
+            "OpenShardCount": self.count_shards(name),
         }
         body = json.dumps({"StreamDescriptionSummary": summary}).encode()
         self.send_response(200)
@@ -140,8 +144,9 @@ class _Description(BaseHTTPRequestHandler):
 class KinesisServer:
     """Serves on a free port of this machine, from `start` until `stop`."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, count_shards: Callable[[str], int]) -> None:
         self._answer = answer
+        self._count_shards = count_shards
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector = selectors.DefaultSelector()
         self._is_stopping = False
@@ -173,11 +178,15 @@ class KinesisServer:
         connection, address = self._listener.accept()
         connection.setblocking(True)
         if connection.recv(len(_BEGIN_OF_HTTP2), socket.MSG_PEEK) != _BEGIN_OF_HTTP2:
-            threading.Thread(target=_describe, args=(connection, address), daemon=True).start()
+            threading.Thread(target=self._describe, args=(connection, address), daemon=True).start()
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._selector.register(connection, selectors.EVENT_READ, _Connection(connection, self._answer))
+
+    def _describe(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        with closing(connection):
+            _Description(connection, address, self._count_shards)
 
     def _serve(self, key: selectors.SelectorKey) -> None:
         connection: _Connection = key.data
@@ -194,8 +203,3 @@ class KinesisServer:
             return
         if wanted != key.events:
             self._selector.modify(sock, wanted, connection)
-
-
-def _describe(connection: socket.socket, address: tuple[str, int]) -> None:
-    with closing(connection):
-        _Description(connection, address, None)  # type: ignore[arg-type] # it needs no server
