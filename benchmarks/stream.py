@@ -52,7 +52,7 @@ class Measured:
     shards: int
     start_seconds: float = 0.0
     start_cpu: dict[str, float] = field(default_factory=dict)
-    idle: dict[str, float] = field(default_factory=dict)
+    idle: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
     warm_up: list[Part] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     peak_megabytes: dict[str, float] = field(default_factory=dict)
@@ -78,11 +78,13 @@ class Reader:
             time.sleep(0.2)
         self.measured.start_seconds = round(time.monotonic() - began, 1)
 
-    def settle(self) -> None:
-        """Note what the start has cost, and what an idle instance uses."""
-        family = self._family()
-        self.measured.start_cpu = dict(family.cpu_seconds())
-        self.measured.idle = idle_rate(family)
+    def note_start(self) -> None:
+        """Note what the start has cost."""
+        self.measured.start_cpu = dict(self._family().cpu_seconds())
+
+    def note_idle(self) -> None:
+        """Note what the idle instance uses, once it is warm: the compilers are busy for long after the start."""
+        self.measured.idle = idle_rate(self._family())
 
     def drain(self, envelopes: int, records: int) -> Part:
         """Drain the next `envelopes` of each shard, which hold `records` in all."""
@@ -133,9 +135,11 @@ def measure(options: argparse.Namespace, number: int, made: Sequence[traffic.Tem
             reader.wait_until_started()
         time.sleep(options.rest)
         for reader in readers:
-            reader.settle()
+            reader.note_start()
         for place in range(parts):
             for reader in readers:
+                if place == options.warm_up:
+                    reader.note_idle()
                 part = reader.drain(envelopes, envelopes * number * options.events)
                 (reader.measured.warm_up if place < options.warm_up else reader.measured.parts).append(part)
         for reader in readers:

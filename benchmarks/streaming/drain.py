@@ -22,7 +22,7 @@ class Part:
     cpu: dict[str, float]
 
 
-def idle_rate(family: Family, seconds: float = 3.0) -> dict[str, float]:
+def idle_rate(family: Family, seconds: float = 5.0) -> dict[str, float]:
     """Return how many CPU seconds an idle instance uses in a second, by kind."""
     before = family.cpu_seconds()
     time.sleep(seconds)
