@@ -13,13 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import NamedTuple
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.columns.counter import MIN_LINES, ColumnCounter, Left
-from kcl_flowlog.counting.columns.fields import Fields
-from kcl_flowlog.counting.columns.json_lines import JsonReader
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Checksum, Window, fingerprint
 from kcl_flowlog.counting.envelope import (
@@ -27,9 +24,7 @@ from kcl_flowlog.counting.envelope import (
     Envelope,
     LogEvent,
     OpenedPayload,
-    UnreadEnvelope,
     open_text,
-    peek,
 )
 from kcl_flowlog.counting.events import AT_A_TIME, EventCounter, Piece
 from kcl_flowlog.counting.formats import Formats
@@ -39,25 +34,13 @@ from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN, Unpacked, unpack
+from kcl_flowlog.counting.unread_envelopes import UnreadEnvelopes
 from kcl_flowlog.counting.waiting import WaitingRecords
 from kcl_flowlog.errors import Malformed
 
 # Delays are counted as of a multiple of this fraction of a second, so that their sum is exact, in whatever order.
 _FRACTIONS = 64
-# The events of a larger text, or one that takes a larger part of the limit, are decoded: that takes less memory.
-_MAX_UNREAD_BYTES = 8 * 1024 * 1024
-_MAX_UNREAD_PART = 4
-# Most bytes of unread events that are counted together; they have about `events.BLOCK` lines.
-_MAX_UNREAD_TOGETHER = 700 * 1024
-
 _OUTCOME_OF_FORM = {GZIP: outcomes.DATA, PLAIN: outcomes.PLAIN, BASE64: outcomes.BASE64}
-
-
-class _Unread(NamedTuple):
-    envelope: UnreadEnvelope
-    payload: bytes
-    unpacked: Unpacked
-    origin: PayloadOrigin
 
 
 class PayloadCounter:
@@ -90,6 +73,7 @@ class PayloadCounter:
         make_tally: MakeTally = Tally,
         min_column_lines: int | None = MIN_LINES,
     ) -> None:
+        # long because it puts all parts together.
         self._attributor = attributor
         self._payload_limit = payload_limit
         self._window = window
@@ -98,17 +82,14 @@ class PayloadCounter:
         self._lines = LineByLine(
             formats, attributor, watched_ports, on_denial, waiting, max_unlisted_subnets, make_tally
         )
-        self._columns = None
+        columns = self._unread = None
         if min_column_lines is not None:
             # Denials are to be in the order of their lines, among those of lines that are read alone.
             left = Left(rejected=on_denial is not None, without_flow=make_tally is not Tally)
-            self._columns = ColumnCounter(formats, watched_ports, OTHER_PORT, left, min_column_lines)
-        self._events = EventCounter(attributor, self._lines, self._columns, make_tally)
+            columns = ColumnCounter(formats, watched_ports, OTHER_PORT, left, min_column_lines)
+            self._unread = UnreadEnvelopes(columns, self._log_groups, payload_limit)
+        self._events = EventCounter(attributor, self._lines, columns, make_tally)
         self._make_tally = make_tally
-        self._json = JsonReader()
-        self._unread: list[_Unread] = []
-        self._unread_bytes = 0
-        self._unread_fields: Fields | None = None
         self._now = 0.0
         self._delta = Delta()
         # Of the last payload.
@@ -126,15 +107,19 @@ class PayloadCounter:
         self._use(now, delta)
         try:
             unpacked = unpack(payload, self._payload_limit)
-            unread = self._peek(unpacked)
         except Malformed as bad:
             self._count_malformed_payload(payload, bad.reason, origin)
             return
-        if unread is None:
+        candidate = None if self._unread is None else self._unread.peek(unpacked, self._attributor.index)
+        if self._unread is None or candidate is None:
             self._count_unread()
             self._add_unpacked(payload, unpacked, origin)
-        else:
-            self._add_unread(_Unread(unread, payload, unpacked, origin))
+            return
+        if not self._unread.fits(candidate):
+            self._count_unread()
+        if not self._unread:
+            self._events.flush()
+        self._unread.add(candidate, payload, unpacked, origin)
 
     def flush(self) -> None:
         """Count all payloads that were added. Their sums by series may be missing from the delta until `finish`."""
@@ -172,8 +157,8 @@ class PayloadCounter:
 
     def forget(self) -> None:
         """Forget what was added, and the records that wait for their interface: their delta is not used."""
-        self._unread.clear()
-        self._unread_bytes = 0
+        if self._unread is not None:
+            self._unread.clear()
         self._events.forget()
         self._lines.forget()
 
@@ -187,49 +172,20 @@ class PayloadCounter:
             self._now, self._delta = now, delta
             self._events.use(now, delta)
 
-    def _peek(self, unpacked: Unpacked) -> UnreadEnvelope | None:
-        """Return the envelope of a payload if its events may be counted without decoding them."""
-        size = len(unpacked.text)
-        is_small = size <= _MAX_UNREAD_BYTES and size * _MAX_UNREAD_PART <= self._payload_limit
-        if self._columns is None or unpacked.unreadable or not is_small:
-            return None
-        found = peek(unpacked.text)
-        if found is None or not self._log_groups.has(found.log_stream.log_group):
-            return None
-        fields = self._columns.fields_of(found.log_stream, found.word_count, self._attributor.index)
-        if fields is None or fields.has_column_in_front:
-            return None
-        if fields is not self._unread_fields:
-            self._count_unread()
-            self._unread_fields = fields
-        return found
-
-    def _add_unread(self, unread: _Unread) -> None:
-        size = len(unread.envelope.events)
-        if self._unread_bytes + size > _MAX_UNREAD_TOGETHER:
-            self._count_unread()
-        if not self._unread:
-            self._events.flush()
-        self._unread.append(unread)
-        self._unread_bytes += size
-
     def _count_unread(self) -> None:
         """Count the envelopes that were not decoded, or decode them."""
-        # long because it is the way of every ordinary envelope.
-        waiting, self._unread = self._unread, []
-        self._unread_bytes = 0
-        fields = self._unread_fields
-        if not waiting or fields is None:
+        taken = None if self._unread is None else self._unread.take()
+        if taken is None:
             return
-        found = self._json.find_lines([each.envelope.events for each in waiting], fields.word_count)
+        found = taken.lines
         if found is None:
-            for each in waiting:
+            for each in taken.envelopes:
                 self._add_unpacked(each.payload, each.unpacked, each.origin)
             return
         pieces: list[Piece] = []
         are_new: list[bool] = []
         end = 0
-        for each, number in zip(waiting, found.counts, strict=True):
+        for each, number in zip(taken.envelopes, found.counts, strict=True):
             start, end = end, end + number
             log_stream, _, checksum, _ = each.envelope
             ids = found.id_of(start), found.id_of(end - 1)
@@ -241,7 +197,7 @@ class PayloadCounter:
                 self._count_payload(_OUTCOME_OF_FORM[each.unpacked.form])
                 sizes = [min(AT_A_TIME, end - at) for at in range(start, end, AT_A_TIME)]
                 pieces += [Piece(log_stream, size, each.origin) for size in sizes]
-        self._events.count_lines(found.lines_of(are_new), fields, pieces)
+        self._events.count_lines(found.lines_of(are_new), taken.fields, pieces)
 
     def _add_unpacked(self, payload: bytes, unpacked: Unpacked, origin: PayloadOrigin) -> None:
         try:
