@@ -22,7 +22,7 @@ from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.duplicates import Checksum, checksum
 from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.room import Room
-from kcl_flowlog.counting.unpacking import Unpacked, UnreadablePart, start_of, unpack
+from kcl_flowlog.counting.unpacking import Unpacked, UnreadablePart, start_of
 from kcl_flowlog.errors import Malformed
 
 DATA_MESSAGE = "DATA_MESSAGE"
@@ -131,14 +131,6 @@ _decode_lenient = msgspec.json.Decoder(_LenientEnvelope).decode
 decode_event = msgspec.json.Decoder(LogEvent).decode
 
 
-def open_payload(payload: bytes, limit: int) -> OpenedPayload:
-    """Return what is in a payload, whose text may have at most `limit` bytes.
-
-    Raises `Malformed` if no envelope can be read.
-    """
-    return open_text(unpack(payload, limit), limit)
-
-
 def peek(text: bytes) -> UnreadEnvelope | None:
     """Return the only envelope in a text if it looks like CloudWatch Logs' spelling, without reading its events."""
     begin = text.find(_EVENTS_BEGIN, 0, _MAX_HEAD)
@@ -169,7 +161,7 @@ _LOG_STREAMS = BoundedCache(_log_stream_of, _MAX_LOG_STREAMS)
 
 
 def open_text(unpacked: Unpacked, limit: int) -> OpenedPayload:
-    """Return what is in an unpacked payload. Raises `Malformed` if no envelope can be read."""
+    """Return what is in a payload that was unpacked within `limit`. Raises `Malformed` if no envelope can be read."""
     form, text, unreadable = unpacked
     room = Room(text, limit)
     try:
