@@ -13,12 +13,12 @@ Source: "Log group-level subscription filters", CloudWatch Logs User Guide.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
+from kcl_flowlog.counting.brackets import ends_of_objects
 from kcl_flowlog.counting.duplicates import Checksum, checksum
 from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.room import Room
@@ -31,19 +31,10 @@ CONTROL_MESSAGE = "CONTROL_MESSAGE"
 MAX_ENVELOPES = 1024
 """Most envelopes that are read from a payload; forwarders join a few dozen."""
 
-_MAX_TOKENS = 4_000_000
-"""Most brackets and strings that are searched for the ends of envelopes: a second's work."""
-# A text with more of them is not made of envelopes; the shortest envelope has four in 33 bytes.
-_BYTES_OF_TOKEN = 8
-# JSON that is nested deeper is not decoded either.
-_MAX_DEPTH = 1024
 # CloudWatch Logs accepts no larger log event, in bytes.
 _LARGEST_EVENT = 1024 * 1024
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# The brackets of JSON; and its strings as a whole, so that a bracket in a string does not count. A string without
-# an end reaches to the end of the text. Nothing here repeats a group, which would take memory for each repetition.
-_TOKENS = re.compile(rb'"[^"]*"?|([{}\[\]])')
 _SPACES = re.compile(rb"[ \t\r\n]*")
 _JSON_SPACE = b" \t\r\n"
 _EVENTS_BEGIN = b'"logEvents":[{"id":"'
@@ -175,42 +166,6 @@ def open_text(unpacked: Unpacked, limit: int) -> OpenedPayload:
         if not envelopes:
             raise Malformed(unreadable[0].reason if unreadable else bad.reason) from None
         return OpenedPayload(form, len(text), envelopes, unreadable)
-
-
-def ends_of_objects(text: bytes) -> Iterator[int]:
-    """Yield the end of each JSON object in a text, as far as its brackets tell.
-
-    Ends at a bracket that closes nothing, or is nested too deep. Raises `Malformed` if there are too many brackets and
-    strings.
-    """
-    depth = 0
-    max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _BYTES_OF_TOKEN)
-    for number, match in enumerate(tokens_of(text)):
-        if number >= max_tokens:
-            raise Malformed("payload_too_large")
-        bracket = match[1]
-        if bracket is None:
-            continue
-        if bracket in b"{[":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                return
-        else:
-            depth -= 1
-            if depth == 0:
-                yield match.end()
-            elif depth < 0:
-                return
-
-
-def tokens_of(text: bytes) -> Iterator[re.Match[bytes]]:
-    """Return the brackets of a JSON text, each as group 1 of a match, and its strings as a whole."""
-    return _TOKENS.finditer(_without_escapes(text))
-
-
-def _without_escapes(text: bytes) -> bytes:
-    """Return a text of the same length whose backslashes and quotes within strings are blank."""
-    return text.replace(b"\\\\", b"  ").replace(b'\\"', b"  ") if b"\\" in text else text
 
 
 def _read(text: bytes | memoryview, room: Room) -> Envelope:

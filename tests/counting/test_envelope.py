@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.envelope import Envelope, LogEvent, OpenedPayload, ends_of_objects, open_text
+from kcl_flowlog.counting.brackets import ends_of_objects
+from kcl_flowlog.counting.envelope import Envelope, LogEvent, OpenedPayload, open_text
 from kcl_flowlog.counting.unpacking import unpack
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import GOOD, NODATA, counted, envelope, labelled
