@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -93,15 +93,27 @@ class Delta:
         """The number of rows that a commit of this delta writes."""
         return len(self.traffic) + len(self.rejected_ports) + len(self.dead_letters) + len(self.fingerprints)
 
-    def add_flow(self, series: Traffic, packets: int, octets: int, flows: int = 1) -> None:
-        """Count a flow record of `packets` and `octets` bytes, or several with their sums."""
+    def add_flow(self, series: Traffic, packets: int, octets: int) -> None:
+        """Count a flow record of `packets` and `octets` bytes."""
         cell = self.traffic.get(series)
         if cell is None:
-            self.traffic[series] = [flows, packets, octets]
+            self.traffic[series] = [1, packets, octets]
         else:
-            cell[0] += flows
+            cell[0] += 1
             cell[1] += packets
             cell[2] += octets
+
+    def add_sums(self, sums: Iterable[tuple[Traffic, list[int]]]) -> None:
+        """Add the flows, packets and bytes of series. The lists are taken over."""
+        traffic = self.traffic
+        for series, added in sums:
+            cell = traffic.get(series)
+            if cell is None:
+                traffic[series] = added
+            else:
+                cell[0] += added[0]
+                cell[1] += added[1]
+                cell[2] += added[2]
 
     def add(self, count: str, label: str = "", number: int = 1) -> None:
         """Add to a count of `counts.py`."""

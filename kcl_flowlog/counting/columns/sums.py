@@ -7,6 +7,7 @@ at a multiple of their product. Promises exact sums: what could exceed 64 bits i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Final
 
@@ -99,13 +100,15 @@ class Sums:
             return
         slots = [*self._slots]
         used = np.flatnonzero(self._flows[: len(slots) * SERIES])
-        sums = (self._flows[used], self._packets[used], self._bytes[used])
-        columns = (*np.divmod(used, SERIES), *sums)
-        for place, labels, flows, packets, octets in zip(*(column.tolist() for column in columns), strict=True):
-            subnet_id, interface_type = slots[place]
-            # As `Traffic(…)`, which is slower.
-            series = tuple.__new__(Traffic, (subnet_id, *_LABELS[labels], interface_type))
-            delta.add_flow(series, packets, octets, flows)
+        sums = np.stack((self._flows[used], self._packets[used], self._bytes[used]), 1).tolist()
+        places, labels_of = (column.tolist() for column in np.divmod(used, SERIES))
+        # As `Traffic(…)`, which is slower.
+        make = partial(tuple.__new__, Traffic)
+        series = [
+            make((slots[place][0], *_LABELS[labels], slots[place][1]))
+            for place, labels in zip(places, labels_of, strict=True)
+        ]
+        delta.add_sums(zip(series, sums, strict=True))
         for key_of_port, number in self._rejected.items():
             rest, port = divmod(key_of_port, len(self._ports))
             place, labels = divmod(rest * _SIZES[-1], SERIES)
