@@ -1,143 +1,290 @@
 """CPU time per flow record, as ratios within one run: `make bench`.
 
-Compares the product with its lower bound, gunzip alone, and with the same
-work done by the standard library. Absolute figures depend on the machine;
-only the ratios can be compared with another run.
+Compares counting as columns and line by line with their lower bound, gunzip alone, and with the same work done by the
+standard library; for several sizes of envelopes, numbers of subnets, and formats. Absolute figures depend on the
+machine; only ratios can be compared with another run. Prints a table, and writes it to build/bench/counting.json.
 """
 
 from __future__ import annotations
 
+import os
+
+# As a processor does, before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
 import gzip
 import ipaddress
 import json
+import platform
 import random
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from isal import igzip
 
 from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.columns.counter import MIN_LINES
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
-from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 
-EVENTS = 500
-ENVELOPES = 60
-ROUNDS = 7
+RESULT = Path(__file__).parent.parent / "build" / "bench" / "counting.json"
+RECORDS = 30_000
+INTERFACES = 25
 ORIGIN = PayloadOrigin("shardId-000000000000", Position("1"))
+V5 = (
+    f"{DEFAULT_FORMAT} ${{vpc-id}} ${{subnet-id}} ${{instance-id}} ${{tcp-flags}} ${{type}} ${{pkt-srcaddr}}"
+    " ${pkt-dstaddr} ${region} ${az-id} ${sublocation-type} ${sublocation-id} ${pkt-src-aws-service}"
+    " ${pkt-dst-aws-service} ${flow-direction} ${traffic-path}"
+)
 
 
-def inventory(subnets: int = 200, interfaces: int = 25) -> Inventory:
-    """Return a VPC of /24 subnets with some interfaces in each."""
+class Case(NamedTuple):
+    """What is measured: log events in an envelope, subnets of the VPC, and the kind of lines."""
+
+    events: int
+    subnets: int = 200
+    kind: str = "default"
+
+    def __str__(self) -> str:
+        return f"{self.events} events, {self.subnets} subnets, {self.kind}"
+
+
+CASES = (
+    *(Case(events) for events in (100, 500, 3000)),
+    *(Case(500, subnets) for subnets in (10, 5000)),
+    *(Case(500, 200, kind) for kind in ("v5", "IPv6")),
+)
+
+
+def address(subnet: int, host: int, is_ipv6: bool) -> str:
+    """Return an address of a subnet."""
+    return f"2001:db8:{subnet:x}::{host + 16:x}" if is_ipv6 else f"10.{subnet // 256}.{subnet % 256}.{host + 10}"
+
+
+def inventory(case: Case) -> Inventory:
+    """Return a VPC of many subnets, with some interfaces in each."""
+    is_ipv6 = case.kind == "IPv6"
+    numbers = range(case.subnets)
     return Inventory(
         1.0,
-        tuple(Subnet(f"subnet-{n:04x}", "vpc-1", f"az{n % 3}", f"10.0.{n}.0/24") for n in range(subnets)),
         tuple(
-            Interface(f"eni-{n:04x}{m:04x}", f"subnet-{n:04x}", "vpc-1", (f"10.0.{n}.{m + 10}",))
-            for n in range(subnets)
-            for m in range(interfaces)
+            Subnet(
+                *(f"subnet-{n:017x}", "vpc-1", f"euw1-az{n % 3}", f"10.{n // 256}.{n % 256}.0/24"),
+                ipv6_cidrs=(f"2001:db8:{n:x}::/64",),
+            )
+            for n in numbers
+        ),
+        tuple(
+            Interface(f"eni-{n * INTERFACES + m:017x}", f"subnet-{n:017x}", "vpc-1", (address(n, m, is_ipv6),))
+            for n in numbers
+            for m in range(INTERFACES)
         ),
     )
 
 
-def payloads(seed: int = 1) -> list[bytes]:
-    """Return gzip'd envelopes, each of one interface; a tenth of the records has a peer that was not seen before."""
+def payloads(case: Case, seed: int = 1) -> list[bytes]:
+    """Return gzip'd envelopes, each of one interface.
+
+    60 % of the records are with 40 peers nearby, 30 % with 5,000 others, of which few are frequent, 10 % with anyone.
+    """
     rng = random.Random(seed)
-    near = [f"10.0.{rng.randrange(200)}.{rng.randrange(10, 250)}" for _ in range(400)]
-    far = [_public(rng) for _ in range(400)]
+    far = [_public(rng, case) for _ in range(5000)]
+    weights = [1 / (n + 1) for n in range(len(far))]
     made: list[bytes] = []
-    for _ in range(ENVELOPES):
-        subnet, host = rng.randrange(200), rng.randrange(25)
-        interface, own = f"eni-{subnet:04x}{host:04x}", f"10.0.{subnet}.{host + 10}"
+    event_id = 38912345678901234567890123456789012345678901234567890123
+    for _ in range(RECORDS // case.events):
+        event_id += rng.randrange(10**20)
+        subnet, host = rng.randrange(case.subnets), rng.randrange(INTERFACES)
+        interface, own = f"eni-{subnet * INTERFACES + host:017x}", address(subnet, host, case.kind == "IPv6")
+        near = [address(rng.randrange(case.subnets), rng.randrange(200), case.kind == "IPv6") for _ in range(40)]
+        begin = 1_700_000_000 + rng.randrange(600)
         events = []
-        for number in range(EVENTS):
-            other = rng.choices((rng.choice(near), rng.choice(far), _public(rng)), (60, 30, 10))[0]
-            source, target = (own, other) if rng.random() < 0.5 else (other, own)
-            action = "REJECT" if rng.random() < 0.05 else "ACCEPT"
-            line = (
-                f"2 123456789010 {interface} {source} {target} {rng.randrange(1024, 65000)} 443 6 "
-                f"{rng.randrange(1, 99)} {rng.randrange(40, 99999)} 1700000000 {1700000000 + number % 60} {action} OK"
+        for number in range(case.events):
+            dice = rng.random()
+            peer = (
+                rng.choice(near) if dice < 0.6 else rng.choices(far, weights)[0] if dice < 0.9 else _public(rng, case)
             )
-            events.append({"id": f"{len(made):028d}{number:028d}", "timestamp": 1700000000000, "message": line})
+            start = begin + rng.randrange(60)
+            message = _line(rng, case, interface, f"subnet-{subnet:017x}", own, peer, start)
+            events.append({"id": str(event_id + number), "timestamp": start * 1000, "message": message})
         envelope = {
             "messageType": "DATA_MESSAGE",
             "owner": "123456789010",
-            "logGroup": "flow-logs",
+            "logGroup": "/vpc/flow-logs",
             "logStream": f"{interface}-all",
             "subscriptionFilters": ["to-kinesis"],
             "logEvents": events,
         }
-        made.append(gzip.compress(json.dumps(envelope).encode()))
+        made.append(gzip.compress(json.dumps(envelope, separators=(",", ":")).encode(), 6))
     return made
 
 
-def _public(rng: random.Random) -> str:
-    return f"{rng.randrange(20, 99)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"
+def _line(rng: random.Random, case: Case, interface: str, subnet: str, own: str, peer: str, start: int) -> str:
+    if rng.random() < 0.01:
+        words = f"2 123456789010 {interface} - - - - - - - {start} {start + 60} - NODATA".split()
+        return " ".join(words + ["-"] * 15 if case.kind == "v5" else words)
+    high, low = rng.randrange(32768, 60999), rng.choice((443, 443, 443, 80, 53, 22, 5432, 6379, 8080, 9200, 3306))
+    is_egress = rng.random() < 0.5
+    ends = (own, peer, high, low) if is_egress else (peer, own, low, high)
+    packets = int(rng.paretovariate(1.1))
+    action = "REJECT" if rng.random() < 0.05 else "ACCEPT"
+    line = (
+        f"{'5' if case.kind == 'v5' else '2'} 123456789010 {interface} {' '.join(map(str, ends))}"
+        f" {6 if rng.random() < 0.9 else 17} {packets} {packets * rng.randrange(40, 1460)} {start}"
+        f" {start + rng.randrange(10, 60)} {action} OK"
+    )
+    if case.kind != "v5":
+        return line
+    services = ("-", rng.choice(("-", "-", "S3", "AMAZON")))
+    way = f"egress {rng.randrange(1, 9)}" if is_egress else "ingress -"
+    return (
+        f"{line} vpc-1 {subnet} i-0123456789abcdef0 19 IPv4 {ends[0]} {ends[1]} eu-west-1 euw1-az1 - -"
+        f" {' '.join(services if is_egress else services[::-1])} {way}"
+    )
 
 
-def gunzip_alone(made: list[bytes]) -> None:
-    for payload in made:
-        igzip.decompress(payload)  # type: ignore[no-untyped-call]
+def _public(rng: random.Random, case: Case) -> str:
+    if case.kind == "IPv6":
+        return f"2600:{rng.randrange(1, 65536):x}:{rng.randrange(1, 65536):x}::{rng.randrange(1, 65536):x}"
+    return f"{rng.randrange(20, 99)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
-def product(made: list[bytes]) -> None:
-    counter = PayloadCounter(Formats(), Attributor(INDEX), frozenset({"22", "443"}), 2**26, window=Window())
-    delta = Delta()
-    for payload in made:
-        counter.count(payload, ORIGIN, 1700000100.0, delta)
-    assert sum(cell[0] for cell in delta.traffic.values()) == EVENTS * ENVELOPES
+def gunzip_alone(made: Sequence[bytes]) -> None:
+    """Inflate all payloads."""
+    _ = [igzip.decompress(payload) for payload in made]  # type: ignore[no-untyped-call]
 
 
-def standard_library(made: list[bytes]) -> None:
-    """Count the same with json, gzip and a search through all networks."""
-    totals: Counter[tuple[str, str, str]] = Counter()
-    for payload in made:
-        envelope = json.loads(gzip.decompress(payload))
-        for event in envelope["logEvents"]:
-            fields = event["message"].split()
-            record = dict(zip(NAMES, fields, strict=True))
-            subnet_id, addresses = INTERFACES[record["interface-id"]]
-            other = record["dstaddr"] if record["srcaddr"] in addresses else record["srcaddr"]
-            address = ipaddress.ip_address(other)
-            peer = next((name for network, name in NETWORKS if address in network), "internet")
-            totals[subnet_id, peer, record["action"]] += int(record["bytes"])
+class Product:
+    """The whole path from payloads to a delta; the inventory is indexed before."""
+
+    def __init__(self, case: Case, index: Index, made: Sequence[bytes], min_column_lines: int | None) -> None:
+        formats = Formats((V5,) if case.kind == "v5" else ())
+        # Forgets each payload before it comes again.
+        window = Window(size=len(made) // 2)
+        watched = frozenset({"22", "443", "3389"})
+        attributor = Attributor(index)
+        self._counter = PayloadCounter(
+            formats, attributor, watched, 2**26, window=window, min_column_lines=min_column_lines
+        )
+
+    def count(self, made: Sequence[bytes]) -> Delta:
+        """Count the payloads of a batch, up to the delta that is committed."""
+        delta = Delta()
+        for payload in made:
+            self._counter.add(payload, ORIGIN, 1_700_000_700.0, delta)
+        self._counter.finish(1_700_000_700.0, delta)
+        return delta
 
 
-INVENTORY = inventory()
-INDEX = Index(INVENTORY)
-NAMES = LineFormat().fields
-INTERFACES = {each.interface_id: (each.subnet_id, each.addresses) for each in INVENTORY.interfaces}
-NETWORKS = [(ipaddress.ip_network(subnet.cidr), subnet.subnet_id) for subnet in INVENTORY.subnets]
+class StandardLibrary:
+    """Counts with json, gzip and a search through all networks."""
+
+    def __init__(self, case: Case, world: Inventory) -> None:
+        self._names = LineFormat(V5 if case.kind == "v5" else DEFAULT_FORMAT).fields
+        self._interfaces = {each.interface_id: (each.subnet_id, each.addresses) for each in world.interfaces}
+        self._networks = [(ipaddress.ip_network(cidr), each.subnet_id) for each in world.subnets for cidr in each.cidrs]
+
+    def count(self, made: Sequence[bytes]) -> None:
+        """Count payloads."""
+        totals: Counter[tuple[str, str, str]] = Counter()
+        for payload in made:
+            for event in json.loads(gzip.decompress(payload))["logEvents"]:
+                record = dict(zip(self._names, event["message"].split(), strict=True))
+                if record["log-status"] != "OK":
+                    continue
+                subnet_id, addresses = self._interfaces[record["interface-id"]]
+                other = record["dstaddr"] if record["srcaddr"] in addresses else record["srcaddr"]
+                peer = ipaddress.ip_address(other)
+                name = next((name for network, name in self._networks if peer in network), "internet")
+                totals[subnet_id, name, record["action"]] += int(record["bytes"])
 
 
-def microseconds(work: Callable[[list[bytes]], None], made: list[bytes]) -> float:
-    """Return the CPU time of one flow record."""
-    started = time.process_time()
-    work(made)
-    return (time.process_time() - started) / (EVENTS * ENVELOPES) * 1e6
+def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, object]:
+    """Return the median CPU time of a record in microseconds, by path, and the memory that columns took, in MB.
 
-
-def main() -> None:
-    """Measure all paths in each round, so that a busy machine disturbs all alike."""
-    made = payloads()
-    paths = {"gunzip alone": gunzip_alone, "product": product, "standard library": standard_library}
+    All paths take turns, so a busy machine disturbs all alike.
+    """
+    world, made = inventory(case), payloads(case)
+    index = Index(world)
+    columns, plain = Product(case, index, made, MIN_LINES), Product(case, index, made, None)
+    first = columns.count(made)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    second = plain.count(made)
+    if first.traffic != second.traffic or first.counts != second.counts:
+        raise SystemExit(f"{case}: columns and line by line differ.")
+    paths: dict[str, Callable[[Sequence[bytes]], object]] = {
+        "gunzip alone": gunzip_alone,
+        "columns": columns.count,
+        "line by line": plain.count,
+    }
     times: dict[str, list[float]] = {name: [] for name in paths}
-    for _ in range(ROUNDS):
-        for name, work in paths.items():
-            times[name].append(microseconds(work, made))
-    floor = statistics.median(times["gunzip alone"])
-    print(f"{'path':18} {'µs/record':>10} {'of gunzip':>10}   (median of {ROUNDS}, {EVENTS} events an envelope)")
-    for name, found in times.items():
-        middle = statistics.median(found)
-        print(f"{name:18} {middle:10.2f} {middle / floor:9.1f}×")
+    for _ in range(rounds):
+        for name, count in paths.items():
+            times[name].append(_microseconds(count, made, case))
+    found = {name: statistics.median(values) for name, values in times.items()}
+    if with_standard_library:
+        # It takes seconds for a few records; a ratio of a hundred needs no median.
+        few = made[: max(1, 1500 // case.events)]
+        found["standard library"] = _microseconds(StandardLibrary(case, world).count, few, case)
+    return {"microseconds": found, "megabytes": memory}
+
+
+def _microseconds(count: Callable[[Sequence[bytes]], object], made: Sequence[bytes], case: Case) -> float:
+    started = time.process_time()
+    count(made)
+    return (time.process_time() - started) / (len(made) * case.events) * 1e6
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="median of so many rounds (default: 7)")
+    parser.add_argument("--no-standard-library", action="store_true", help="leave out the slowest path")
+    parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case, and print it as JSON")
+    options = parser.parse_args()
+    if options.case is not None:
+        print(json.dumps(measure(CASES[options.case], options.rounds, not options.no_standard_library)))
+        return 0
+    heads = f"{'gunzip':>8}{'columns':>19}{'line by line':>19}{'standard library':>22}"
+    print(f"{'µs per record; × gunzip alone':38}{heads}")
+    results = []
+    for number, case in enumerate(CASES):
+        # In a new process, since a process that has had much memory gets it again for less.
+        command = [sys.executable, __file__, *sys.argv[1:], f"--case={number}"]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        times = found["microseconds"]
+        floor = times["gunzip alone"]
+        cells = "".join(f"{value:10.2f} {f'({value / floor:.1f}×)':>8}" for value in [*times.values()][1:])
+        print(f"{case!s:38}{floor:8.2f}{cells}", flush=True)
+        results.append({"case": case._asdict(), **found})
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"processor": _processor(), "python": platform.python_version(), "rounds": options.rounds}
+    RESULT.write_text(json.dumps({**machine, "results": results}, indent=2) + "\n", encoding="utf-8")
+    print(f"{_processor()}, Python {platform.python_version()}, median of {options.rounds} rounds.")
+    return 0
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

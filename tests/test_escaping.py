@@ -14,7 +14,7 @@ from kcl_flowlog.commits.totals import Totals
 from kcl_flowlog.counting.attribution import Place
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.flow_record import record_from_fields
-from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.counting.subnets import Inventory, Subnet
 from kcl_flowlog.demo.columns import Column, table_lines
 from kcl_flowlog.escaping import escape_unprintable

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -102,18 +103,33 @@ class Delta:
             cell[1] += packets
             cell[2] += octets
 
+    def add_sums(self, sums: Iterable[tuple[Traffic, list[int]]]) -> None:
+        """Add the flows, packets and bytes of series. The lists are taken over."""
+        traffic = self.traffic
+        for series, added in sums:
+            cell = traffic.get(series)
+            if cell is None:
+                traffic[series] = added
+            else:
+                cell[0] += added[0]
+                cell[1] += added[1]
+                cell[2] += added[2]
+
     def add(self, count: str, label: str = "", number: int = 1) -> None:
         """Add to a count of `counts.py`."""
         self.counts[count, label] += number
 
     def observe(self, histogram: str, seconds: float, times: int = 1) -> None:
         """Add a value, `times` times, to a histogram of `counts.BOUNDS`."""
-        bounds = counts.BOUNDS[histogram]
-        cells = self.histograms.get(histogram)
-        if cells is None:
-            cells = self.histograms[histogram] = Histogram([0] * (len(bounds) + 1))
-        cells.buckets[bisect_left(bounds, seconds)] += times
+        cells = self._histogram(histogram)
+        cells.buckets[bisect_left(counts.BOUNDS[histogram], seconds)] += times
         cells.sum += seconds * times
+
+    def observe_many(self, histogram: str, buckets: Sequence[int], seconds: float) -> None:
+        """Add values that were sorted into the buckets, and their sum."""
+        cells = self._histogram(histogram)
+        cells.buckets = [before + added for before, added in zip(cells.buckets, buckets, strict=True)]
+        cells.sum += seconds
 
     def add_dead_letter(self, letter: DeadLetter, even_if_full: bool = False) -> None:
         """Keep a dead letter; if the delta is full of them, only count it, unless `even_if_full`."""
@@ -125,6 +141,12 @@ class Delta:
             self.dead_letters.append(letter)
             # In memory, a text with any character beyond ASCII may take four bytes for each.
             self._dead_letter_bytes += len(letter.body) * (1 if letter.body.isascii() else 4)
+
+    def _histogram(self, name: str) -> Histogram:
+        cells = self.histograms.get(name)
+        if cells is None:
+            cells = self.histograms[name] = Histogram([0] * (len(counts.BOUNDS[name]) + 1))
+        return cells
 
     def snapshot(self) -> Snapshot:
         """Return the counts as plain data."""

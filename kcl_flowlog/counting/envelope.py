@@ -13,14 +13,16 @@ Source: "Log group-level subscription filters", CloudWatch Logs User Guide.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
+from kcl_flowlog.counting.bounded_cache import BoundedCache
+from kcl_flowlog.counting.brackets import ends_of_objects
+from kcl_flowlog.counting.duplicates import Checksum, checksum
 from kcl_flowlog.counting.log_stream import MAX_NAME_LENGTH, NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.room import Room
-from kcl_flowlog.counting.unpacking import UnreadablePart, start_of, unpack
+from kcl_flowlog.counting.unpacking import Unpacked, UnreadablePart, start_of
 from kcl_flowlog.errors import Malformed
 
 DATA_MESSAGE = "DATA_MESSAGE"
@@ -29,23 +31,24 @@ CONTROL_MESSAGE = "CONTROL_MESSAGE"
 MAX_ENVELOPES = 1024
 """Most envelopes that are read from a payload; forwarders join a few dozen."""
 
-_MAX_TOKENS = 4_000_000
-"""Most brackets and strings that are searched for the ends of envelopes: a second's work."""
-# A text with more of them is not made of envelopes; the shortest envelope has four in 33 bytes.
-_BYTES_OF_TOKEN = 8
-# JSON that is nested deeper is not decoded either.
-_MAX_DEPTH = 1024
 # CloudWatch Logs accepts no larger log event, in bytes.
 _LARGEST_EVENT = 1024 * 1024
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# The brackets of JSON; and its strings as a whole, so that a bracket in a string does not count. A string without
-# an end reaches to the end of the text. Nothing here repeats a group, which would take memory for each repetition.
-_TOKENS = re.compile(rb'"[^"]*"?|([{}\[\]])')
 _SPACES = re.compile(rb"[ \t\r\n]*")
+_JSON_SPACE = b" \t\r\n"
+_EVENTS_BEGIN = b'"logEvents":[{"id":"'
+_BRACKET = len('"logEvents":[')
+_MESSAGE = b'"message":"'
+_EVENTS_END = b'"}]}'
+_NO_EVENTS = b'"logEvents":[]}'
+# The names of log group and log stream, and some filters, are before the events.
+_MAX_HEAD = 4096
+# Some megabytes at most.
+_MAX_LOG_STREAMS = 2048
 
 
-class LogEvent(msgspec.Struct):
+class LogEvent(msgspec.Struct, gc=False):
     """An event as CloudWatch Logs sends it; an id is unique among all log events."""
 
     message: str
@@ -53,19 +56,43 @@ class LogEvent(msgspec.Struct):
 
 
 class Envelope(NamedTuple):
-    """The log events of one log stream. An event without a text message is its raw JSON."""
+    """The log events of one log stream. An event without a text message is its raw JSON.
+
+    `checksum` is that of the events in JSON, None if any of them is not valid.
+    """
 
     message_type: str
     log_stream: LogStream
     events: list[LogEvent | msgspec.Raw]
+    checksum: Checksum | None
+
+    @property
+    def outer_ids(self) -> tuple[str, str] | None:
+        """The ids of the first and the last event, or None if one of these has no id."""
+        outer = self.events[:1] + self.events[-1:]
+        ids = [event.id for event in outer if isinstance(event, LogEvent) and event.id]
+        return (ids[0], ids[1]) if len(ids) > 1 else None
 
 
 class OpenedPayload(NamedTuple):
-    """What a payload holds: at least one envelope. `form` is a form of `unpacking.Unpacked`."""
+    """What a payload holds: at least one envelope. `form` is a form of `unpacking.Unpacked`, `size` its text's."""
 
     form: str
+    size: int
     envelopes: list[Envelope]
     unreadable: list[UnreadablePart]
+
+
+class UnreadEnvelope(NamedTuple):
+    """An envelope of which all but the events was read; `events` is their JSON without the brackets around it.
+
+    `word_count` is the number of words of the first message.
+    """
+
+    log_stream: LogStream
+    events: memoryview
+    checksum: Checksum
+    word_count: int
 
 
 class _StrictEnvelope(msgspec.Struct):
@@ -95,15 +122,41 @@ _decode_lenient = msgspec.json.Decoder(_LenientEnvelope).decode
 decode_event = msgspec.json.Decoder(LogEvent).decode
 
 
-def open_payload(payload: bytes, limit: int) -> OpenedPayload:
-    """Return what is in a payload, whose text may have at most `limit` bytes.
+def peek(text: bytes) -> UnreadEnvelope | None:
+    """Return the only envelope in a text if it looks like CloudWatch Logs' spelling, without reading its events."""
+    begin = text.find(_EVENTS_BEGIN, 0, _MAX_HEAD)
+    if begin < 0 or not text.endswith(_EVENTS_END) or not text.isascii() or b"\\" in text:
+        return None
+    log_stream = _LOG_STREAMS[text[:begin]]
+    if log_stream is None:
+        return None
+    message = text.find(_MESSAGE, begin) + len(_MESSAGE)
+    word_count = text.count(b" ", message, text.find(b'"', message)) + 1
+    events = memoryview(text)[begin:]
+    return UnreadEnvelope(log_stream, events[_BRACKET : -len("]}")], checksum(events), word_count)
 
-    Raises `Malformed` if no envelope can be read.
-    """
-    form, text, unreadable = unpack(payload, limit)
+
+def _log_stream_of(head: bytes) -> LogStream | None:
+    """Return the log stream of a data message, of which this text precedes the events; None for anything else."""
+    try:
+        envelope = _decode_strict(head + _NO_EVENTS)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    log_stream = LogStream(envelope.owner, envelope.logGroup, envelope.logStream)
+    is_usable = envelope.messageType == DATA_MESSAGE and max(map(len, log_stream)) <= MAX_NAME_LENGTH
+    return log_stream if is_usable else None
+
+
+# All envelopes of a log stream begin alike.
+_LOG_STREAMS = BoundedCache(_log_stream_of, _MAX_LOG_STREAMS)
+
+
+def open_text(unpacked: Unpacked, limit: int) -> OpenedPayload:
+    """Return what is in a payload that was unpacked within `limit`. Raises `Malformed` if no envelope can be read."""
+    form, text, unreadable = unpacked
     room = Room(text, limit)
     try:
-        return OpenedPayload(form, [_read(text, room)], unreadable)
+        return OpenedPayload(form, len(text), [_read(text, room)], unreadable)
     except Malformed as bad:
         if bad.reason == "payload_too_large":
             raise
@@ -112,43 +165,7 @@ def open_payload(payload: bytes, limit: int) -> OpenedPayload:
         unreadable = parts + unreadable
         if not envelopes:
             raise Malformed(unreadable[0].reason if unreadable else bad.reason) from None
-        return OpenedPayload(form, envelopes, unreadable)
-
-
-def ends_of_objects(text: bytes) -> Iterator[int]:
-    """Yield the end of each JSON object in a text, as far as its brackets tell.
-
-    Ends at a bracket that closes nothing, or is nested too deep. Raises `Malformed` if there are too many brackets and
-    strings.
-    """
-    depth = 0
-    max_tokens = min(_MAX_TOKENS, 1024 + len(text) // _BYTES_OF_TOKEN)
-    for number, match in enumerate(tokens_of(text)):
-        if number >= max_tokens:
-            raise Malformed("payload_too_large")
-        bracket = match[1]
-        if bracket is None:
-            continue
-        if bracket in b"{[":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                return
-        else:
-            depth -= 1
-            if depth == 0:
-                yield match.end()
-            elif depth < 0:
-                return
-
-
-def tokens_of(text: bytes) -> Iterator[re.Match[bytes]]:
-    """Return the brackets of a JSON text, each as group 1 of a match, and its strings as a whole."""
-    return _TOKENS.finditer(_without_escapes(text))
-
-
-def _without_escapes(text: bytes) -> bytes:
-    """Return a text of the same length whose backslashes and quotes within strings are blank."""
-    return text.replace(b"\\\\", b"  ").replace(b'\\"', b"  ") if b"\\" in text else text
+        return OpenedPayload(form, len(text), envelopes, unreadable)
 
 
 def _read(text: bytes | memoryview, room: Room) -> Envelope:
@@ -173,7 +190,17 @@ def _decode(text: bytes | memoryview, room: Room) -> Envelope:
     except msgspec.ValidationError:
         return _decode_event_by_event(text, room)
     log_stream = LogStream(strict.owner, strict.logGroup, strict.logStream)
-    return Envelope(strict.messageType, log_stream, strict.logEvents)  # type: ignore[arg-type] # a list of both
+    events: list[LogEvent | msgspec.Raw] = strict.logEvents  # type: ignore[assignment] # a list of both
+    return Envelope(strict.messageType, log_stream, events, checksum(_events_in(text)))
+
+
+def _events_in(text: bytes | memoryview) -> memoryview:
+    """Return a text from its events on; CloudWatch Logs writes them last, behind what depends on the subscription."""
+    start = bytes(text[:_MAX_HEAD]).find(b'"logEvents"')
+    end = len(text)
+    while end and text[end - 1] in _JSON_SPACE:
+        end -= 1
+    return memoryview(text)[max(0, start) : end]
 
 
 def _of_agent(text: bytes | memoryview) -> Envelope:
@@ -185,7 +212,7 @@ def _of_agent(text: bytes | memoryview) -> Envelope:
     if not is_event:
         raise Malformed("payload_not_envelope")
     # The event is the JSON as a whole: how a line is wrapped is no matter of envelopes.
-    return Envelope(DATA_MESSAGE, NO_LOG_STREAM, [LogEvent(str(text, "utf-8").strip())])
+    return Envelope(DATA_MESSAGE, NO_LOG_STREAM, [LogEvent(str(text, "utf-8").strip())], None)
 
 
 def _decode_event_by_event(text: bytes | memoryview, room: Room) -> Envelope:
@@ -198,7 +225,8 @@ def _decode_event_by_event(text: bytes | memoryview, room: Room) -> Envelope:
             events[number] = decode_event(raw)
         except msgspec.ValidationError:
             continue
-    return Envelope(lenient.messageType, LogStream(lenient.owner, lenient.logGroup, lenient.logStream), events)
+    log_stream = LogStream(lenient.owner, lenient.logGroup, lenient.logStream)
+    return Envelope(lenient.messageType, log_stream, events, None)
 
 
 def _read_several(text: bytes, room: Room) -> tuple[list[Envelope], list[UnreadablePart]]:

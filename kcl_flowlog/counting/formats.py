@@ -39,8 +39,9 @@ _DEFAULT = LineFormat()
 
 
 class _Candidate(NamedTuple):
-    """A format that a line may have; `read` raises `Unsupported` for the format of a transit gateway."""
+    """A format that a line may have, None for a transit gateway's; of this, `read` raises `Unsupported`."""
 
+    line_format: LineFormat | None
     fits: Callable[[list[str]], bool]
     is_without_flow: Callable[[list[str]], bool]
     read: Callable[[list[str]], FlowRecord]
@@ -52,9 +53,16 @@ class LineReader:
     def __init__(self, formats: Iterable[LineFormat]) -> None:
         self._by_field_count: dict[int, list[_Candidate]] = {}
         for line_format in formats:
-            read = _refuse if transit_gateway.is_format(line_format.fields) else line_format.read
+            is_transit = transit_gateway.is_format(line_format.fields)
+            read = _refuse if is_transit else line_format.read
             same_count = self._by_field_count.setdefault(len(line_format.fields), [])
-            same_count.append(_Candidate(line_format.fits, line_format.is_without_flow, read))
+            usable = None if is_transit else line_format
+            same_count.append(_Candidate(usable, line_format.fits, line_format.is_without_flow, read))
+
+    def only_format(self, field_count: int) -> LineFormat | None:
+        """Return the format of all lines with this number of fields, None if there is no such format, or several."""
+        same_count = self._by_field_count.get(field_count, ())
+        return same_count[0].line_format if len(same_count) == 1 else None
 
     def read(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed` or `Unsupported`."""

@@ -46,9 +46,9 @@ class Index:
         self._subnet_ids = {*self.subnets, *(interface.subnet_id for interface in inventory.interfaces)}
         permitted = [source.interfaces_listed for source in inventory.sources]
         self.lists_interfaces = any(permitted) or not permitted
-        self._vpcs: dict[str, Prefixes[Subnet]] = {}
+        self.vpcs: dict[str, Prefixes[Subnet]] = {}
         for subnet in inventory.subnets:
-            networks = self._vpcs.setdefault(subnet.vpc_id, Prefixes())
+            networks = self.vpcs.setdefault(subnet.vpc_id, Prefixes())
             for cidr in subnet.cidrs:
                 networks.add(cidr, subnet)
         self._flow_logs: dict[str, list[FlowLog]] = {}
@@ -63,11 +63,11 @@ class Index:
 
     def lists_vpc(self, vpc_id: str) -> bool:
         """Tell whether EC2 named a subnet of a VPC."""
-        return vpc_id in self._vpcs
+        return vpc_id in self.vpcs
 
     def find_in_vpc(self, packed: bytes, vpc_id: str) -> Subnet | None:
         """Return the subnet of an address in a VPC, or None."""
-        networks = self._vpcs.get(vpc_id)
+        networks = self.vpcs.get(vpc_id)
         return None if networks is None else networks.find(packed)
 
     def find_subnet(self, packed: bytes, vpc_id: str) -> Subnet | None:
@@ -121,7 +121,7 @@ class Index:
         return not self._flow_logs or self._scope_of(log_stream) is not None
 
     def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:
-        return [subnet for networks in self._vpcs.values() if (subnet := networks.find(packed)) is not None]
+        return [subnet for networks in self.vpcs.values() if (subnet := networks.find(packed)) is not None]
 
     def _scope_of(self, log_stream: LogStream) -> Scope | None:
         """Return what a log group records, None if that is not known."""

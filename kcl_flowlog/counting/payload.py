@@ -1,52 +1,46 @@
-"""One payload in, counts out: the path of every record.
+"""Payloads in, counts out: the path of every record.
 
-Opens the payload, reads its lines, finds the place of each record, and adds
-each event to exactly one outcome of the delta, so that the books balance:
-events = counted + nodata + skipdata + malformed + unsupported + unattributed
-+ duplicate + ignored. Bad data never raises, and a bad line never costs another line.
-An exception is a fault of this program and must end the process.
+Opens each payload, skips a second delivery, and has its events counted: as columns as far as these can decide them,
+else line by line. Each event is added to exactly one outcome of the delta, so that the books balance: events = counted
++ nodata + skipdata + malformed + unsupported + unattributed + duplicate + ignored. Bad data never raises. An exception
+is a fault of this program and must end the process.
 
+Small payloads are counted together, so the counts of a payload may be missing from its delta until `flush`.
 Does no I/O; the time is an argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby, islice
-from operator import attrgetter
-from typing import NamedTuple
+from operator import itemgetter
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
-from kcl_flowlog.counting.attribution import Attributor, Place
-from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
-from kcl_flowlog.counting.duplicates import Window, fingerprint
-from kcl_flowlog.counting.envelope import CONTROL_MESSAGE, Envelope, LogEvent, OpenedPayload, open_payload
-from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
+from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.columns.counter import MIN_LINES, ColumnCounter, Left
+from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.duplicates import Checksum, Window, fingerprint
+from kcl_flowlog.counting.envelope import (
+    CONTROL_MESSAGE,
+    Envelope,
+    LogEvent,
+    OpenedPayload,
+    open_text,
+)
+from kcl_flowlog.counting.events import AT_A_TIME, EventCounter, Piece
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.known_interface import UNKNOWN
+from kcl_flowlog.counting.line_by_line import OTHER_PORT, Denial, LineByLine
 from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
-from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
-from kcl_flowlog.counting.tally import Tally
-from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN
-from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
-from kcl_flowlog.errors import Malformed, Unsupported
+from kcl_flowlog.counting.tally import MakeTally, Tally
+from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN, Unpacked, unpack
+from kcl_flowlog.counting.unread_envelopes import UnreadEnvelopes
+from kcl_flowlog.counting.waiting import WaitingRecords
+from kcl_flowlog.errors import Malformed
 
-# Most events whose records are in memory at a time. Interfaces are learned from this many records together.
-_EVENTS_AT_A_TIME = 4096
-
-OTHER_PORT = "other"
-REJECT = "reject"
-
+# Delays are counted as of a multiple of this fraction of a second, so that their sum is exact, in whatever order.
+_FRACTIONS = 64
 _OUTCOME_OF_FORM = {GZIP: outcomes.DATA, PLAIN: outcomes.PLAIN, BASE64: outcomes.BASE64}
-
-
-class Denial(NamedTuple):
-    """A rejected flow record and its place."""
-
-    record: FlowRecord
-    place: Place | None
 
 
 class PayloadCounter:
@@ -58,7 +52,11 @@ class PayloadCounter:
     delivery counts. At most `max_unlisted_subnets` subnets that the inventory
     does not list are counted apart in one delta. Events of a log group that
     `log_groups` does not have are ignored. `make_tally` makes the tally of an
-    envelope, for who wants to see each outcome.
+    envelope, for who wants to see each outcome. Blocks of fewer than
+    `min_column_lines` lines are counted line by line; None for all.
+
+    A payload that is added is counted by the next `flush` at the latest; until
+    then, use the same delta.
     """
 
     def __init__(
@@ -72,172 +70,199 @@ class PayloadCounter:
         waiting: WaitingRecords | None = None,
         max_unlisted_subnets: int = 1000,
         log_groups: LogGroups | None = None,
-        make_tally: Callable[[Delta, LogStream, PayloadOrigin], Tally] = Tally,
+        make_tally: MakeTally = Tally,
+        min_column_lines: int | None = MIN_LINES,
     ) -> None:
-        self._formats = formats
+        # long because it puts all parts together.
         self._attributor = attributor
-        self._watched_ports = watched_ports
         self._payload_limit = payload_limit
-        self._on_denial = on_denial
         self._window = window
-        self._waiting = WaitingRecords() if waiting is None else waiting
-        self._max_unlisted_subnets = max_unlisted_subnets
         self._log_groups = LogGroups() if log_groups is None else log_groups
+        waiting = WaitingRecords() if waiting is None else waiting
+        self._lines = LineByLine(
+            formats, attributor, watched_ports, on_denial, waiting, max_unlisted_subnets, make_tally
+        )
+        columns = self._unread = None
+        if min_column_lines is not None:
+            # Denials are to be in the order of their lines, among those of lines that are read alone.
+            left = Left(rejected=on_denial is not None, without_flow=make_tally is not Tally)
+            columns = ColumnCounter(formats, watched_ports, OTHER_PORT, left, min_column_lines)
+            self._unread = UnreadEnvelopes(columns, self._log_groups, payload_limit)
+        self._events = EventCounter(attributor, self._lines, columns, make_tally)
         self._make_tally = make_tally
+        self._now = 0.0
+        self._delta = Delta()
+        # Of the last payload.
+        self._outcome = ""
 
     def count(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> str:
         """Count one payload, processed at `now` (Unix seconds), into `delta`; return its outcome."""
+        self.add(payload, origin, now, delta)
+        self.flush()
+        self._events.complete()
+        return self._outcome
+
+    def add(self, payload: bytes, origin: PayloadOrigin, now: float, delta: Delta) -> None:
+        """Count one payload, now or together with further payloads."""
+        self._use(now, delta)
         try:
-            opened = open_payload(payload, self._payload_limit)
+            unpacked = unpack(payload, self._payload_limit)
         except Malformed as bad:
-            delta.add(counts.PAYLOADS, outcomes.MALFORMED)
-            _add_malformed(payload, bad.reason, origin, delta)
-            return outcomes.MALFORMED
-        found = {self._count_envelope(envelope, origin, now, delta) for envelope in opened.envelopes}
-        outcome = _payload_outcome(opened, found)
-        delta.add(counts.PAYLOADS, outcome)
-        for part in opened.unreadable:
-            _add_malformed(part.data, part.reason, origin, delta)
-        return outcome
+            self._count_malformed_payload(payload, bad.reason, origin)
+            return
+        candidate = None if self._unread is None else self._unread.peek(unpacked, self._attributor.index)
+        if self._unread is None or candidate is None:
+            self._count_unread()
+            self._add_unpacked(payload, unpacked, origin)
+            return
+        if not self._unread.fits(candidate):
+            self._count_unread()
+        if not self._unread:
+            self._events.flush()
+        self._unread.add(candidate, payload, unpacked, origin)
+
+    def flush(self) -> None:
+        """Count all payloads that were added. Their sums by series may be missing from the delta until `finish`."""
+        self._count_unread()
+        self._events.flush()
+
+    @property
+    def rows(self) -> int:
+        """At most as many rows of the delta are missing from it until `finish`."""
+        return self._events.rows
 
     def quarantine(self, payload: bytes, origin: PayloadOrigin, delta: Delta) -> None:
         """Skip a payload that kills the processors that count it, and keep all of it as a dead letter."""
+        self._use(self._now, delta)
         delta.add(counts.PAYLOADS, outcomes.MALFORMED)
-        _add_malformed(payload, "payload_poison", origin, delta, is_whole=True)
+        self._add_malformed(payload, "payload_poison", origin, is_whole=True)
 
     def count_events(
         self, log_stream: LogStream, events: Iterable[LogEvent | bytes], origin: PayloadOrigin, now: float, delta: Delta
     ) -> None:
         """Count the events of a log stream; an event without a text message is its raw JSON."""
-        if not self._log_groups.has(log_stream.log_group):
-            tally = self._make_tally(delta, log_stream, origin)
-            tally.events[outcomes.IGNORED] += sum(1 for _ in events)
-            tally.close(now)
-            return
-        rest = iter(events)
-        while some := list(islice(rest, _EVENTS_AT_A_TIME)):
-            self._count_some(some, self._make_tally(delta, log_stream, origin), now)
+        self._use(now, delta)
+        self._count_unread()
+        self._add_events(log_stream, events, None, origin)
+        self._events.complete()
 
     def finish(self, now: float, delta: Delta) -> None:
         """Count the records that still wait for their interface, and complete `delta`. Call it before that is used."""
-        for log_stream in self._waiting.log_streams:
-            self._place_waiting(log_stream, now, delta, is_last=True)
-        subnet_ids = dict.fromkeys(series.subnet_id for series in delta.traffic)
+        self._use(now, delta)
+        self.flush()
+        self._events.complete()
+        self._lines.finish(self._now, delta)
+        subnet_ids = dict.fromkeys(map(itemgetter(0), delta.traffic))
         delta.listed_subnets = [name for name in subnet_ids if self._attributor.index.lists_subnet(name)]
 
     def forget(self) -> None:
-        """Forget the waiting records: their delta is not used."""
-        self._waiting.clear()
+        """Forget what was added, and the records that wait for their interface: their delta is not used."""
+        if self._unread is not None:
+            self._unread.clear()
+        self._events.forget()
+        self._lines.forget()
 
-    def _count_envelope(self, envelope: Envelope, origin: PayloadOrigin, now: float, delta: Delta) -> str:
+    def _use(self, now: float, delta: Delta) -> None:
+        """Count what follows as of `now`, into `delta`."""
+        now = round(now * _FRACTIONS) / _FRACTIONS
+        if delta is not self._delta or now != self._now:
+            self.flush()
+            if delta is not self._delta:
+                self._events.complete()
+            self._now, self._delta = now, delta
+            self._events.use(now, delta)
+
+    def _count_unread(self) -> None:
+        """Count the envelopes that were not decoded, or decode them."""
+        taken = None if self._unread is None else self._unread.take()
+        if taken is None:
+            return
+        found = taken.lines
+        if found is None:
+            for each in taken.envelopes:
+                self._add_unpacked(each.payload, each.unpacked, each.origin)
+            return
+        pieces: list[Piece] = []
+        are_new: list[bool] = []
+        end = 0
+        for each, number in zip(taken.envelopes, found.counts, strict=True):
+            start, end = end, end + number
+            log_stream, _, checksum, _ = each.envelope
+            ids = found.id_of(start), found.id_of(end - 1)
+            are_new.append(not self._is_duplicate(log_stream, *ids, number, checksum))
+            if not are_new[-1]:
+                self._count_payload(outcomes.DUPLICATE)
+                self._count_all(outcomes.DUPLICATE, number, log_stream, each.origin)
+            else:
+                self._count_payload(_OUTCOME_OF_FORM[each.unpacked.form])
+                sizes = [min(AT_A_TIME, end - at) for at in range(start, end, AT_A_TIME)]
+                pieces += [Piece(log_stream, size, each.origin) for size in sizes]
+        self._events.count_lines(found.lines_of(are_new), taken.fields, pieces)
+
+    def _add_unpacked(self, payload: bytes, unpacked: Unpacked, origin: PayloadOrigin) -> None:
+        try:
+            opened = open_text(unpacked, self._payload_limit)
+        except Malformed as bad:
+            self._count_malformed_payload(payload, bad.reason, origin)
+            return
+        found = {self._add_envelope(envelope, opened.size, origin) for envelope in opened.envelopes}
+        self._count_payload(_payload_outcome(opened, found))
+        for part in opened.unreadable:
+            self._add_malformed(part.data, part.reason, origin)
+
+    def _add_envelope(self, envelope: Envelope, size: int, origin: PayloadOrigin) -> str:
         """Count an envelope; return `DATA`, `CONTROL` or `DUPLICATE`."""
         if envelope.message_type == CONTROL_MESSAGE:
             return outcomes.CONTROL
+        log_stream, events = envelope.log_stream, envelope.events
         # An envelope that is ignored anyway needs no fingerprint.
-        if self._log_groups.has(envelope.log_stream.log_group) and self._is_duplicate(envelope, delta):
-            tally = self._make_tally(delta, envelope.log_stream, origin)
-            tally.events[outcomes.DUPLICATE] += len(envelope.events)
-            tally.close(now)
+        is_read = self._log_groups.has(log_stream.log_group)
+        ids, text = envelope.outer_ids, envelope.checksum
+        if is_read and ids and text and self._is_duplicate(log_stream, *ids, len(events), text):
+            self._count_all(outcomes.DUPLICATE, len(events), log_stream, origin)
             return outcomes.DUPLICATE
-        self.count_events(envelope.log_stream, envelope.events, origin, now, delta)
+        self._add_events(log_stream, events, size, origin)
         return outcomes.DATA
 
-    def _is_duplicate(self, envelope: Envelope, delta: Delta) -> bool:
+    def _add_events(
+        self, log_stream: LogStream, events: Iterable[LogEvent | bytes], size: int | None, origin: PayloadOrigin
+    ) -> None:
+        if self._log_groups.has(log_stream.log_group):
+            self._events.add(log_stream, events, size, origin)
+        else:
+            self._count_all(outcomes.IGNORED, sum(1 for _ in events), log_stream, origin)
+
+    def _is_duplicate(self, log_stream: LogStream, first_id: str, last_id: str, events: int, text: Checksum) -> bool:
         """Tell whether an envelope was counted before; add the fingerprint of a new envelope to the delta."""
         if self._window is None:
             return False
-        events = [event for event in envelope.events if isinstance(event, LogEvent) and event.id]
-        if not events or len(events) != len(envelope.events):
-            return False
-        ids, messages = [event.id for event in events], [event.message for event in events]
-        digest = fingerprint(envelope.log_stream, ids, messages)
+        digest = fingerprint(log_stream, first_id, last_id, events, text)
         if not self._window.add(digest):
             return True
-        delta.fingerprints.append(digest)
+        self._delta.fingerprints.append(digest)
         return False
 
-    def _count_some(self, events: list[LogEvent | bytes], tally: Tally, now: float) -> None:
-        records = self._read_events(events, tally)
-        # All records of an interface together tell its address, so this comes before any of them is placed.
-        if self._attributor.learn((record for _, record in records), tally.log_stream):
-            self._place_waiting(tally.log_stream, now, tally.delta)
-        self._place_records(records, tally)
-        tally.close(now)
+    def _count_payload(self, outcome: str) -> None:
+        self._delta.add(counts.PAYLOADS, outcome)
+        self._outcome = outcome
 
-    def _read_events(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[tuple[str, FlowRecord]]:
-        """Return the flow records among the events, each with its line; the tally counts the other events."""
-        read = self._formats.reader(tally.log_stream, self._attributor.index).read
-        records = []
-        for event in events:
-            if not isinstance(event, LogEvent):
-                tally.add_malformed_event(event, "not_text")
-                continue
-            line = event.message
-            try:
-                record = read(line)
-            except Malformed as bad:
-                tally.add_malformed(line, bad.reason)
-                continue
-            except Unsupported:
-                tally.add(outcomes.UNSUPPORTED, line)
-                continue
-            if record.log_status == OK:
-                records.append((line, record))
-            else:
-                tally.add(outcomes.NODATA if record.log_status == NODATA else outcomes.SKIPDATA, line)
-        return records
+    def _count_all(self, outcome: str, number: int, log_stream: LogStream, origin: PayloadOrigin) -> None:
+        """Count events that are not read."""
+        tally = self._make_tally(self._delta, log_stream, origin)
+        tally.events[outcome] += number
+        tally.close(self._now)
 
-    def _place_records(self, records: Iterable[tuple[str, FlowRecord]], tally: Tally, is_last: bool = False) -> None:
-        """Count records for their places; unless `is_last`, a record may wait for its interface to be known."""
-        for line, record in records:
-            try:
-                place = self._attributor.locate(record, tally.log_stream)
-            except Malformed as bad:
-                tally.add_malformed(line, bad.reason)
-                continue
-            is_placed = place is not None and place.direction != UNKNOWN
-            if not is_placed and not is_last and self._may_wait(record, tally.log_stream):
-                self._waiting.add(tally.log_stream, WaitingRecord(tally.origin, line, record))
-                continue
-            tally.ends[record.end] += 1
-            if place is None:
-                tally.add(outcomes.UNATTRIBUTED, line)
-            else:
-                tally.events[outcomes.COUNTED] += 1
-                self._count_flow(record, place, tally.delta)
-            if self._on_denial is not None and record.action == REJECT:
-                self._on_denial(Denial(record, place))
+    def _count_malformed_payload(self, payload: bytes, reason: str, origin: PayloadOrigin) -> None:
+        self._count_unread()
+        self._count_payload(outcomes.MALFORMED)
+        self._add_malformed(payload, reason, origin)
 
-    def _may_wait(self, record: FlowRecord, log_stream: LogStream) -> bool:
-        return not self._waiting.is_full and self._attributor.is_undecided(record, log_stream)
-
-    def _place_waiting(self, log_stream: LogStream, now: float, delta: Delta, is_last: bool = False) -> None:
-        """Try to place the waiting records of a log stream; a record that still has no place waits again."""
-        for origin, group in groupby(self._waiting.take(log_stream), attrgetter("origin")):
-            tally = self._make_tally(delta, log_stream, origin)
-            self._place_records([(waiting.line, waiting.record) for waiting in group], tally, is_last)
-            tally.close(now)
-
-    def _count_flow(self, record: FlowRecord, place: Place, delta: Delta) -> None:
-        subnet_id = place.subnet_id if self._has_room_for(place.subnet_id, delta) else OTHER_SUBNET
-        _, direction, peer, path, interface_type = place
-        # As `Traffic(…)`, which is slower.
-        labels = (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
-        series = tuple.__new__(Traffic, labels)
-        delta.add_flow(series, record.packets, record.bytes)
-        if record.action == REJECT:
-            port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
-            delta.rejected_ports[RejectedPort(subnet_id, direction, record.protocol, port)] += 1
-
-    def _has_room_for(self, subnet_id: str, delta: Delta) -> bool:
-        """Tell whether a delta may count a subnet apart: one payload may name half a million made-up subnets."""
-        unlisted = delta.unlisted_subnets
-        if self._attributor.index.lists_subnet(subnet_id) or subnet_id in unlisted:
-            return True
-        if len(unlisted) >= self._max_unlisted_subnets:
-            return False
-        unlisted.add(subnet_id)
-        return True
+    def _add_malformed(self, data: bytes, reason: str, origin: PayloadOrigin, is_whole: bool = False) -> None:
+        """Count a bad payload, and keep its start; or all of it, however many dead letters the delta has."""
+        # Dead letters are in the order of their payloads.
+        self._events.flush()
+        self._delta.add(counts.MALFORMED, reason)
+        self._delta.add_dead_letter(dead_letter.from_payload(data, reason, origin, is_whole), even_if_full=is_whole)
 
 
 def _payload_outcome(opened: OpenedPayload, found: set[str]) -> str:
@@ -247,9 +272,3 @@ def _payload_outcome(opened: OpenedPayload, found: set[str]) -> str:
     if outcomes.DATA in found:
         return _OUTCOME_OF_FORM[opened.form]
     return outcomes.DUPLICATE if outcomes.DUPLICATE in found else outcomes.CONTROL
-
-
-def _add_malformed(data: bytes, reason: str, origin: PayloadOrigin, delta: Delta, is_whole: bool = False) -> None:
-    """Count a bad payload, and keep its start; or all of it, however many dead letters the delta has."""
-    delta.add(counts.MALFORMED, reason)
-    delta.add_dead_letter(dead_letter.from_payload(data, reason, origin, is_whole), even_if_full=is_whole)

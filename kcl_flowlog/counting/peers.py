@@ -34,22 +34,26 @@ PEERS = {
 }
 """The classes, and what they mean to an operator."""
 
-_OF_SERVICE = {NO_VALUE: INTERNET, "S3": "aws_s3", "DYNAMODB": "aws_dynamodb"}
+PEER_OF_SERVICE = {NO_VALUE: INTERNET, "S3": "aws_s3", "DYNAMODB": "aws_dynamodb"}
 
 # Blocks of IANA's special-purpose address registries: no address in them is public.
-_SPECIAL = Prefixes(
-    [
-        *((block, "private") for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
-        *((block, "private") for block in ("169.254.0.0/16", "fc00::/7", "fe80::/10")),
-        *((block, UNKNOWN) for block in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")),
-        *((block, UNKNOWN) for block in ("::/127", "ff00::/8")),
-    ]
+SPECIAL_BLOCKS = (
+    *((block, "private") for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
+    *((block, "private") for block in ("169.254.0.0/16", "fc00::/7", "fe80::/10")),
+    *((block, UNKNOWN) for block in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")),
+    *((block, UNKNOWN) for block in ("::/127", "ff00::/8")),
 )
+_SPECIAL = Prefixes(SPECIAL_BLOCKS)
 
 
 def is_private(packed: bytes) -> bool:
     """Tell whether a packed address is in a private block."""
     return _SPECIAL.find(packed) == "private"
+
+
+def special_class(packed: bytes) -> str:
+    """Return the class of a packed address outside the inventory."""
+    return _SPECIAL.find(packed) or INTERNET
 
 
 def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
@@ -60,13 +64,22 @@ def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
     subnet_id, vpc_id, packed = key
     peer = index.find_subnet(packed, vpc_id)
     if peer is None:
-        return _SPECIAL.find(packed) or INTERNET
+        return special_class(packed)
     if peer.subnet_id == subnet_id:
         return SAME_SUBNET
-    subnet = index.subnets.get(subnet_id)
+    return distance(index.subnets.get(subnet_id), peer)
+
+
+def distance(subnet: Subnet | None, peer: Subnet) -> str:
+    """Return the class of another subnet as seen from a subnet, None if the inventory lacks it. Its zones decide."""
     if subnet is None:
         return "private"
-    return _distance(subnet, peer)
+    # An inventory that somebody wrote by hand may lack regions. Zone ids name the same zone in every account.
+    if subnet.region and peer.region and subnet.region != peer.region:
+        return "cross_region"
+    if not (subnet.availability_zone_id and peer.availability_zone_id):
+        return UNKNOWN
+    return "same_zone" if subnet.availability_zone_id == peer.availability_zone_id else "cross_zone"
 
 
 def public_peer(service: str) -> str:
@@ -74,13 +87,4 @@ def public_peer(service: str) -> str:
 
     `service` is the field of the other end: `pkt-dst-aws-service` for egress, `pkt-src-aws-service` for ingress.
     """
-    return _OF_SERVICE.get(service, AWS_OTHER)
-
-
-def _distance(subnet: Subnet, peer: Subnet) -> str:
-    # An inventory that somebody wrote by hand may lack regions. Zone ids name the same zone in every account.
-    if subnet.region and peer.region and subnet.region != peer.region:
-        return "cross_region"
-    if not (subnet.availability_zone_id and peer.availability_zone_id):
-        return UNKNOWN
-    return "same_zone" if subnet.availability_zone_id == peer.availability_zone_id else "cross_zone"
+    return PEER_OF_SERVICE.get(service, AWS_OTHER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,6 +40,18 @@ class Prefixes(Generic[T]):
             by_shift[shift] = {}
             self._by_size[size] = dict(sorted(by_shift.items()))
         self._by_size[size][shift][int(network.network_address) >> shift] = value
+
+    def values(self) -> Iterator[T]:
+        """Yield the values of all networks."""
+        for by_shift in self._by_size.values():
+            for networks in by_shift.values():
+                yield from networks.values()
+
+    def ipv4(self) -> Iterator[tuple[int, int, T]]:
+        """Yield the first address of each IPv4 network, the address after its last, and its value."""
+        for shift, networks in self._by_size[4].items():
+            for number, value in networks.items():
+                yield number << shift, (number + 1) << shift, value
 
     def find(self, packed: bytes) -> T | None:
         """Return the value of the longest network that holds a packed address, or None."""

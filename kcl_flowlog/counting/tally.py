@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
 from kcl_flowlog.counting.dead_letter import DeadLetter
@@ -51,3 +52,7 @@ class Tally:
         self.events[outcomes.MALFORMED] += 1
         self.delta.add(counts.MALFORMED, letter.reason)
         self.delta.add_dead_letter(letter)
+
+
+MakeTally = Callable[[Delta, LogStream, PayloadOrigin], Tally]
+"""Makes the tally of some events of a log stream."""

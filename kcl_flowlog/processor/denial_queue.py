@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from kcl_flowlog.commits.messages import Denials, Messenger
-from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.processor.denials import denial_line
 
 _DENIALS_PER_MESSAGE = 500

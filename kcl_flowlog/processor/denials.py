@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from kcl_flowlog.counting.fields import NO_VALUE
-from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.logs import utc_timestamp
 

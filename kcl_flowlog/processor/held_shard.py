@@ -107,7 +107,7 @@ class HeldShard:
 
     def _count_carefully(self, record: Record, caution: Caution, checkpointer: Checkpointer) -> None:
         caution.begin_record(position_of(record))
-        self._counter.count(record)
+        self._counter.count(record, alone=True)
         if caution.end_record():
             self._commit(checkpointer)
 
@@ -129,7 +129,7 @@ class HeldShard:
 
     def _is_due(self) -> bool:
         is_time = self._monotonic() - self._committed_at >= self._checkpoint_interval
-        return self._has_uncommitted and (is_time or self._counter.delta.size >= _LARGE_DELTA)
+        return self._has_uncommitted and (is_time or self._counter.size >= _LARGE_DELTA)
 
     def _commit(self, checkpointer: Checkpointer, *, is_end: bool = False) -> None:
         """Commit what an earlier try has left, then what was counted since. Raises `LeaseLost`."""

@@ -93,7 +93,7 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         else:
             in_hand.end()
             care, *poison = permit
-            self._shard = self._hold(claim, begins_at, frozenset(poison), Care[care], in_hand)
+            self._shard = self._hold(claim, begins_at, frozenset(poison), Care[care], in_hand, suspect is not None)
 
     def process_records(self, process_records_input: protocol.ProcessRecordsInput) -> None:
         """Count a batch, and commit if it is time; send a heartbeat."""
@@ -122,10 +122,16 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._shard = self._make_lost()
 
     def _hold(
-        self, claim: Claim, begins_at: Position, poison: frozenset[str], care: Care, in_hand: RecordInHand
+        self,
+        claim: Claim,
+        begins_at: Position,
+        poison: frozenset[str],
+        care: Care,
+        in_hand: RecordInHand,
+        one_at_a_time: bool,
     ) -> HeldShard:
         """Return the shard of a registered claim, ready to count."""
-        counter = self._make_counter(claim.shard_id, begins_at, in_hand)
+        counter = self._make_counter(claim.shard_id, begins_at, in_hand, one_at_a_time)
         counter.refresh_inventory()
         return HeldShard(
             claim.shard_id,
@@ -144,7 +150,10 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         interval = self._settings.checkpoint_interval
         return Caution(claim, care, self._messenger, interval, self._monotonic, self._sleep)
 
-    def _make_counter(self, shard_id: str, begins_at: Position, in_hand: RecordInHand) -> ShardCounter:
+    def _make_counter(
+        self, shard_id: str, begins_at: Position, in_hand: RecordInHand, one_at_a_time: bool
+    ) -> ShardCounter:
+        # long because it hands every setting on.
         settings = self._settings
         attributor = Attributor(Index(Inventory()))
         denials = DenialQueue(self._messenger, self._clock)
@@ -173,4 +182,5 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._clock,
             self._monotonic,
             self._fault_point,
+            one_at_a_time,
         )

@@ -55,7 +55,10 @@ class ShardCounter:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         fault_point: faults.FaultPoint = faults.no_fault,
+        one_at_a_time: bool = False,
     ) -> None:
+        """`one_at_a_time` until the next commit, so that a death is the fault of the record in hand and no other."""
+        # long because all the world comes through here.
         self._shard_id = shard_id
         self._position = begins_at
         self._payloads = payloads
@@ -67,9 +70,15 @@ class ShardCounter:
         self._clock = clock
         self._monotonic = monotonic
         self._fault_point = fault_point
+        self._one_at_a_time = one_at_a_time
         self._batch_started_at = monotonic()
         self._batch_clock = 0.0
         self.delta = Delta()
+
+    @property
+    def size(self) -> int:
+        """The number of rows that a commit of all counted so far writes."""
+        return self.delta.size + self._payloads.rows
 
     def refresh_inventory(self) -> None:
         """Use the launcher's latest inventory."""
@@ -83,13 +92,18 @@ class ShardCounter:
         self._batch_clock = self._clock()
         self.refresh_inventory()
 
-    def count(self, record: Record) -> None:
-        """Count one record of the batch; the next processor knows it if this one dies of it."""
+    def count(self, record: Record, *, alone: bool = False) -> None:
+        """Count one record of the batch, perhaps with the records after it, unless `alone`.
+
+        The next processor knows it if this one dies of it, or of records before it.
+        """
         self._position = position_of(record)
         payload = pybase64.b64decode(record.data)
         self._in_hand.begin(self._position)
         self._fault_point(faults.PAYLOAD, payload)
-        self._payloads.count(payload, PayloadOrigin(self._shard_id, self._position), self._batch_clock, self.delta)
+        self._payloads.add(payload, PayloadOrigin(self._shard_id, self._position), self._batch_clock, self.delta)
+        if alone or self._one_at_a_time:
+            self._payloads.flush()
         self._in_hand.end()
         self._denials.deliver_if_many()
 
@@ -101,7 +115,10 @@ class ShardCounter:
         return len(payload)
 
     def end_batch(self) -> None:
-        """Deliver what the batch has for the launcher."""
+        """Complete the counts of the batch, and deliver what it has for the launcher."""
+        self._in_hand.begin(self._position)
+        self._payloads.flush()
+        self._in_hand.end()
         # Before any checkpoint of this batch, so that each denial is written at least once.
         self._denials.deliver()
         self.delta.observe(counts.BATCH_DURATION, self._monotonic() - self._batch_started_at)
@@ -117,6 +134,7 @@ class ShardCounter:
         """
         self._payloads.finish(self._clock(), self.delta)
         self._denials.deliver()
+        self._one_at_a_time = False
         completed, self.delta = self.delta, Delta()
         return completed, self._position
 

@@ -8,7 +8,8 @@ from itertools import islice
 
 import msgspec
 
-from kcl_flowlog.counting.envelope import MAX_ENVELOPES, ends_of_objects
+from kcl_flowlog.counting.brackets import ends_of_objects
+from kcl_flowlog.counting.envelope import MAX_ENVELOPES
 from kcl_flowlog.counting.unpacking import LARGEST_RECORD
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.replay.content import Content, put_back

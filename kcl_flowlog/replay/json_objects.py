@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kcl_flowlog.counting.envelope import ends_of_objects, tokens_of
+from kcl_flowlog.counting.brackets import ends_of_objects, tokens_of
 from kcl_flowlog.errors import Malformed
 
 _PIECE_BYTES = 4 * 1024 * 1024

@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, Window, fingerprint
+from kcl_flowlog.counting.duplicates import FINGERPRINT_BYTES, Checksum, Window, checksum, fingerprint
 from kcl_flowlog.counting.log_stream import LogStream
 from tests.support.builders import GOOD, NODATA, counted, envelope, labelled, line
 
@@ -134,31 +134,40 @@ def test_a_window_forgets_the_oldest() -> None:
 
 def test_a_fingerprint_is_the_same_in_every_process() -> None:
     """The ledger keeps it for the next processor, which may be of a newer version."""
-    assert "7ef82f9743c11712" == fingerprint(LOG_STREAM, ["1"], ["m"]).hex()
-    assert FINGERPRINT_BYTES == len(fingerprint(LOG_STREAM, [], []))
+    assert Checksum(7, 0xFD6DB3E9, 0x069501A7) == checksum(b"[1,2,3]")
+    assert "24a0302e32c80220" == fingerprint(LOG_STREAM, "1", "2", 2, checksum(b"[1,2,3]")).hex()
+    assert FINGERPRINT_BYTES == len(fingerprint(LOG_STREAM, "", "", 0, checksum(b"")))
 
 
 @pytest.mark.parametrize(
-    ("ids", "messages"),
+    ("first_id", "last_id", "events", "text"),
     [
-        (["1", "3"], ["m", "n"]),
-        (["1", "2"], ["m", "o"]),
-        (["1"], ["m", "n"]),
-        (["1", "2"], ["m"]),
-        (["12"], ["m", "n"]),
+        ("0", "2", 2, b"[1,2,3]"),
+        ("1", "3", 2, b"[1,2,3]"),
+        ("1", "2", 3, b"[1,2,3]"),
+        ("1", "2", 2, b"[1,3,2]"),
+        ("1", "2", 2, b"[1,2,3] "),
+        ("12", "", 2, b"[1,2,3]"),
     ],
 )
-def test_a_fingerprint_differs_in_each_part(ids: list[str], messages: list[str]) -> None:
-    """Every id and every message counts, and so does every part of the log stream."""
-    usual = fingerprint(LOG_STREAM, ["1", "2"], ["m", "n"])
+def test_a_fingerprint_differs_in_each_part(first_id: str, last_id: str, events: int, text: bytes) -> None:
+    """Both ids, the number of events and their text count, and so does every part of the log stream."""
+    usual = fingerprint(LOG_STREAM, "1", "2", 2, checksum(b"[1,2,3]"))
 
-    assert usual != fingerprint(LOG_STREAM, ids, messages)
+    assert usual != fingerprint(LOG_STREAM, first_id, last_id, events, checksum(text))
     for name in LogStream._fields:
-        assert usual != fingerprint(LOG_STREAM._replace(**{name: "other"}), ["1", "2"], ["m", "n"])
+        assert usual != fingerprint(LOG_STREAM._replace(**{name: "other"}), "1", "2", 2, checksum(b"[1,2,3]"))
+
+
+def test_each_checksum_counts() -> None:
+    """An error that one of the two does not notice is noticed by the other."""
+    texts = [Checksum(7, 1, 1), Checksum(8, 1, 1), Checksum(7, 2, 1), Checksum(7, 1, 2)]
+
+    assert 4 == len({fingerprint(LOG_STREAM, "1", "2", 2, text) for text in texts})
 
 
 def test_half_a_surrogate_pair_has_a_fingerprint_too() -> None:
-    """JSON may contain it, in an id as well as in a message."""
-    digests = [fingerprint(LOG_STREAM, ids, messages) for ids, messages in ((["\ud800"], ["m"]), (["1"], ["\ud800"]))]
+    """JSON may contain it in an id."""
+    digests = [fingerprint(LOG_STREAM, *ids, 2, checksum(b"")) for ids in (("\ud800", "1"), ("1", "\ud800"))]
 
     assert 2 == len(set(digests))

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting import counts
-from kcl_flowlog.counting.envelope import Envelope, LogEvent, ends_of_objects, open_payload
+from kcl_flowlog.counting.brackets import ends_of_objects
+from kcl_flowlog.counting.envelope import Envelope, LogEvent, OpenedPayload, open_text
+from kcl_flowlog.counting.unpacking import unpack
 from kcl_flowlog.errors import Malformed
 from tests.support.builders import GOOD, NODATA, counted, envelope, labelled
 
@@ -145,6 +147,10 @@ FORMS = {
         "payload_too_large",
     ),
 }
+
+
+def open_payload(payload: bytes, limit: int) -> OpenedPayload:
+    return open_text(unpack(payload, limit), limit)
 
 
 @pytest.mark.parametrize("claim", FORMS)

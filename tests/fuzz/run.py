@@ -19,8 +19,9 @@ from tests.support.builders import GOOD, NODATA, SKIPDATA, envelope, line
 from tests.support.hostile import HOSTILE
 from tests.support.paths import ROOT
 
+EVENT = f'{{"id":"1","timestamp":1700000000000,"message":"{GOOD}"}}'.encode()
 WORK = ROOT / "build" / "fuzz"
-TARGETS = ("payloads", "lines", "files")
+TARGETS = ("payloads", "lines", "columns", "files")
 
 
 def seeds(target: str) -> list[bytes]:
@@ -39,6 +40,7 @@ def seeds(target: str) -> list[bytes]:
         "payloads": [bytes([wrap]) + plain for wrap in range(8)]
         + [b"\0" + plain + plain]
         + [b"\1" + make(size).encode() for make in HOSTILE.values() for size in (1000, 60_000)],
+        "columns": [b"\0" + text.encode(), *(b"\0" + message.encode() for message in text.split("\n")), b"\0" + EVENT],
         "lines": [text.encode(), *(message.encode() for message in text.split("\n"))],
         "files": [
             bytes([wrap]) + content

@@ -25,10 +25,11 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.counting.formats import Formats
     from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
     from kcl_flowlog.counting.inventory_index import Index
+    from kcl_flowlog.counting.line_by_line import Denial
     from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
     from kcl_flowlog.counting.log_stream import LogStream
     from kcl_flowlog.counting.paths import PATHS
-    from kcl_flowlog.counting.payload import Denial, PayloadCounter
+    from kcl_flowlog.counting.payload import PayloadCounter
     from kcl_flowlog.counting.peers import PEERS
     from kcl_flowlog.counting.subnets import FlowLog, Inventory
     from kcl_flowlog.errors import ConfigError
@@ -37,6 +38,7 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.replay.counter import ItemCounter
     from tests.support.balance import imbalances_of
     from tests.support.builders import INVENTORY, NOW, ORIGIN
+    from tests.support.columns import as_cloudwatch_logs, counted_both_ways
 
 LIMIT = 1_000_000
 # Of address space, besides what Python, libFuzzer and the instrumented modules have taken by then.
@@ -118,6 +120,18 @@ def lines(data: bytes) -> None:
     check(delta, events_in=len(messages))
 
 
+def columns(data: bytes) -> None:
+    """Count a text as lines of CloudWatch Logs' envelopes, and as JSON of events, line by line and as columns."""
+    text = data[1:].decode(errors="replace")
+    lines = text.replace("\0", " ").split("\n")
+    middle = as_cloudwatch_logs(["-"] * 3, event=text)
+    payloads = [as_cloudwatch_logs(lines), as_cloudwatch_logs(lines, "eni-b-all"), middle]
+    line_format = FORMATS[data[0] % len(FORMATS)] if data else FORMATS[0]
+    for with_denials in (False, True):
+        by_line, as_columns = counted_both_ways(payloads, (line_format,), with_denials, WORLD)
+        assert by_line == as_columns, (by_line, as_columns)
+
+
 def files(data: bytes) -> None:
     """Replay a file; its first byte selects the encoding of the rest."""
     content = WRAPS[data[0] % 2](data[1:]) if data else b""
@@ -132,7 +146,7 @@ def files(data: bytes) -> None:
     check(made.delta)
 
 
-TARGETS = {"payloads": payloads, "lines": lines, "files": files}
+TARGETS = {"payloads": payloads, "lines": lines, "columns": columns, "files": files}
 
 
 def limit_memory() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kcl_flowlog.commits.messages import Denials
-from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.processor.denial_queue import DenialQueue
 from tests.processor.test_denials import NOW, RECORD
 

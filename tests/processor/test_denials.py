@@ -8,7 +8,7 @@ import pytest
 
 from kcl_flowlog.counting.attribution import Place
 from kcl_flowlog.counting.flow_record import FlowRecord
-from kcl_flowlog.counting.payload import Denial
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.processor.denials import denial_line
 
 RECORD = FlowRecord(

@@ -100,13 +100,13 @@ def test_denials_are_delivered_with_their_batch(held: Driver) -> None:
 
 
 def test_many_denials_are_delivered_within_a_batch(held: Driver) -> None:
-    """From 500 on, to bound memory."""
-    sizes = (499, 1, 3)
+    """As soon as their records are counted, a block at a time."""
+    sizes = (4095, 1, 3)
     held.deliver(
         *((101 + number, payload(*[DENIED] * size, log_stream=f"eni-a-{number}")) for number, size in enumerate(sizes))
     )
 
-    assert [500, 3] == [len(message.lines) for message in held.messenger.of_kind(Denials)]
+    assert [4095, 4] == [len(message.lines) for message in held.messenger.of_kind(Denials)]
 
 
 def test_no_denials_without_log_deny(tmp_path: Path, ledger: Ledger) -> None:

@@ -11,8 +11,9 @@ from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.counting.log_groups import LogGroups
-from kcl_flowlog.counting.payload import Denial, PayloadCounter
+from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 from kcl_flowlog.counting.waiting import WaitingRecords

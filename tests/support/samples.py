@@ -15,8 +15,9 @@ from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.payload import Denial, PayloadCounter
+from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.processor.denials import denial_line
 from kcl_flowlog.replay import saved_inventory
 from tests.support.builders import ORIGIN

@@ -1,0 +1,86 @@
+"""Fields of few values, told by their letters: log status, action, direction, protocol."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from kcl_flowlog.counting.columns.sums import ACTION_NAMES, PROTOCOL_LABELS, WAYS
+from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Words, mask_of, word_of
+from kcl_flowlog.counting.fields import NO_VALUE
+from kcl_flowlog.counting.flow_record import ACTIONS, OTHER_PROTOCOL, PROTOCOL_NAMES
+from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN
+from kcl_flowlog.counting.paths import path_of
+
+_SPACE, _ZERO = 32, 48
+UNDECIDED: Final = -1
+
+
+def is_word(lines: Lines, field: int, word: str) -> Flags:
+    """Tell in which lines a field is a word of at most eight letters."""
+    words = lines.words_before(lines.ends(field))
+    if len(word) < WORD:
+        return is_text(words, " " + word)
+    found: Flags = is_text(words, word) & (lines.widths(field) == WORD)
+    return found
+
+
+def is_text(words: Words, text: str) -> Flags:
+    """Tell which words end with a text of at most eight characters."""
+    found: Flags = words & np.uint64(mask_of(len(text))) == np.uint64(word_of(text))
+    return found
+
+
+def which(lines: Lines, field: int, choices: dict[str, int], otherwise: int = UNDECIDED) -> Integers:
+    """Return the number of the word that a field holds, of words of at most seven letters."""
+    words = lines.words_before(lines.ends(field))
+    found = np.full(lines.count, otherwise, np.int64)
+    rest: Integers | None = None
+    for word, number in choices.items():
+        if rest is None:
+            is_word = is_text(words, " " + word)
+            np.copyto(found, number, where=is_word)
+            rest = np.flatnonzero(~is_word)
+        elif len(rest):
+            found[rest[is_text(words[rest], " " + word)]] = number
+    return found
+
+
+ACTION_NUMBERS: Final = {word: ACTION_NAMES.index(name) for word, name in ACTIONS.items()}
+# Each value of `traffic-path`, and any other.
+WAY_NUMBERS: Final = {
+    **{str(number): WAYS.index((EGRESS, path_of(str(number)))) for number in range(1, 9)},
+    NO_VALUE: WAYS.index((EGRESS, UNKNOWN)),
+}
+OTHER_WAY: Final = WAYS.index((EGRESS, path_of("")))
+UNKNOWN_WAY: Final = WAY_NUMBERS[NO_VALUE]
+DIRECTION_NUMBERS: Final = {"ingress": 0, "egress": 1, "-": 2}
+
+
+def _protocol_labels() -> Integers:
+    labels = np.full(1000, UNDECIDED, np.int64)
+    for number in range(256):
+        labels[number] = PROTOCOL_LABELS.index(PROTOCOL_NAMES.get(number, OTHER_PROTOCOL))
+    return labels
+
+
+_LABELS = _protocol_labels()
+
+
+def protocols(lines: Lines, field: int) -> Integers:
+    """Return the labels of protocol numbers, `UNDECIDED` if a field is no such number as AWS writes it."""
+    ends, widths = lines.ends(field), lines.widths(field)
+    numbers = lines.octets.take(ends - 1) - np.uint8(_ZERO)
+    are_numbers = (numbers <= 9) & (widths <= 3)
+    found = numbers.astype(np.int64)
+    longer = np.flatnonzero(widths > 1)
+    for place in (1, 2):
+        if not len(longer):
+            break
+        digits = lines.octets.take(ends[longer] - 1 - place) - np.uint8(_ZERO)
+        is_first = widths[longer] == place + 1
+        are_numbers[longer] &= (digits <= 9) & ~(is_first & (digits == 0))
+        found[longer] += digits.astype(np.int64) * 10**place
+        longer = longer[~is_first & (widths[longer] <= 3)]
+    return np.where(are_numbers, _LABELS.take(found, mode="clip"), UNDECIDED)
