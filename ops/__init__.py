@@ -1,0 +1,1 @@
+"""Recording and alerting rules for kcl-flowlog, made from values.yml. Not part of the installed package."""

@@ -1,0 +1,88 @@
+"""The recording rules: rates for each subnet, and the usual rate at this time of day.
+
+The usual rate is the median over the same hour of the last days. It exists once the fleet has a day of history: before
+that, nothing is unusual. With that history, a series that did not exist on those days had a usual rate of 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ops.values import Values
+
+Rule = dict[str, str]
+INSIDE = "same_subnet|same_zone|cross_zone|cross_region|private"
+
+EVENTS_RATE = "job:flowlog_events:rate15m"
+PORTS = "job_subnet_id_direction_port:flowlog_rejected_port_flows:increase1h"
+# An hour around this time yesterday, so that a short gap in Prometheus makes no difference.
+HISTORY = f"(count_over_time({EVENTS_RATE}[1h] offset 23h30m) > 0)"
+
+
+class Traffic(NamedTuple):
+    """A rate for each subnet: the words of its name, its labels besides `job`, and the counters it sums."""
+
+    name: str
+    labels: tuple[str, ...]
+    counters: tuple[str, ...]
+
+    def recorded(self, operation: str) -> str:
+        """Return the name of a recorded series, such as job_subnet_id:flowlog_internet_bytes:rate1h."""
+        return f"{'_'.join(('job', *self.labels))}:flowlog_{self.name}:{operation}"
+
+    def rate(self, window: str) -> str:
+        """Return the sum of the rates. Each counter has its own label values, so `or` loses none."""
+        rates = " or ".join(f"rate({counter}[{window}])" for counter in self.counters)
+        return f"sum by ({', '.join(('job', *self.labels))}) ({rates})"
+
+
+REJECTED = Traffic("rejected_flows", ("subnet_id", "direction"), ('flowlog_flows_total{action="reject"}',))
+REJECTED_FROM_INSIDE = Traffic(
+    "rejected_flows_from_inside",
+    ("subnet_id",),
+    (
+        'flowlog_flows_total{action="reject",direction="egress"}',
+        f'flowlog_flows_total{{action="reject",direction="ingress",peer=~"{INSIDE}"}}',
+    ),
+)
+_EGRESS = 'flowlog_bytes_total{{action!="reject",direction="egress",peer="{}"}}'
+INTERNET = Traffic("internet_bytes", ("subnet_id",), (_EGRESS.format("internet"),))
+CROSS_ZONE = Traffic("cross_zone_bytes", ("subnet_id",), (_EGRESS.format("cross_zone"),))
+CROSS_REGION = Traffic("cross_region_bytes", ("subnet_id",), (_EGRESS.format("cross_region"),))
+NAT_GATEWAY = Traffic(
+    "nat_gateway_bytes",
+    ("subnet_id",),
+    ('flowlog_bytes_total{action!="reject",direction="ingress",interface_type="nat_gateway"}',),
+)
+TRAFFIC = (REJECTED, REJECTED_FROM_INSIDE, INTERNET, CROSS_ZONE, CROSS_REGION, NAT_GATEWAY)
+
+
+def recording_rules(values: Values) -> dict[str, list[Rule]]:
+    """Return the recording rules by the name of their group."""
+    rates = [
+        {"record": EVENTS_RATE, "expr": "sum by (job) (rate(flowlog_events_total[15m]))"},
+        *(
+            {"record": traffic.recorded(f"rate{window}"), "expr": traffic.rate(window)}
+            for traffic in TRAFFIC
+            for window in ("15m", "1h")
+            if window == "1h" or traffic in (REJECTED, REJECTED_FROM_INSIDE)
+        ),
+        {
+            "record": PORTS,
+            "expr": "sum by (job, subnet_id, direction, port)"
+            ' (increase(flowlog_rejected_port_flows_total{port!="other"}[1h]))',
+        },
+    ]
+    usual = [{"record": traffic.recorded("usual_rate1h"), "expr": _usual(traffic, values)} for traffic in TRAFFIC]
+    return {"kcl-flowlog.rates": rates, "kcl-flowlog.usual": usual}
+
+
+def _usual(traffic: Traffic, values: Values) -> str:
+    rate = traffic.recorded("rate1h")
+    # The hour that ended half an hour after this time of day: this time is its middle.
+    days = "\n    or ".join(
+        f'label_replace({rate} offset {24 * day - 1}h30m, "day", "{day}", "", "")'
+        for day in range(1, values.usual_days + 1)
+    )
+    labels = ", ".join(("job", *traffic.labels))
+    return f"(\n  quantile by ({labels}) (0.5,\n    {days}\n  )\n  or {rate} * 0\n)\nand on (job) {HISTORY}"
