@@ -11,7 +11,6 @@ from ops.recording import (
     CROSS_REGION,
     CROSS_ZONE,
     EVENTS_RATE,
-    HISTORY,
     INTERNET,
     NAT_GATEWAY,
     PORTS,
@@ -30,8 +29,8 @@ class Alert(NamedTuple):
     description: str
 
 
-def _unusual(traffic: Traffic, window: str) -> str:
-    rate = traffic.recorded(f"rate{window}")
+def _unusual(traffic: Traffic) -> str:
+    rate = traffic.recorded(f"rate{traffic.window}")
     return f"{rate} > <floor>\nand\n{rate} > <times> * {traffic.recorded('usual_rate1h')}"
 
 
@@ -43,7 +42,7 @@ def _share(counter: str, outcomes: str) -> str:
 def _bytes(name: str, traffic: Traffic, where: str) -> Alert:
     return Alert(
         name,
-        _unusual(traffic, "1h"),
+        _unusual(traffic),
         f"A subnet sends far more bytes {where} than usual at this time of day.",
         f"{{{{ $labels.subnet_id }}}} sends {{{{ $value | humanize1024 }}}}B/s {where}:"
         " over <times> times what is usual at this hour.",
@@ -56,14 +55,14 @@ _SHARDS_SHOWN = "count by (job) (count by (job, shard_id) (flowlog_shard_last_ca
 TRAFFIC = (
     Alert(
         "FlowlogRejectedFlows",
-        _unusual(REJECTED, "15m"),
+        _unusual(REJECTED),
         "A subnet has far more rejected flows than usual at this time of day.",
         "{{ $labels.subnet_id }} rejects {{ $value | humanize }} flows/s ({{ $labels.direction }}):"
         " over <times> times what is usual at this hour.",
     ),
     Alert(
         "FlowlogRejectedFromInside",
-        _unusual(REJECTED_FROM_INSIDE, "15m"),
+        _unusual(REJECTED_FROM_INSIDE),
         "Far more flows than usual that began inside the network are rejected.",
         "{{ $labels.subnet_id }} has {{ $value | humanize }} rejected flows/s that it sent, or that came from a"
         " private address: over <times> times what is usual at this hour.",
@@ -72,7 +71,7 @@ TRAFFIC = (
         "FlowlogPortNewlyRejected",
         "sum by (job, subnet_id, direction, port)"
         ' (increase(flowlog_rejected_port_flows_total{port!="other"}[15m])) >= <flows>\n'
-        f"unless\nmax_over_time({PORTS}[<days>d:1h] offset 1h) > 0\nand on (job) {HISTORY}",
+        f"unless\nmax_over_time({PORTS}[<days>d:1h] offset 1h) > 0\nand on (job) {EVENTS_RATE} offset 1d",
         "A subnet rejects flows to a watched port that it did not reject in the days before.",
         "{{ $labels.subnet_id }} rejected {{ $value | humanize }} flows to port {{ $labels.port }}"
         " ({{ $labels.direction }}) in 15 minutes, and none in the <days> days before.",
@@ -155,8 +154,7 @@ HEALTH = (
     ),
     Alert(
         "FlowlogNoData",
-        "sum by (job) (rate(flowlog_events_total[30m])) == 0\nand\n"
-        f"max_over_time({EVENTS_RATE}[1d]) > 0",
+        f"sum by (job) (rate(flowlog_events_total[30m])) == 0\nand\nmax_over_time({EVENTS_RATE}[1d]) > 0",
         "No instance has read any log event for half an hour.",
         "{{ $labels.job }} read log events within the last day, and none in the last 30 minutes.",
     ),

@@ -1,4 +1,4 @@
-"""The generated files, as text: rules for Prometheus, a PrometheusRule, the data of the mixin, promtool's unit tests."""
+"""The generated files, as text: rules for Prometheus, a PrometheusRule, data of the mixin, promtool's unit tests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from ops.rules import Group, alerting_groups, recording_groups
 from ops.alerts import ALERTS
+from ops.rules import Group, alerting_groups, recording_groups
 from ops.stories import HEALTH, JOB, TRUTH, Story, named
 from ops.traffic_stories import DAYS
 from ops.values import Values
@@ -18,7 +18,6 @@ OPS = Path(__file__).parent
 _MADE = "# Made from ops/values.yml and the tables in ops/ by `make rules`; don't edit.\n"
 # Alerts that select the job of the values file: each of their stories needs a Prometheus alone.
 BOUND_TO_JOB = {alert.name for alerts in ALERTS.values() for alert in alerts if "<job>" in alert.expr}
-DAY_ENDS = sorted({story.at for story in DAYS})
 
 
 class _Dumper(yaml.SafeDumper):
@@ -38,15 +37,17 @@ _Dumper.add_representer(str, _text)
 def outputs(values: Values) -> dict[Path, str]:
     """Return each generated file with its content."""
     recording, alerting = recording_groups(values), alerting_groups(values)
+    groups = [*recording, *alerting]
     manifest = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": {"name": "kcl-flowlog", "labels": {"app.kubernetes.io/name": "kcl-flowlog"}},
-        "spec": {"groups": [*recording, *alerting]},
+        "spec": {"groups": groups},
     }
     return {
-        OPS / "prometheus" / "rules.yml": _yaml({"groups": [*recording, *alerting]}),
-        OPS / "prometheus" / "rules.test.yml": _yaml(_unit_tests([*recording, *alerting], values)),
+        OPS / "prometheus" / "rules.yml": _yaml({"groups": groups}),
+        OPS / "prometheus" / "hours.test.yml": _yaml(_test_file(groups, "1m", _minute_tests(values))),
+        OPS / "prometheus" / "days.test.yml": _yaml(_test_file(groups, "10m", _day_tests(values))),
         OPS / "kubernetes" / "prometheusrule.yml": _yaml(manifest),
         OPS / "mixin" / "rules.json": _json({"groups": recording}),
         OPS / "mixin" / "alerts.json": _json({"groups": alerting}),
@@ -61,24 +62,31 @@ def _json(content: Any) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _unit_tests(groups: list[Group], values: Values) -> dict[str, Any]:
+def _minute_tests(values: Values) -> list[dict[str, Any]]:
+    stories = (*TRUTH, *HEALTH)
+    return [
+        _scene("hours", [story for story in stories if story.alert not in BOUND_TO_JOB], "1m", values),
+        *(_scene(story.text, [story], "1m", values) for story in stories if story.alert in BOUND_TO_JOB),
+    ]
+
+
+def _day_tests(values: Values) -> list[dict[str, Any]]:
+    ends = sorted({story.at for story in DAYS})
+    return [_scene(f"until {at}", [story for story in DAYS if story.at == at], "5m", values) for at in ends]
+
+
+def _test_file(groups: list[Group], interval: str, tests: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "rule_files": ["rules.yml"],
-        "evaluation_interval": "1m",
+        "evaluation_interval": interval,
         "group_eval_order": [group["name"] for group in groups],
-        "tests": [
-            _scene("hours", [story for story in (*TRUTH, *HEALTH) if story.alert not in BOUND_TO_JOB], "1m", values),
-            *(_scene(story.text, [story], "1m", values) for story in HEALTH if story.alert in BOUND_TO_JOB),
-            *(_scene(f"until {at}", [story for story in DAYS if story.at == at], "5m", values) for at in DAY_ENDS),
-        ],
+        "tests": tests,
     }
 
 
 def _scene(name: str, stories: list[Story], interval: str, values: Values) -> dict[str, Any]:
-    """Return one test for several stories, each in its fleet: promtool takes most of its time for each test and step."""
-    jobs = {
-        values.job if story.alert in BOUND_TO_JOB else f"{story.alert}: {story.text}": story for story in stories
-    }
+    """Return a test of several stories, each in its fleet: promtool takes most of its time for each test and step."""
+    jobs = {values.job if story.alert in BOUND_TO_JOB else f"{story.alert}: {story.text}": story for story in stories}
     series = {} if values.job in jobs else {named("up").replace(JOB, values.job): "1x*"}
     for job, story in jobs.items():
         series |= {**{key.replace(JOB, job): text for key, text in story.series.items()}}
@@ -86,9 +94,7 @@ def _scene(name: str, stories: list[Story], interval: str, values: Values) -> di
     return {
         "name": name,
         "interval": interval,
-        "input_series": [
-            {"series": key, "values": text.replace("x*", f"x{samples}")} for key, text in series.items()
-        ],
+        "input_series": [{"series": key, "values": text.replace("x*", f"x{samples}")} for key, text in series.items()],
         "promql_expr_test": [_expectation(job, story) for job, story in jobs.items()],
     }
 

@@ -1,7 +1,7 @@
 """The recording rules: rates for each subnet, and the usual rate at this time of day.
 
 The usual rate is the median over the same hour of the last days. It exists once the fleet has a day of history: before
-that, nothing is unusual. With that history, a series that did not exist on those days had a usual rate of 0.
+that, nothing is unusual. A series that began since yesterday had a usual rate of 0.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ INSIDE = "same_subnet|same_zone|cross_zone|cross_region|private"
 
 EVENTS_RATE = "job:flowlog_events:rate15m"
 PORTS = "job_subnet_id_direction_port:flowlog_rejected_port_flows:increase1h"
-# An hour around this time yesterday, so that a short gap in Prometheus makes no difference.
-HISTORY = f"(count_over_time({EVENTS_RATE}[1h] offset 23h30m) > 0)"
 
 
 class Traffic(NamedTuple):
-    """A rate for each subnet: the words of its name, its labels besides `job`, and the counters it sums."""
+    """A rate for each subnet: the words of its name, its labels besides `job`, and the counters it sums.
+
+    `window` is that of the rate that is compared with the usual rate.
+    """
 
     name: str
     labels: tuple[str, ...]
     counters: tuple[str, ...]
+    window: str = "1h"
 
     def recorded(self, operation: str) -> str:
         """Return the name of a recorded series, such as job_subnet_id:flowlog_internet_bytes:rate1h."""
@@ -36,7 +38,7 @@ class Traffic(NamedTuple):
         return f"sum by ({', '.join(('job', *self.labels))}) ({rates})"
 
 
-REJECTED = Traffic("rejected_flows", ("subnet_id", "direction"), ('flowlog_flows_total{action="reject"}',))
+REJECTED = Traffic("rejected_flows", ("subnet_id", "direction"), ('flowlog_flows_total{action="reject"}',), "15m")
 REJECTED_FROM_INSIDE = Traffic(
     "rejected_flows_from_inside",
     ("subnet_id",),
@@ -44,6 +46,7 @@ REJECTED_FROM_INSIDE = Traffic(
         'flowlog_flows_total{action="reject",direction="egress"}',
         f'flowlog_flows_total{{action="reject",direction="ingress",peer=~"{INSIDE}"}}',
     ),
+    "15m",
 )
 _EGRESS = 'flowlog_bytes_total{{action!="reject",direction="egress",peer="{}"}}'
 INTERNET = Traffic("internet_bytes", ("subnet_id",), (_EGRESS.format("internet"),))
@@ -64,8 +67,7 @@ def recording_rules(values: Values) -> dict[str, list[Rule]]:
         *(
             {"record": traffic.recorded(f"rate{window}"), "expr": traffic.rate(window)}
             for traffic in TRAFFIC
-            for window in ("15m", "1h")
-            if window == "1h" or traffic in (REJECTED, REJECTED_FROM_INSIDE)
+            for window in sorted({traffic.window, "1h"})
         ),
         {
             "record": PORTS,
@@ -79,10 +81,12 @@ def recording_rules(values: Values) -> dict[str, list[Rule]]:
 
 def _usual(traffic: Traffic, values: Values) -> str:
     rate = traffic.recorded("rate1h")
-    # The hour that ended half an hour after this time of day: this time is its middle.
+    # The same hour; for a shorter window the hour whose middle is this time of day.
+    minutes = [24 * 60 * day - (0 if traffic.window == "1h" else 30) for day in range(1, values.usual_days + 1)]
     days = "\n    or ".join(
-        f'label_replace({rate} offset {24 * day - 1}h30m, "day", "{day}", "", "")'
-        for day in range(1, values.usual_days + 1)
+        f'label_replace({rate} offset {offset}m, "day", "{day}", "", "")' for day, offset in enumerate(minutes, 1)
     )
     labels = ", ".join(("job", *traffic.labels))
-    return f"(\n  quantile by ({labels}) (0.5,\n    {days}\n  )\n  or {rate} * 0\n)\nand on (job) {HISTORY}"
+    return (
+        f"quantile by ({labels}) (0.5,\n    {days}\n)\nor\n({rate} * 0 and on (job) {EVENTS_RATE} offset {minutes[0]}m)"
+    )

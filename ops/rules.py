@@ -29,7 +29,10 @@ def alerting_groups(values: Values) -> list[Group]:
         names = ", ".join(sorted(known ^ set(values.alerts)))
         raise ValuesError(f"The values file must have each alert and no other; see {names}.")
     return [
-        {"name": name, "rules": [_rule(alert, level, values) for alert in alerts for level in values.alerts[alert.name]]}
+        {
+            "name": name,
+            "rules": [_rule(alert, level, values) for alert in alerts for level in values.alerts[alert.name]],
+        }
         for name, alerts in ALERTS.items()
     ]
 

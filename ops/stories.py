@@ -53,7 +53,6 @@ def after(samples: int, then: str) -> str:
     return f"0x{samples - 1} {then}"
 
 
-
 def _shares(alert: str, counter: str, bad: tuple[str, str], share: float) -> list[Story]:
     """Return the stories of an alert about a share: of the outcome `bad`, beside the good outcome."""
     outcome, good = bad
@@ -71,12 +70,12 @@ def _shares(alert: str, counter: str, bad: tuple[str, str], share: float) -> lis
     ]
 
 
-def _above(alert: str, series: str, limit: float, fires: tuple[Fired, ...], at: str = "3h") -> list[Story]:
+def _above(alert: str, series: str, limit: float, fires: tuple[Fired, ...], at: str = "150m") -> list[Story]:
     """Return the stories of an alert about a gauge above a limit."""
     return [
         Story(alert, "above the limit", {series: always(limit + 1)}, fires, at),
         Story(alert, "at the limit", {series: always(limit)}, at=at),
-        Story(alert, "above the limit, but only just now", {series: f"{limit:.15g}x179 {limit + 1:.15g}x60"}, at=at),
+        Story(alert, "above the limit, but only just now", {series: f"{limit:.15g}x149 {limit + 1:.15g}x60"}, at=at),
     ]
 
 
@@ -86,7 +85,7 @@ def _leap(alert: str, series: str, limit: float, fires: tuple[Fired, ...]) -> li
     return [
         Story(alert, "more than the limit", {series: leap}, fires),
         Story(alert, "the limit", {series: after(51, always(limit * 0.9))}),
-        Story(alert, "more than the limit, hours ago", {series: leap}, at="3h"),
+        Story(alert, "more than the limit, hours ago", {series: leap}, at="150m"),
     ]
 
 
@@ -103,14 +102,12 @@ TRUTH = (
         ({**WARNING, "reason": "access_error"},),
     ),
     *_above("FlowlogSubnetsWithoutFlowLogs", named("flowlog_subnets_without_flow_logs"), 0, (INFO,)),
-    *_above(
-        "FlowlogOverlappingFlowLogs", named("flowlog_overlapping_flow_logs", log_groups="same"), 0, (INFO,)
-    ),
+    *_above("FlowlogOverlappingFlowLogs", named("flowlog_overlapping_flow_logs", log_groups="same"), 0, (INFO,)),
     Story(
         "FlowlogOverlappingFlowLogs",
         "the flow logs write to different log groups, of which one may not reach the stream",
         {named("flowlog_overlapping_flow_logs", log_groups="different"): always(3)},
-        at="3h",
+        at="150m",
     ),
     Story(
         "FlowlogShardUnread",
@@ -141,9 +138,7 @@ TRUTH = (
             named("flowlog_shard_last_callback_timestamp_seconds", shard_id="shard-0"): growing(60),
         },
     ),
-    *_leap(
-        "FlowlogUndecidedCommit", named("flowlog_undecided_commits_total"), 0, ({**INFO, "instance": "a"},)
-    ),
+    *_leap("FlowlogUndecidedCommit", named("flowlog_undecided_commits_total"), 0, ({**INFO, "instance": "a"},)),
     *_leap(
         "FlowlogPoison",
         named("flowlog_malformed_total", reason="payload_poison"),
@@ -169,9 +164,7 @@ _EXPIRY = named("flowlog_credentials_expiry_timestamp_seconds")
 HEALTH = (
     Story("FlowlogLag", "301 s behind", {_LAG: always(301)}, ({**WARNING, **_ON_SHARD},)),
     Story("FlowlogLag", "300 s behind", {_LAG: always(300)}),
-    Story(
-        "FlowlogLag", "1801 s behind", {_LAG: always(1801)}, ({**WARNING, **_ON_SHARD}, {**CRITICAL, **_ON_SHARD})
-    ),
+    Story("FlowlogLag", "1801 s behind", {_LAG: always(1801)}, ({**WARNING, **_ON_SHARD}, {**CRITICAL, **_ON_SHARD})),
     Story("FlowlogLag", "a start catches up within minutes", {_LAG: "5000x5 0x60"}),
     Story(
         "FlowlogNoData",
@@ -185,7 +178,9 @@ HEALTH = (
         "no interface has traffic, and AWS says so",
         {named("flowlog_events_total", outcome="nodata"): growing(1)},
     ),
-    Story("FlowlogNoData", "a new fleet has read nothing", {named("flowlog_events_total", outcome="counted"): always(0)}),
+    Story(
+        "FlowlogNoData", "a new fleet has read nothing", {named("flowlog_events_total", outcome="counted"): always(0)}
+    ),
     Story(
         "FlowlogInstanceReadsNothing",
         "b reads nothing and a does",
@@ -214,12 +209,10 @@ HEALTH = (
         "EC2 answered at the start only",
         {_LAST_SUCCESS: always(1)},
         ({**WARNING, **_ON_A, **_SOURCE},),
-        at="3h",
+        at="150m",
     ),
-    Story("FlowlogInventoryStale", "EC2 answered an hour ago", {_LAST_SUCCESS: "1x119 7200x120"}, at="3h"),
-    Story(
-        "FlowlogCredentialsExpire", "they expire in 4 minutes", {_EXPIRY: always(3840)}, ({**CRITICAL, **_ON_A},)
-    ),
+    Story("FlowlogInventoryStale", "EC2 answered an hour ago", {_LAST_SUCCESS: "1x59 3600x*"}, at="150m"),
+    Story("FlowlogCredentialsExpire", "they expire in 2 minutes", {_EXPIRY: always(3720)}, ({**CRITICAL, **_ON_A},)),
     Story("FlowlogCredentialsExpire", "they expire in 6 minutes", {_EXPIRY: always(3960)}),
     Story("FlowlogDaemonDown", "no daemon", {named("flowlog_daemon_up"): always(0)}, ({**CRITICAL, **_ON_A},)),
     Story("FlowlogDaemonDown", "the daemon starts again", {named("flowlog_daemon_up"): "1x50 0x2 1x60"}),

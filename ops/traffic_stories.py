@@ -1,6 +1,6 @@
 """The stories of alerts that compare with the days before.
 
-A sample is five minutes. The stories end one hour into the second day, apart from that of a fleet in which all is well.
+A sample is five minutes. The stories end two hours into the second day, apart from two.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def yesterday_and_now(usual: float, now: float) -> str:
 
 
 def _story(alert: str, text: str, series: Series, fires: tuple[Fired, ...] = ()) -> Story:
-    return Story(alert, text, {**_FLEET, **series}, fires, "25h")
+    return Story(alert, text, {**_FLEET, **series}, fires, "26h")
 
 
 def _of(subnet: str, direction: str, *levels: Fired) -> tuple[Fired, ...]:
@@ -92,25 +92,25 @@ DAY_STORIES = (
     _story(
         "FlowlogPortNewlyRejected",
         "three flows to port 22, for the first time",
-        {_port("port-new", "22"): after(DAY + 8, "1 4x*")},
+        {_port("port-new", "22"): after(DAY + 22, "4x*")},
         ({**INFO, "subnet_id": "port-new", "direction": "ingress", "port": "22"},),
     ),
     _story(
         "FlowlogPortNewlyRejected",
         "a hundred flows to port 22, for the first time",
-        {_port("port-many", "22"): after(DAY + 8, "1 150x*")},
+        {_port("port-many", "22"): after(DAY + 22, "150x*")},
         tuple({**level, "subnet_id": "port-many", "direction": "ingress", "port": "22"} for level in (INFO, WARNING)),
     ),
     _story(
         "FlowlogPortNewlyRejected",
         "port 22 was rejected half a day ago, too",
-        {_port("port-again", "22"): f"0x{DAY // 2} 3x{DAY // 2 + 6} 6x*"},
+        {_port("port-again", "22"): f"0x{DAY // 2} 3x{DAY // 2 + 20} 6x*"},
     ),
-    _story("FlowlogPortNewlyRejected", "one flow", {_port("port-once", "22"): after(DAY + 8, "1x*")}),
+    _story("FlowlogPortNewlyRejected", "one flow", {_port("port-once", "22"): after(DAY + 22, "1x*")}),
     _story(
         "FlowlogPortNewlyRejected",
         "ports that nobody watches",
-        {_port("port-other", "other"): after(DAY + 8, growing(100))},
+        {_port("port-other", "other"): after(DAY + 22, growing(100))},
     ),
     *_bytes_stories("FlowlogInternetBytes", "internet", {"peer": "internet"}, 1e6),
     *_bytes_stories("FlowlogCrossZoneBytes", "zone", {"peer": "cross_zone"}, 5e6),
@@ -133,10 +133,10 @@ _FIRST_DAY = {
 
 
 def _days_and_nights(night: float, day: float) -> str:
-    """Return a counter that grows slowly at night and fast by day, in three steps."""
+    """Return a counter that grows fast by day and slowly at night, for two days."""
     values, total = ["0"], 0.0
-    for _ in range(3):
-        for step in (night, (night + day) / 2, day):
+    for _ in range(2):
+        for step in (day, (night + day) / 2, night):
             values.append(f"{total + step:.15g}+{step:.15g}x{DAY // 3 - 1}")
             total += step * (DAY // 3)
     return " ".join(values)
@@ -159,8 +159,14 @@ _ALL_IS_WELL = {
             "skipdata": (0, 0),
         }.items()
     },
-    **{named("flowlog_payloads_total", outcome=outcome): growing(step) for outcome, step in (("data", 1000), ("partial", 1))},
-    **{named("flowlog_checkpoints_total", outcome=outcome): growing(step) for outcome, step in (("ok", 30), ("lost", 1))},
+    **{
+        named("flowlog_payloads_total", outcome=outcome): growing(step)
+        for outcome, step in (("data", 1000), ("partial", 1))
+    },
+    **{
+        named("flowlog_checkpoints_total", outcome=outcome): growing(step)
+        for outcome, step in (("ok", 30), ("lost", 1))
+    },
     **{named("flowlog_shard_lag_seconds", instance, shard_id=instance): "5x*" for instance in ("a", "b")},
     **{
         named("flowlog_shard_last_callback_timestamp_seconds", instance, shard_id=instance): growing(SAMPLE)
@@ -177,10 +183,9 @@ _ALL_IS_WELL = {
 # Days are thirty times as busy as nights.
 
 
-
 DAYS = (
     *DAY_STORIES,
     Story("FlowlogRejectedFlows", "a fleet without a past", _FIRST_DAY, at="23h", ever=True),
-    Story("FlowlogRejectedFlows", "two days in which all is well", _ALL_IS_WELL, at="51h", ever=True),
+    Story("FlowlogRejectedFlows", "34 hours in which all is well", _ALL_IS_WELL, at="34h", ever=True),
 )
 """All stories with samples of five minutes."""
