@@ -14,7 +14,7 @@ QUICK_WORKERS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick lint format bench fuzz mutants fleet simulate clean
+.PHONY: help demo check test quick lint format bench fuzz mutants fleet simulate rules clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (AR
 
 simulate: $(VENV)/test       ## simulate fleets under faults, thousands of schedules (ARGS='--minutes 10', ARGS='--seed 7')
 	$(BIN)/python -m tests.simulation.run $(ARGS)
+
+rules: $(VENV)/test          ## after a change in ops/: write the rules for Prometheus, and try them with promtool
+	$(BIN)/python -m ops
+	$(BIN)/python -m pytest -n 2 tests/ops
 
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -28,7 +28,7 @@ _TRAFFIC = {
     "interface_type": set(INTERFACE_TYPES),
 }
 _TRAFFIC_METRICS = ("flowlog_flows_total", "flowlog_packets_total", "flowlog_bytes_total")
-_WATCHED_PORTS = set(settings()["watched_ports"].default.replace(" ", "").split(","))
+_WATCHED_PORTS = set((settings()["watched_ports"].default or "").replace(" ", "").split(","))
 
 VALUES: dict[tuple[str, str], set[str]] = {
     **{(metric, label): values for metric in _TRAFFIC_METRICS for label, values in _TRAFFIC.items()},
