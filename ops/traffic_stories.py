@@ -110,7 +110,7 @@ DAY_STORIES = (
     _story(
         "FlowlogPortNewlyRejected",
         "ports that nobody watches",
-        {_port("port-other", "other"): after(DAY + 22, growing(100))},
+        {_port("port-other", "other"): after(DAY + 22, "150x*")},
     ),
     *_bytes_stories("FlowlogInternetBytes", "internet", {"peer": "internet"}, 1e6),
     *_bytes_stories("FlowlogCrossZoneBytes", "zone", {"peer": "cross_zone"}, 5e6),
@@ -136,7 +136,7 @@ def _days_and_nights(night: float, day: float) -> str:
     """Return a counter that grows fast by day and slowly at night, for two days."""
     values, total = ["0"], 0.0
     for _ in range(2):
-        for step in (day, (night + day) / 2, night):
+        for step in (day, night, (night + day) / 2):
             values.append(f"{total + step:.15g}+{step:.15g}x{DAY // 3 - 1}")
             total += step * (DAY // 3)
     return " ".join(values)
