@@ -119,7 +119,7 @@ def _prepare(
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
     identity = aws.check_stream(stream)
     kcl_properties.check_consumer(config.kcl_property, identity.arn if identity is not None else "", stream.name)
-    admission = _admission(config, aws, state, stream, identity)
+    admission = admission_of(config, aws, state, stream, identity)
     position = admission.admit(config.initial_position, stop.wait)
     if position is None:
         return None
@@ -138,9 +138,10 @@ def _java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirector
     return JavaWayOut(way_out, state.java_arguments, state.trust_store)
 
 
-def _admission(
+def admission_of(
     config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
 ) -> Admission:
+    """Return the records of a start on an open state directory, and the parts that use the application's tables."""
     dynamodb: Any = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
     tables = TableNames.of(config)
     coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
