@@ -6,7 +6,6 @@ tests/real/test_permissions.py.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +15,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from kcl_flowlog.checks import permissions
-from kcl_flowlog.checks.permissions import DAEMON, PERMISSIONS
+from kcl_flowlog.checks.permissions import DAEMON
 from kcl_flowlog.checks.policy import OF_INVENTORY, OF_STREAM, OWN, Roles, document
 from kcl_flowlog.config import Config
 from kcl_flowlog.errors import ConfigError
@@ -73,36 +71,40 @@ class Account:
         self.guard.of_roles = {role: without(each, action, resource) for role, each in self.guard.of_roles.items()}
 
 
-# One for all cases: to make a session takes longer than a case.
-ACCOUNT_HERE = Account()
+LEASE = {
+    "leaseKey": {"S": "shard-0"},
+    "leaseOwner": {"S": "worker-1"},
+    "leaseCounter": {"N": "7"},
+    "checkpoint": {"S": "TRIM_HORIZON"},
+    "checkpointSubSequenceNumber": {"N": "0"},
+}
 
 
-@pytest.fixture
-def account() -> Iterator[Account]:
-    """An account with a stream, and a lease table as an earlier daemon of this worker has left it."""
-    with mock_aws():
-        made: dict[str, Any] = {
-            service: ROOT_SESSION.client(service, region_name=REGION) for service in ("kinesis", "dynamodb")
-        }
-        made["kinesis"].create_stream(StreamName="flow-logs", ShardCount=1)
-        made["dynamodb"].create_table(
+@pytest.fixture(scope="module")
+def shared_account() -> Iterator[tuple[Account, Any]]:
+    """An account with a stream and a lease table, and its DynamoDB; one for all cases, because it takes a second."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        root = boto3.Session("root", "root", region_name=REGION)
+        root.client("kinesis").create_stream(StreamName="flow-logs", ShardCount=1)
+        dynamodb = root.client("dynamodb")
+        dynamodb.create_table(
             TableName="kcl-flowlog",
             KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        lease = {
-            "leaseKey": {"S": "shard-0"},
-            "leaseOwner": {"S": "worker-1"},
-            "leaseCounter": {"N": "7"},
-            "checkpoint": {"S": "TRIM_HORIZON"},
-            "checkpointSubSequenceNumber": {"N": "0"},
-        }
-        made["dynamodb"].put_item(TableName="kcl-flowlog", Item=lease)
-        yield ACCOUNT_HERE
+        yield Account(), dynamodb
 
 
-ROOT_SESSION = boto3.Session("root", "root")
+@pytest.fixture
+def account(shared_account: tuple[Account, Any]) -> Account:
+    """The account before the first start of the application, but with the lease of an earlier daemon of this worker."""
+    found, dynamodb = shared_account
+    dynamodb.put_item(TableName="kcl-flowlog", Item=LEASE)
+    with suppress(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.delete_table(TableName="kcl-flowlog-CoordinatorState")
+    return found
 
 
 def live(config: Config, aws: Aws, directory: Path) -> None:
@@ -128,17 +130,26 @@ def live(config: Config, aws: Aws, directory: Path) -> None:
         admission.start.end()
 
 
-def grants_of_launcher(config: Config) -> set[tuple[str, str]]:
-    """Return the actions of the launcher with their resources."""
+def grants_of_launcher(config: Config) -> dict[tuple[str, str], bool]:
+    """Return the actions of the launcher with their resources, and whether each is required."""
     roles = Roles(config, REGION, ACCOUNT)
-    names = [OWN, *([OF_STREAM, OF_INVENTORY] if config is WITH_ROLES else [])]
-    return {
-        (grant.permission.action, resource)
-        for name in names
-        for grant in roles.grants(name)
-        for resource in grant.resources
-        if grant.permission.user != DAEMON
-    }
+    names = [OWN, *([OF_STREAM] if config.stream_role else []), *([OF_INVENTORY] if config.inventory_role else [])]
+    found: dict[tuple[str, str], bool] = {}
+    for grant in (grant for name in names for grant in roles.grants(name) if grant.permission.user != DAEMON):
+        for resource in grant.resources:
+            key = (grant.permission.action, resource)
+            found[key] = found.get(key, False) or grant.permission.is_required
+    return found
+
+
+def cases() -> Iterator[Any]:
+    """Yield each action of the launcher once, with the first settings that use it, and whether it is required."""
+    seen: set[tuple[str, str]] = set()
+    for name, config in SETTINGS.items():
+        for (action, resource), is_required in grants_of_launcher(config).items():
+            if (action, resource) not in seen:
+                seen.add((action, resource))
+                yield pytest.param(name, action, resource, is_required, id=f"{action} {resource.rpartition(':')[2]}")
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -148,4 +159,21 @@ def test_the_policy_is_what_the_launcher_asks_for(account: Account, tmp_path: Pa
 
     live(SETTINGS[name], account.aws, tmp_path)
 
-    assert grants_of_launcher(SETTINGS[name]) == account.guard.asked - {("sts:GetCallerIdentity", "*")}
+    assert set(grants_of_launcher(SETTINGS[name])) == account.guard.asked - {("sts:GetCallerIdentity", "*")}
+
+
+@pytest.mark.parametrize(("name", "action", "resource", "is_required"), list(cases()))
+def test_a_denied_action_stops_the_launcher_if_and_only_if_it_is_required(
+    account: Account, tmp_path: Path, name: str, action: str, resource: str, is_required: bool
+) -> None:
+    """What may be missing costs what the table says, and all else goes on."""
+    account.permit(SETTINGS[name])
+    account.deny(action, resource)
+
+    stopped = False
+    try:
+        live(SETTINGS[name], account.aws, tmp_path)
+    except (ConfigError, *AWS_ERRORS) as error:
+        stopped = isinstance(error, ConfigError) or is_denied(error)
+
+    assert is_required == stopped

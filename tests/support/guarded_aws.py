@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kcl_flowlog.demo import aws_server
-from tests.support.policies import is_allowed, request_of
+from tests.support.policies import is_allowed, requests_of
 
 POLICY = "KCL_FLOWLOG_TEST_POLICY"
 ASKED = "KCL_FLOWLOG_TEST_ASKED"
@@ -32,11 +32,11 @@ def guarded(app: aws_server.WSGI, policy: dict[str, Any], asked: Path) -> aws_se
         scope = re.search(r"Credential=(?!demo/)[^/]+/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
         if scope is not None:
             target = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[2]
-            found = request_of(scope[2], target, body, scope[1])
+            needed = requests_of(scope[2], target, body, scope[1])
             who = "daemon" if "java" in environ.get("HTTP_USER_AGENT", "") else "launcher"
             with asked.open("a") as file:
-                file.write(f"{who} {found.action} {found.resource}\n")
-            if not is_allowed(policy, found):
+                file.writelines(f"{who} {each.action} {each.resource}\n" for each in needed)
+            if not all(is_allowed(policy, each) for each in needed):
                 start_response("400 Bad Request" if target else "403 Forbidden", [])
                 return [_REFUSAL if target else _EC2_REFUSAL]
         return app({**environ, "wsgi.input": io.BytesIO(body)}, start_response)

@@ -25,12 +25,14 @@ class Request(NamedTuple):
     region: str
 
 
-def request_of(service: str, operation: str, body: bytes | Mapping[str, Any], region: str) -> Request:
-    """Return what a request needs; `operation` is empty if the body, a form, names it."""
+def requests_of(service: str, operation: str, body: bytes | Mapping[str, Any], region: str) -> list[Request]:
+    """Return what a call needs; `operation` is empty if the body, a form, names it."""
     if not operation or isinstance(body, Mapping):
         form = body if isinstance(body, Mapping) else dict(parse_qsl(body.decode()))
-        return Request(f"{service}:{form['Action']}", str(form.get("RoleArn", "*")), region)
-    return Request(f"{service}:{operation}", _resource(service, json.loads(body or b"{}"), region), region)
+        return [Request(f"{service}:{form['Action']}", str(form.get("RoleArn", "*")), region)]
+    content = json.loads(body or b"{}")
+    needed = [operation, *(["TagResource"] if content.get("Tags") else [])]
+    return [Request(f"{service}:{each}", _resource(service, content, region), region) for each in needed]
 
 
 def _resource(service: str, content: Mapping[str, str], region: str) -> str:
@@ -83,11 +85,11 @@ class Guard:
 
         def judge(model: Any, params: Mapping[str, Any], request_signer: Any, **_: Any) -> None:
             service = model.service_model.endpoint_prefix
-            request = request_of(service, model.name, params["body"], request_signer.region_name)
-            self.asked.add((request.action, request.resource))
-            if not is_allowed(self.of_roles[role] if role else self.own, request):
-                code = "UnauthorizedOperation" if service == "ec2" else "AccessDeniedException"
-                raise client_error(code, f"Not authorized to perform {request.action}.", model.name)
+            for request in requests_of(service, model.name, params["body"], request_signer.region_name):
+                self.asked.add((request.action, request.resource))
+                if not is_allowed(self.of_roles[role] if role else self.own, request):
+                    code = "UnauthorizedOperation" if service == "ec2" else "AccessDeniedException"
+                    raise client_error(code, f"Not authorized to perform {request.action}.", model.name)
 
         session.events.register("before-call", judge)
         return session
