@@ -18,7 +18,7 @@ from kcl_flowlog.launcher.kcl_properties import CONSUMER_PROPERTY
 STREAM, CONSUMERS = "stream", "consumers of the stream"
 LEASES, OWNERS = "lease table", "index of the lease table"
 COORDINATOR, WORKERS = "table of coordinator state", "table of worker metrics"
-KEY, ROLE, STREAM_ROLE, ANY = "key of the stream", "inventory role", "stream role", "*"
+KEY, ROLE, STREAM_ROLE, ANY = "key of the stream", "inventory role", "stream role", "all"
 
 LAUNCHER, DAEMON, BOTH = "launcher", "daemon", "launcher and daemon"
 
@@ -88,7 +88,6 @@ PERMISSIONS = (
     Permission("dynamodb:Query", OWNERS, DAEMON, "finds the own leases"),
     Permission("dynamodb:DescribeTable", COORDINATOR, BOTH, "waits for the table"),
     Permission("dynamodb:CreateTable", COORDINATOR, LAUNCHER, "creates the table at the first start"),
-    Permission("dynamodb:Scan", COORDINATOR, DAEMON, "reads the states of the fleet"),
     Permission("dynamodb:GetItem", COORDINATOR, BOTH, "reads the leader's lock, the application and the own start"),
     Permission("dynamodb:PutItem", COORDINATOR, BOTH, "becomes the leader; notes the application; gives signs of life"),
     Permission("dynamodb:UpdateItem", COORDINATOR, DAEMON, "keeps the leader's lock"),
@@ -148,7 +147,9 @@ PERMISSIONS = (
         "finds the names of VPCs",
         "`vpc_name` of `flowlog_subnet_info` is empty.",
     ),
-    Permission("sts:AssumeRole", STREAM_ROLE, BOTH, "reads the stream", applies=lambda config: bool(config.stream_role)),
+    Permission(
+        "sts:AssumeRole", STREAM_ROLE, BOTH, "reads the stream", applies=lambda config: bool(config.stream_role)
+    ),
     Permission(
         "sts:AssumeRole",
         ROLE,

@@ -19,7 +19,9 @@ _HEADER = ("action", "resource", "needed", "used by", "to")
 
 
 @click.command(cls=SettingsCommand)
-@click.option("--account", default="", metavar="ID", help="Account of the instances. Default: that of the stream's ARN.")
+@click.option(
+    "--account", default="", metavar="ID", help="Account of the instances. Default: that of the stream's ARN."
+)
 @click.option("--kms-key", "key", default="", metavar="ARN", help="Key with which the stream is encrypted.")
 @click.option(
     "--for",

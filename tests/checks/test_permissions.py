@@ -6,7 +6,7 @@ tests/real/test_permissions.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.inventory.sessions import make_session
 from kcl_flowlog.inventory.stream import find_stream
+from kcl_flowlog.launcher.admission import Admission
 from kcl_flowlog.launcher.instance import admission_of
 from kcl_flowlog.launcher.open_shards import OpenShards
 from kcl_flowlog.launcher.state_directory import StateDirectory
@@ -42,6 +43,7 @@ WITH_BACKUPS = Config(
     stream="flow-logs",
     kcl_property={"coordinatorStatePointInTimeRecoveryEnabled": "true", "coordinatorStateTags": "team=net"},
 )
+SERVICES = ("kinesis", "ec2", "dynamodb")
 SETTINGS = {"plain": PLAIN, "with roles": WITH_ROLES, "with backups": WITH_BACKUPS}
 
 
@@ -107,27 +109,33 @@ def account(shared_account: tuple[Account, Any]) -> Account:
     return found
 
 
-def live(config: Config, aws: Aws, directory: Path) -> None:
-    """Do with AWS what a launcher does in its life. Raises what stops it."""
+def live(config: Config, aws: Aws, directory: Path, services: Collection[str] = SERVICES) -> None:
+    """Do with these services what a launcher does in its life. Raises what stops it."""
     stream = find_stream(config.stream, config.stream_role, aws.region)
-    identity = aws.check_stream(stream)
-    with StateDirectory(directory) as state:
-        (directory / "worker-id").write_text("worker-1\n")
-        admission = admission_of(config, aws, state, stream, identity)
-        admission.admit("now", never)
+    identity = None
+    if "kinesis" in services:
+        identity = aws.check_stream(stream)
         OpenShards(aws.shard_counter(stream)).ask()
+    if "ec2" in services:
         keeper = InventoryKeeper(accounts.source_readers(config, aws), None, lambda _: None, 1800.0, 86400.0)
         keeper.refresh()
         keeper.look_up(["eni-1"])
         keeper.step()
-        leases = admission.leases
-        row = leases.read_row("shard-0")
-        assert row is not None
-        assert leases.add_claim("shard-0", row, "token")
-        assert ["shard-0"] == list(leases.read_claimed_rows())
-        assert admission.start.beat()
-        admission.leader_lock.release()
-        admission.start.end()
+    if "dynamodb" in services:
+        with StateDirectory(directory) as state:
+            (directory / "worker-id").write_text("worker-1\n")
+            use_tables(admission_of(config, aws, state, stream, identity))
+
+
+def use_tables(admission: Admission) -> None:
+    admission.admit("now", never)
+    row = admission.leases.read_row("shard-0")
+    assert row is not None
+    assert admission.leases.add_claim("shard-0", row, "token")
+    assert ["shard-0"] == list(admission.leases.read_claimed_rows())
+    assert admission.start.beat()
+    admission.leader_lock.release()
+    admission.start.end()
 
 
 def grants_of_launcher(config: Config) -> dict[tuple[str, str], bool]:
@@ -170,9 +178,11 @@ def test_a_denied_action_stops_the_launcher_if_and_only_if_it_is_required(
     account.permit(SETTINGS[name])
     account.deny(action, resource)
 
+    service = action.partition(":")[0]
+    services = SERVICES if service == "sts" else (service,)
     stopped = False
     try:
-        live(SETTINGS[name], account.aws, tmp_path)
+        live(SETTINGS[name], account.aws, tmp_path, services)
     except (ConfigError, *AWS_ERRORS) as error:
         stopped = isinstance(error, ConfigError) or is_denied(error)
 

@@ -92,4 +92,13 @@ class Guard:
                     raise client_error(code, f"Not authorized to perform {request.action}.", model.name)
 
         session.events.register("before-call", judge)
+        # To make a client takes far longer than to use it.
+        make, made = session.client, {}
+
+        def client(service: str, region_name: str, **settings: Any) -> Any:
+            if (service, region_name) not in made:
+                made[service, region_name] = make(service, region_name=region_name, **settings)
+            return made[service, region_name]
+
+        session.client = client
         return session
