@@ -85,7 +85,7 @@ class Roles:
         self._arns = self._resources(partition_of(region), region, key)
 
     def grants(self, role: str) -> Iterator[Grant]:
-        """Yield what a role needs, in the order of the table. Raises `ConfigError` if the settings name no such role."""
+        """Yield what a role needs, in the table's order. Raises `ConfigError` if the settings name no such role."""
         given = {OWN: True, OF_STREAM: self._config.stream_role, OF_INVENTORY: self._config.inventory_role}
         if not given[role]:
             raise ConfigError(f"--for {role} is the policy of the role that --{role} names; add --{role} ARN.")
@@ -123,7 +123,7 @@ class Roles:
 
 
 def document(grants: Sequence[Grant], has_optional: bool = True) -> dict[str, Any]:
-    """Return the policy, with a statement for each kind of resource; what may be missing has statements of its own."""
+    """Return the policy, with a statement for each kind of resource; what may be missing has separate statements."""
     statements: dict[str, Statement] = {}
     required = {(grant.permission.action, grant.resources) for grant in grants if grant.permission.is_required}
     for grant in grants:

@@ -1,4 +1,4 @@
-"""Through the real MultiLangDaemon, on an AWS that permits what `kcl-flowlog policy --no-optional` prints, and no more."""
+"""Through the real MultiLangDaemon, on an AWS that permits only what `kcl-flowlog policy --no-optional` prints."""
 
 from __future__ import annotations
 
