@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 # Imported only when used: they take time to load, or need packages that are not always installed.
 _LAZY_COMMANDS = {
+    "check": "kcl_flowlog.checks.check_command",
     "demo": "kcl_flowlog.demo.command",
     "inventory": "kcl_flowlog.replay.inventory_command",
     "policy": "kcl_flowlog.checks.policy_command",

@@ -137,8 +137,9 @@ PERMISSIONS = (
         ANY,
         LAUNCHER,
         "finds the format of each log group",
-        "Formats other than the default must be given with `--flow-log-format`, and `flowlog_flow_log_delivery_errors`"
-        " and `flowlog_subnets_without_flow_logs` are absent.",
+        "Formats other than the default must be given with `--flow-log-format`; nothing tells which VPC a log group is"
+        " of, so without `ec2:DescribeNetworkInterfaces` records of VPCs with the same addresses stay `unattributed`;"
+        " `flowlog_flow_log_delivery_errors` and `flowlog_subnets_without_flow_logs` are absent.",
     ),
     Permission(
         "ec2:DescribeVpcs",

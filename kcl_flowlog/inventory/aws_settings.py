@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 
 import boto3
 import botocore.exceptions
@@ -67,6 +68,7 @@ def check_region(option: str, region: str) -> str:
     return region
 
 
+@cache
 def partition_of(region: str, option: str = "--region") -> str:
     """Return the partition of a region, such as `aws`. Raises `ConfigError`, as `check_region` does."""
     try:

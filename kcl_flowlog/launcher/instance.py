@@ -70,7 +70,8 @@ log = logging.getLogger(__name__)
 # A scrape must not wait for a writer that hangs.
 _NOTE_PATIENCE = 1.0
 # Every caller tries again, and a stop must not wait long for the lease table.
-_DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+"""The settings of DynamoDB's client."""
 
 
 def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: StopRequests) -> None:
@@ -89,7 +90,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         builder = None
         if not stop.is_pending:
             # First: a wrong proxy or bundle would show as missing credentials.
-            way_out = _java_way_out(config, aws, stream, state)
+            way_out = java_way_out(config, aws, stream, state)
             credentials = stack.enter_context(DaemonCredentials(aws.identity))
             builder = _prepare(config, environ, aws, stream, runtime, jars, state, credentials, way_out, stop)
         if builder is None:
@@ -132,7 +133,8 @@ def _prepare(
     return _Builder(config, environ, aws, stream, runtime, jars, state, credentials, way_out, admission, position)
 
 
-def _java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirectory) -> JavaWayOut:
+def java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirectory) -> JavaWayOut:
+    """Return the daemon's way to AWS. Raises `ConfigError`."""
     services = ["kinesis", "dynamodb", *(["sts"] if stream.role else [])]
     way_out = aws.way_out(services, kcl_properties.endpoints(config.kcl_property))
     return JavaWayOut(way_out, state.java_arguments, state.trust_store)
@@ -142,7 +144,7 @@ def admission_of(
     config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
 ) -> Admission:
     """Return the records of a start on an open state directory, and the parts that use the application's tables."""
-    dynamodb: Any = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
+    dynamodb: Any = aws.client("dynamodb", **DYNAMODB_PATIENCE)
     tables = TableNames.of(config)
     coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
     return Admission(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -36,6 +36,8 @@ def requests_of(service: str, operation: str, body: bytes | Mapping[str, Any], r
 
 
 def _resource(service: str, content: Mapping[str, str], region: str) -> str:
+    if service == "logs":
+        return f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{content['logGroupName']}"
     if service == "dynamodb":
         index = f"/index/{content['IndexName']}" if "IndexName" in content else ""
         return f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{content['TableName']}{index}"
@@ -79,12 +81,21 @@ class Guard:
         self.own: Policy = {"Statement": []}
         self.of_roles: dict[str, Policy] = {}
         self.asked: set[tuple[str, str]] = set()
+        self.errors: dict[str, str] = {}
+        """The code of the error that an operation fails with."""
+        self.changes: dict[str, Callable[[Any], object]] = {}
+        """What changes the answer of an operation."""
 
     def watch(self, session: Any, role: str) -> Any:
         """Return a session after its requests are watched."""
 
+        def change(model: Any, parsed: Any, **_: Any) -> None:
+            self.changes.get(model.name, lambda _: None)(parsed)
+
         def judge(model: Any, params: Mapping[str, Any], request_signer: Any, **_: Any) -> None:
             service = model.service_model.endpoint_prefix
+            if model.name in self.errors:
+                raise client_error(self.errors[model.name], "Because.", model.name)
             for request in requests_of(service, model.name, params["body"], request_signer.region_name):
                 self.asked.add((request.action, request.resource))
                 if not is_allowed(self.of_roles[role] if role else self.own, request):
@@ -92,6 +103,7 @@ class Guard:
                     raise client_error(code, f"Not authorized to perform {request.action}.", model.name)
 
         session.events.register("before-call", judge)
+        session.events.register("after-call", change)
         # To make a client takes far longer than to use it.
         make, made = session.client, {}
 
