@@ -64,7 +64,7 @@ def clock(world: World) -> Iterator[Finding]:
 
 
 def stream(world: World) -> Iterator[Finding]:
-    """The stream exists and is the one that the KCL would read."""
+    """The stream exists, and the KCL would read it and no other."""
     identity = world.aws.check_stream(world.stream)
     kcl_properties.check_consumer(
         world.config.kcl_property, identity.arn if identity is not None else "", world.stream.name

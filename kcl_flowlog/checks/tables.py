@@ -13,9 +13,9 @@ from kcl_flowlog.checks.permissions import COORDINATOR, LEASES, OWNERS, PERMISSI
 from kcl_flowlog.checks.result import FAIL, OK, WARN, Finding
 from kcl_flowlog.checks.world import World
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, is_failed_condition, is_not_found
+from kcl_flowlog.launcher.admission import DYNAMODB_PATIENCE
 from kcl_flowlog.launcher.application import Application
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
-from kcl_flowlog.launcher.instance import DYNAMODB_PATIENCE
 from kcl_flowlog.launcher.leases import LeaseTable
 
 _NOBODY = {"S": "flowlog-check"}

@@ -25,8 +25,7 @@ from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.inventory.sessions import make_session
 from kcl_flowlog.inventory.stream import find_stream
-from kcl_flowlog.launcher.admission import Admission
-from kcl_flowlog.launcher.instance import admission_of
+from kcl_flowlog.launcher.admission import Admission, admission_of
 from kcl_flowlog.launcher.open_shards import OpenShards
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from tests.support.coordinator import never
