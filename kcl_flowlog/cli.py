@@ -1,4 +1,4 @@
-"""The command line: `kcl-flowlog run`, `replay`, `inventory` and `demo`.
+"""The command line: `kcl-flowlog run`, `check`, `policy`, `replay`, `inventory` and `demo`.
 
 A mistake of the user is one sentence on stderr and exit code 2. If the
 launcher gives up, or `replay` can't read a file, it is one sentence and exit code 1. A stop by a signal is
@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 # Imported only when used: they take time to load, or need packages that are not always installed.
 _LAZY_COMMANDS = {
+    "check": "kcl_flowlog.checks.check_command",
     "demo": "kcl_flowlog.demo.command",
     "inventory": "kcl_flowlog.replay.inventory_command",
+    "policy": "kcl_flowlog.checks.policy_command",
     "replay": "kcl_flowlog.replay.command",
 }
 _INTERRUPTED = 130

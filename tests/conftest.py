@@ -13,6 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 SHARED = (
     "tests/real/test_end_to_end.py",
     "tests/real/test_gaps.py",
+    "tests/checks/test_check.py",
+    "tests/checks/test_permissions.py",
     "tests/demo/",
     "tests/test_cli.py",
     "tests/test_docs.py",

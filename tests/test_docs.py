@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kcl_flowlog.checks.permissions import PERMISSIONS
 from kcl_flowlog.config import settings
 from kcl_flowlog.counting import outcomes
 from kcl_flowlog.counting.fields import FIELDS
@@ -28,7 +29,7 @@ from ops.alerts import ALERTS
 from ops.values import read_values
 from tests.support.costs import COSTS
 from tests.support.paths import ROOT
-from tests.support.samples import denial_sample, metrics_sample, table_sample
+from tests.support.samples import denial_sample, metrics_sample, policy_sample, table_sample
 
 
 def settings_table() -> str:
@@ -100,10 +101,19 @@ aws logs put-subscription-filter --log-group-name /vpc/flow-logs --filter-name t
 ```"""
 
 
+def optional_permissions_table() -> str:
+    lines = ["| may be missing | for | what an instance does without |", "| --- | --- | --- |"]
+    return "\n".join(
+        lines + [f"| `{row.action}` | {row.resource} | {row.without} |" for row in PERMISSIONS if row.without]
+    )
+
+
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("README.md", "metrics sample"): metrics_sample,
     ("README.md", "flow log"): flow_log_commands,
+    ("README.md", "policy"): policy_sample,
+    ("README.md", "optional permissions"): optional_permissions_table,
     ("README.md", "denial sample"): denial_sample,
     ("README.md", "table sample"): table_sample,
     ("docs/accounting.md", "fields"): fields_table,

@@ -132,11 +132,14 @@ class Aws:
 
     def shard_counter(self, stream: Stream) -> Callable[[], int]:
         """Return a function that asks Kinesis for the number of the stream's open shards; it raises `AWS_ERRORS`."""
-        session = self._stream_session(stream)
-        kinesis = _client(session, "kinesis", self.region, **_BRIEFLY)
+        kinesis = self.kinesis(stream)
         return lambda: int(
             kinesis.describe_stream_summary(StreamName=stream.name)["StreamDescriptionSummary"]["OpenShardCount"]
         )
+
+    def kinesis(self, stream: Stream) -> Any:
+        """Return a client for the account of the stream. Raises `ConfigError` if its role can't be assumed."""
+        return _client(self._stream_session(stream), "kinesis", self.region, **_BRIEFLY)
 
     def _stream_session(self, stream: Stream) -> Any:
         if not stream.role:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 
 import boto3
 import botocore.exceptions
@@ -63,11 +64,17 @@ def resolve_region(region: str, environ: Mapping[str, str]) -> str:
 
 def check_region(option: str, region: str) -> str:
     """Return the region. Raises `ConfigError`, which names the option, if AWS has no such region."""
+    partition_of(region, option)
+    return region
+
+
+@cache
+def partition_of(region: str, option: str = "--region") -> str:
+    """Return the partition of a region, such as `aws`. Raises `ConfigError`, as `check_region` does."""
     try:
-        boto3.Session().get_partition_for_region(region)
+        return str(boto3.Session().get_partition_for_region(region))
     except botocore.exceptions.UnknownRegionError:
         raise ConfigError(f"AWS has no region {region!r}; check {option} (an example is eu-central-1).") from None
-    return region
 
 
 def role_account(arn: str, option: str = "--inventory-role") -> str:

@@ -7,18 +7,29 @@ whatever an earlier start has under way fails. Waits while DynamoDB fails. What 
 from __future__ import annotations
 
 import logging
+import socket
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from kcl_flowlog.config import Config
+from kcl_flowlog.inventory.aws import Aws, StreamIdentity
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, one_line
+from kcl_flowlog.inventory.stream import Stream
 from kcl_flowlog.launcher.application import Application, Position
+from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.start_record import StartRecord
+from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.launcher.until_done import Wait, until_done
 
 log = logging.getLogger(__name__)
+
+# Every caller tries again, and a stop must not wait long for the lease table.
+DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+"""The settings of DynamoDB's client."""
 
 
 @dataclass(frozen=True)
@@ -55,3 +66,19 @@ class Admission:
         except AWS_ERRORS as error:
             log.warning("Can't count the shards for the heap of Java", extra={"fields": {"error": one_line(error)}})
             return 0
+
+
+def admission_of(
+    config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
+) -> Admission:
+    """Return the records of a start on an open state directory, and the parts that use the application's tables."""
+    dynamodb: Any = aws.client("dynamodb", **DYNAMODB_PATIENCE)
+    tables = TableNames.of(config)
+    coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
+    return Admission(
+        Application(config.application, coordinator, tables, stream.name, identity, state.earlier_first_start()),
+        StartRecord(coordinator, state.worker_id(), state.lock_identity(), socket.gethostname()),
+        LeaseTable(dynamodb, tables.leases),
+        LeaderLock(dynamodb, tables.coordinator, state.worker_id()),
+        tables,
+    )

@@ -82,6 +82,22 @@ class Application:
         self._check(record)
         return record["initialPosition"]
 
+    def recorded(self) -> str | None:
+        """Return the initial position, or None if the application has not begun. Writes nothing.
+
+        Raises `ConfigError` as `agree` does.
+        """
+        try:
+            record = self._table.read(KEY).item
+        except AWS_ERRORS as error:
+            if not is_not_found(error):
+                raise
+            return None
+        if record is None:
+            return None
+        self._check(record)
+        return record["initialPosition"]
+
     def _new_record(self, position: str) -> dict[str, str]:
         identity = self._identity
         known = {"streamArn": identity.arn} if identity is not None else {}

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import platform
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from kcl_flowlog import __version__
 from kcl_flowlog.commits.damage import DamageNote
@@ -28,16 +27,14 @@ from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
-from kcl_flowlog.inventory.aws import Aws, StreamIdentity
+from kcl_flowlog.inventory.aws import Aws
 from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.inventory.stream import Stream, find_stream, region_of
 from kcl_flowlog.launcher import daemon, java, java_options, kcl_properties, leftovers
-from kcl_flowlog.launcher.admission import Admission
-from kcl_flowlog.launcher.application import Application
+from kcl_flowlog.launcher.admission import Admission, admission_of
 from kcl_flowlog.launcher.beats import Beats
 from kcl_flowlog.launcher.claim_notes import ClaimNotes
-from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.daemon import Daemon
 from kcl_flowlog.launcher.daemon_credentials import DaemonCredentials
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
@@ -47,8 +44,6 @@ from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.ineffective_settings import warn_of_ineffective_settings
 from kcl_flowlog.launcher.java_way_out import JavaWayOut, without_proxies
-from kcl_flowlog.launcher.leader_lock import LeaderLock
-from kcl_flowlog.launcher.leases import LeaseTable
 from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
 from kcl_flowlog.launcher.main_loop import MainLoop
 from kcl_flowlog.launcher.open_shards import OpenShards
@@ -56,11 +51,9 @@ from kcl_flowlog.launcher.own_shards import OwnShards
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.launcher.signals import StopRequests
-from kcl_flowlog.launcher.start_record import StartRecord
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.launcher.status import Status, note_shown
 from kcl_flowlog.launcher.supervisor import Supervisor
-from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.launcher.watchdog import Watchdog
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
@@ -69,8 +62,6 @@ log = logging.getLogger(__name__)
 
 # A scrape must not wait for a writer that hangs.
 _NOTE_PATIENCE = 1.0
-# Every caller tries again, and a stop must not wait long for the lease table.
-_DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
 
 
 def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: StopRequests) -> None:
@@ -89,7 +80,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         builder = None
         if not stop.is_pending:
             # First: a wrong proxy or bundle would show as missing credentials.
-            way_out = _java_way_out(config, aws, stream, state)
+            way_out = java_way_out(config, aws, stream, state)
             credentials = stack.enter_context(DaemonCredentials(aws.identity))
             builder = _prepare(config, environ, aws, stream, runtime, jars, state, credentials, way_out, stop)
         if builder is None:
@@ -119,7 +110,7 @@ def _prepare(
     """Get everything ready that a daemon needs; return None if a stop was requested before it is."""
     identity = aws.check_stream(stream)
     kcl_properties.check_consumer(config.kcl_property, identity.arn if identity is not None else "", stream.name)
-    admission = _admission(config, aws, state, stream, identity)
+    admission = admission_of(config, aws, state, stream, identity)
     position = admission.admit(config.initial_position, stop.wait)
     if position is None:
         return None
@@ -132,25 +123,11 @@ def _prepare(
     return _Builder(config, environ, aws, stream, runtime, jars, state, credentials, way_out, admission, position)
 
 
-def _java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirectory) -> JavaWayOut:
+def java_way_out(config: Config, aws: Aws, stream: Stream, state: StateDirectory) -> JavaWayOut:
+    """Return the daemon's way to AWS. Raises `ConfigError`."""
     services = ["kinesis", "dynamodb", *(["sts"] if stream.role else [])]
     way_out = aws.way_out(services, kcl_properties.endpoints(config.kcl_property))
     return JavaWayOut(way_out, state.java_arguments, state.trust_store)
-
-
-def _admission(
-    config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
-) -> Admission:
-    dynamodb: Any = aws.client("dynamodb", **_DYNAMODB_PATIENCE)
-    tables = TableNames.of(config)
-    coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
-    return Admission(
-        Application(config.application, coordinator, tables, stream.name, identity, state.earlier_first_start()),
-        StartRecord(coordinator, state.worker_id(), state.lock_identity(), socket.gethostname()),
-        LeaseTable(dynamodb, tables.leases),
-        LeaderLock(dynamodb, tables.coordinator, state.worker_id()),
-        tables,
-    )
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ USER_PROPERTIES = frozenset(
 """The properties that a user may set."""
 
 
-_CONSUMER = "fanoutConfig.consumerArn"
+CONSUMER_PROPERTY = "fanoutConfig.consumerArn"
+"""Names the consumer of `--retrieval fan-out`; without it, the KCL registers a consumer."""
 
 
 def endpoints(extra: Mapping[str, str]) -> list[str]:
@@ -128,13 +129,13 @@ def check_consumer(extra: Mapping[str, str], arn: str, name: str) -> None:
 
     `arn` is the ARN of the stream, empty if unknown.
     """
-    consumer = extra.get(_CONSUMER)
+    consumer = extra.get(CONSUMER_PROPERTY)
     if consumer is None:
         return
     of_stream = consumer.partition("/consumer/")[0]
     if of_stream != arn if arn else not of_stream.endswith(f":stream/{name}"):
         raise ConfigError(
-            f"--kcl-property: {_CONSUMER} names a consumer of {of_stream}, but --stream is {arn or name}."
+            f"--kcl-property: {CONSUMER_PROPERTY} names a consumer of {of_stream}, but --stream is {arn or name}."
         )
 
 

@@ -132,6 +132,10 @@ class LeaseTable:
             if row.get("leaseOwner", {}).get("S") == worker_id and row["checkpoint"]["S"] != SHARD_END
         }
 
+    def shards(self) -> set[str]:
+        """Return all shards that have a lease."""
+        return {row["leaseKey"]["S"] for row in self._scan("leaseKey")}
+
     def _rows_of(self, worker_id: str, attributes: str) -> Iterator[dict[str, Any]]:
         """Yield these attributes of the worker's rows, as they are now; none if there is no table yet."""
         values = {":worker": {"S": worker_id}}

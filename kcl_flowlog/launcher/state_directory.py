@@ -228,6 +228,12 @@ def _lock(path: Path) -> tuple[IO[bytes], str]:
         raise ConfigError(
             f"The state directory {path} can't be written ({error.strerror}); name another with --state-dir DIR."
         ) from error
+    take_lock(lock, path)
+    return lock, file_system
+
+
+def take_lock(lock: IO[bytes], path: Path) -> None:
+    """Lock a state directory by its open lock file, or close the file and raise `ConfigError`."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -240,4 +246,3 @@ def _lock(path: Path) -> tuple[IO[bytes], str]:
         raise ConfigError(
             f"The state directory {path} can't be locked ({error.strerror}); name another with --state-dir DIR."
         ) from error
-    return lock, file_system

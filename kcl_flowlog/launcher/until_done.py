@@ -39,8 +39,8 @@ def until_done(attempt: Callable[[], Done | None], table: str, wait: Wait) -> Do
         except AWS_ERRORS as error:
             if is_denied(error) or has_invalid_credentials(error) or is_invalid_request(error):
                 raise ConfigError(
-                    f"DynamoDB refuses a request about the table {table}: {one_line(error)} The README lists the"
-                    " permissions that the role needs; check --kcl-property, too."
+                    f"DynamoDB refuses a request about the table {table}: {one_line(error)} kcl-flowlog policy"
+                    " prints the permissions that the role needs; check --kcl-property, too."
                 ) from error
             log.warning(
                 "DynamoDB does not answer; trying again",

@@ -51,6 +51,13 @@ def denial_sample() -> str:
     return _block(bytes(denial_line(denials[0], _NOW)).decode(), language="json")
 
 
+def policy_sample() -> str:
+    """Return the command and the policy that it prints, as a block of Markdown."""
+    arguments = "--stream flow-logs --region eu-central-1 --account 123456789012"
+    printed = CliRunner().invoke(cli.cli, ["policy", *arguments.split()], catch_exceptions=False).stdout
+    return _block(f"$ kcl-flowlog policy {arguments}", *printed.splitlines())
+
+
 def _replay(output: str) -> list[str]:
     root = logging.getLogger()
     handlers, level, directory = root.handlers[:], root.level, Path.cwd()
