@@ -207,12 +207,14 @@ def _of_agent(text: bytes | memoryview) -> Envelope:
     """Return the envelope of a log event that an agent has sent without an envelope. Raises `Malformed`."""
     try:
         is_event = len(text) <= _LARGEST_EVENT and _decode_wrapped(text).messageType is None
+        # The event is the JSON as a whole: how a line is wrapped is no matter of envelopes. The decoder does not look
+        # into what it skips, so the text may not be UTF-8 there.
+        event = LogEvent(str(text, "utf-8").strip()) if is_event else None
     except _UNDECODABLE:
-        is_event = False
-    if not is_event:
+        event = None
+    if event is None:
         raise Malformed("payload_not_envelope")
-    # The event is the JSON as a whole: how a line is wrapped is no matter of envelopes.
-    return Envelope(DATA_MESSAGE, NO_LOG_STREAM, [LogEvent(str(text, "utf-8").strip())], None)
+    return Envelope(DATA_MESSAGE, NO_LOG_STREAM, [event], None)
 
 
 def _decode_event_by_event(text: bytes | memoryview, room: Room) -> Envelope:

@@ -79,6 +79,12 @@ FORMS = {
     ),
     "a wrapped line without an end": (WRAPPED + WRAPPED[:60], "partial", {"counted": 1}, "payload_not_json"),
     "a message of another type than text": (b'{"message": 7}', "malformed", {}, "payload_not_envelope"),
+    "a wrapped line beside a name that is no text": (
+        WRAPPED[:1] + b'"\xff": 1, ' + WRAPPED[1:],
+        "malformed",
+        {},
+        "payload_not_envelope",
+    ),
     "a control message after data": (ONE + CONTROL, "data", {"counted": 1}, None),
     "control messages alone": (CONTROL + CONTROL, "control", {}, None),
     "a damaged member after a good member": (ONE + DAMAGED, "partial", {"counted": 1}, "payload_damaged"),
