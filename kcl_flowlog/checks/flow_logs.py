@@ -12,13 +12,14 @@ from kcl_flowlog.checks.world import World
 from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.recommended_format import COSTS
-from kcl_flowlog.counting.subnets import FlowLog, Inventory, Source
+from kcl_flowlog.counting.subnets import FlowLog, Inventory
 from kcl_flowlog.inventory import coverage, overlaps
 from kcl_flowlog.inventory.accounts import SourceReader, source_readers
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, one_line
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.ec2 import read_inventory
 from kcl_flowlog.inventory.merge import Reading, merge
+from kcl_flowlog.inventory.problems import missing_actions
 
 _MOST_NAMED = 5
 _OPTIONAL = {row.action: row.without for row in PERMISSIONS if row.without}
@@ -46,7 +47,7 @@ def _read(reader: SourceReader, now: float) -> Generator[Finding, None, Inventor
         why = "no permission to list its subnets; allow ec2:DescribeSubnets" if is_denied(error) else one_line(error)
         yield FAIL, f"{key}: {why}"
         return None
-    missing = list(_missing(found.sources[0]))
+    missing = missing_actions(found.sources[0])
     for action in missing:
         yield WARN, f"{key}: missing permission {action}. {_OPTIONAL[action]}"
     if not found.subnets:
@@ -54,15 +55,6 @@ def _read(reader: SourceReader, now: float) -> Generator[Finding, None, Inventor
     elif not missing:
         yield OK, f"{key}: {len(found.subnets)} subnets, {len(found.interfaces)} interfaces"
     return found
-
-
-def _missing(source: Source) -> Iterator[str]:
-    if not source.interfaces_listed:
-        yield "ec2:DescribeNetworkInterfaces"
-    if not source.flow_logs_listed:
-        yield "ec2:DescribeFlowLogs"
-    if not source.vpcs_listed:
-        yield "ec2:DescribeVpcs"
 
 
 def flow_logs(world: World) -> Iterator[Finding]:

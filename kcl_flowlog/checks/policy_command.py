@@ -10,8 +10,7 @@ import click
 
 from kcl_flowlog.checks.permissions import Permission
 from kcl_flowlog.checks.policy import OF_INVENTORY, OF_STREAM, OWN, ROLES, Grant, Roles, as_text, document
-from kcl_flowlog.inventory.aws_settings import resolve_region
-from kcl_flowlog.inventory.stream import region_of
+from kcl_flowlog.inventory.stream import stream_region
 from kcl_flowlog.options import SettingsCommand, config_of, some_settings
 from kcl_flowlog.text_table import format_table
 
@@ -67,7 +66,7 @@ def policy(account: str, key: str, role: str, has_optional: bool, output: str, *
     """
     # It is long because click wants each option as an argument, and shows the text above as the help.
     config = config_of(values)
-    roles = Roles(config, resolve_region(config.region or region_of(config.stream), os.environ), account, key)
+    roles = Roles(config, stream_region(config.stream, config.region, os.environ), account, key)
     grants = list(roles.grants(role))
     if output == "table":
         kept = [grant for grant in grants if has_optional or grant.permission.is_required]

@@ -12,8 +12,8 @@ from typing import Any
 from kcl_flowlog.checks.permissions import COORDINATOR, LEASES, OWNERS, PERMISSIONS, WORKERS
 from kcl_flowlog.checks.result import FAIL, OK, WARN, Finding
 from kcl_flowlog.checks.world import World
+from kcl_flowlog.inventory.aws import BRIEFLY
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, is_failed_condition, is_not_found
-from kcl_flowlog.launcher.admission import DYNAMODB_PATIENCE
 from kcl_flowlog.launcher.application import Application
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.leases import LeaseTable
@@ -57,7 +57,7 @@ PROBES: Mapping[str, Probe] = {
 
 def permissions(world: World) -> Iterator[Finding]:
     """Each action on the tables that can be tried is permitted."""
-    client = world.aws.client("dynamodb", **DYNAMODB_PATIENCE)
+    client = world.aws.client("dynamodb", **BRIEFLY)
     tables = world.tables
     names = {
         LEASES: tables.leases,
@@ -94,11 +94,11 @@ def _is_refused(probe: Probe, client: Any, table: str, key: str) -> bool:
 
 def application(world: World) -> Iterator[Finding]:
     """The application is new, or reads this stream."""
-    client = world.aws.client("dynamodb", **DYNAMODB_PATIENCE)
+    client = world.aws.client("dynamodb", **BRIEFLY)
     table = CoordinatorTable(client, world.tables.coordinator, world.config.kcl_property)
     record = Application(world.config.application, table, world.tables, world.stream.name, world.stream_identity, "")
     position = record.recorded()
-    shards = _leased_shards(LeaseTable(client, world.tables.leases))
+    shards = LeaseTable(client, world.tables.leases).shards()
     if position is None and shards:
         yield (
             WARN,
@@ -111,12 +111,3 @@ def application(world: World) -> Iterator[Finding]:
         yield FAIL, f"the leases in {world.tables.leases} are of another stream; choose another --application"
     else:
         yield OK, f"{world.config.application} began at {position}; {len(shards)} leases"
-
-
-def _leased_shards(leases: LeaseTable) -> set[str]:
-    try:
-        return leases.shards()
-    except AWS_ERRORS as error:
-        if not is_not_found(error):
-            raise
-        return set()

@@ -13,8 +13,8 @@ from typing import Any
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.inventory.aws import Aws, StreamIdentity
-from kcl_flowlog.inventory.aws_settings import resolve_region, with_old_names
-from kcl_flowlog.inventory.stream import Stream, find_stream, region_of
+from kcl_flowlog.inventory.aws_settings import with_old_names
+from kcl_flowlog.inventory.stream import Stream, find_stream, stream_region
 from kcl_flowlog.launcher import java
 from kcl_flowlog.launcher.table_names import TableNames
 
@@ -67,9 +67,7 @@ class World:
     @cached_property
     def aws(self) -> Aws:
         """Clients of AWS. Raises `ConfigError` if the region is missing or invalid."""
-        return self._make_aws(
-            resolve_region(self.config.region or region_of(self.config.stream), self.environ), self.environ
-        )
+        return self._make_aws(stream_region(self.config.stream, self.config.region, self.environ), self.environ)
 
     @cached_property
     def stream(self) -> Stream:

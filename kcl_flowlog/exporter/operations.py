@@ -101,10 +101,7 @@ def _daemon(state: InstanceState) -> Iterator[Metric]:
     yield single_value("flowlog_daemon_up", int(state.daemon_up))
     yield values_by_label("flowlog_daemon_restarts", state.daemon_restarts)
     yield values_by_label("flowlog_credentials_refreshes", state.credentials_refreshes)
-    expiry = empty_family("flowlog_credentials_expiry_timestamp_seconds")
-    if state.credentials_expire_at:
-        expiry.add_metric((), state.credentials_expire_at)
-    yield expiry
+    yield single_value("flowlog_credentials_expiry_timestamp_seconds", state.credentials_expire_at or None)
     build = InfoMetricFamily("flowlog_build", METRICS["flowlog_build"].help)
     build.add_metric((), dict(state.build))
     yield build

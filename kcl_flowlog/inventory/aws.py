@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 _CLIENT_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 6}, "connect_timeout": 4, "read_timeout": 30}
 # At the start somebody waits for the sentence about a network or a proxy that does not answer.
 _CHECK_SETTINGS = {"retries": {"mode": "standard", "total_max_attempts": 2}, "connect_timeout": 4, "read_timeout": 6}
-# For requests that are repeated soon.
-_BRIEFLY = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+BRIEFLY = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
+"""The settings of clients whose callers try again soon."""
 
 _FOREIGN = (
     "{stream} is no stream of the account of the credentials, and the KCL would look there for a stream of that name;"
@@ -91,7 +91,7 @@ class Aws:
     def ec2(self, region: str, role: str = "") -> tuple[str, Any]:
         """Return an account id and an EC2 client: of the credentials, or of a role to assume.
 
-        Raises `AWS_ERRORS`. The session of a role lasts for an hour, so use a client for one refresh only.
+        Raises `AWS_ERRORS`, also if the role can't be assumed.
         """
         if not role:
             return self.account_id(), _client(self._session, "ec2", region)
@@ -139,7 +139,7 @@ class Aws:
 
     def kinesis(self, stream: Stream) -> Any:
         """Return a client for the account of the stream. Raises `ConfigError` if its role can't be assumed."""
-        return _client(self._stream_session(stream), "kinesis", self.region, **_BRIEFLY)
+        return _client(self._stream_session(stream), "kinesis", self.region, **BRIEFLY)
 
     def _stream_session(self, stream: Stream) -> Any:
         if not stream.role:

@@ -13,13 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import botocore.exceptions
 
 from kcl_flowlog.inventory.aws_errors import one_line
 from kcl_flowlog.inventory.one_call import OneCall
+from kcl_flowlog.logs import utc_second
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +75,14 @@ class Identity:
     @property
     def has_expired(self) -> bool:
         """Whether the credentials have expired."""
-        return self._keys.expires_at is not None and self._clock() >= self._keys.expires_at
+        return self._is_over(self._keys)
 
     def keys(self) -> Keys:
         """Return the credentials. Raises `AWS_ERRORS` if they have expired."""
         keys = self._keys
-        if keys.expires_at is not None and self._clock() >= keys.expires_at:
+        if self._is_over(keys):
             raise botocore.exceptions.CredentialRetrievalError(
-                provider=self._source.method, error_msg=f"they expired at {_utc(keys.expires_at)}"
+                provider=self._source.method, error_msg=f"they expired at {utc_second(keys.expires_at or 0.0)}"
             )
         return keys
 
@@ -119,7 +119,12 @@ class Identity:
             self._keys, self._obtained_at = keys, self._clock()
         if self._is_failing:
             self._is_failing = False
-            log.info("The AWS credentials are refreshed again", extra={"fields": {"expire": _utc(self.expires_at)}})
+            log.info(
+                "The AWS credentials are refreshed again", extra={"fields": {"expire": utc_second(self.expires_at)}}
+            )
+
+    def _is_over(self, keys: Keys) -> bool:
+        return keys.expires_at is not None and self._clock() >= keys.expires_at
 
     def _log_failure(self, error: Exception) -> None:
         level = logging.DEBUG if self._is_failing else logging.WARNING
@@ -127,7 +132,7 @@ class Identity:
         log.log(
             level,
             "Cannot refresh the AWS credentials; trying again",
-            extra={"fields": {"error": one_line(error), "expire": _utc(self.expires_at)}},
+            extra={"fields": {"error": one_line(error), "expire": utc_second(self.expires_at)}},
         )
 
     def _run(self) -> None:
@@ -146,7 +151,3 @@ def _read(source: Any) -> Keys:
         expiry.timestamp() if expiry is not None else None,
         getattr(frozen, "account_id", None) or "",
     )
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -16,6 +16,18 @@ from kcl_flowlog.inventory.overlaps import Overlap
 log = logging.getLogger(__name__)
 
 _MAX_LOGGED = 5
+_CONSEQUENCES = {
+    "ec2:DescribeNetworkInterfaces": "interfaces are recognised by their records, some of which stay unattributed",
+    "ec2:DescribeFlowLogs": "lines are read in the format of --flow-log-format or else in the default format, and"
+    " failing flow logs and subnets without flow logs are unknown",
+    "ec2:DescribeVpcs": "flowlog_subnet_info has no names of VPCs",
+}
+
+
+def missing_actions(source: Source) -> list[str]:
+    """Return the actions that EC2 does not permit in a source, though an instance can do without."""
+    are_permitted = (source.interfaces_listed, source.flow_logs_listed, source.vpcs_listed)
+    return [action for action, is_permitted in zip(_CONSEQUENCES, are_permitted, strict=True) if not is_permitted]
 
 
 class ProblemLog:
@@ -46,22 +58,8 @@ class ProblemLog:
     def log_missing_permissions(self, sources: Iterable[Source]) -> None:
         """Log what EC2 does not permit to list, and what follows from that."""
         for source in sources:
-            if not source.interfaces_listed:
-                self._log_missing_permission(
-                    "ec2:DescribeNetworkInterfaces",
-                    source,
-                    "interfaces are recognised by their records, some of which stay unattributed",
-                )
-            if not source.flow_logs_listed:
-                self._log_missing_permission(
-                    "ec2:DescribeFlowLogs",
-                    source,
-                    "lines are read in the format of --flow-log-format or else in the default format, and failing flow"
-                    " logs and subnets without flow logs are unknown",
-                )
-
-            if not source.vpcs_listed:
-                self._log_missing_permission("ec2:DescribeVpcs", source, "flowlog_subnet_info has no names of VPCs")
+            for action in missing_actions(source):
+                self._log_missing_permission(action, source, _CONSEQUENCES[action])
 
     def _log_missing_permission(self, action: str, source: Source, consequence: str) -> None:
         if (action, source.key) not in self._missing:

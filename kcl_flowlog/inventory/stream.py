@@ -1,15 +1,16 @@
 """The stream to read, as the settings name it: by its name or by its ARN, with the own credentials or with a role.
 
-Pure. The KCL asks for a stream by its name only, so the credentials decide whose stream it gets. A contradiction
-between the settings is a `ConfigError`.
+Calls nothing over the network. The KCL asks for a stream by its name only, so the credentials decide whose stream it
+gets. A contradiction between the settings is a `ConfigError`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.inventory.aws_settings import role_account
+from kcl_flowlog.inventory.aws_settings import resolve_region, role_account
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ class Stream:
 
     def __str__(self) -> str:
         return self.arn or self.name
+
+
+def stream_region(stream: str, region: str, environ: Mapping[str, str]) -> str:
+    """Return the region to read in: `region`, or else that of the stream's ARN, of the environment or of the profile.
+
+    Raises `ConfigError`.
+    """
+    return resolve_region(region or region_of(stream), environ)
 
 
 def region_of(stream: str) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from kcl_flowlog.config import Config
-from kcl_flowlog.inventory.aws import Aws, StreamIdentity
+from kcl_flowlog.inventory.aws import BRIEFLY, Aws, StreamIdentity
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, one_line
 from kcl_flowlog.inventory.stream import Stream
 from kcl_flowlog.launcher.application import Application, Position
@@ -26,10 +26,6 @@ from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.launcher.until_done import Wait, until_done
 
 log = logging.getLogger(__name__)
-
-# Every caller tries again, and a stop must not wait long for the lease table.
-DYNAMODB_PATIENCE = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 5}
-"""The settings of DynamoDB's client."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,8 @@ def admission_of(
     config: Config, aws: Aws, state: StateDirectory, stream: Stream, identity: StreamIdentity | None
 ) -> Admission:
     """Return the records of a start on an open state directory, and the parts that use the application's tables."""
-    dynamodb: Any = aws.client("dynamodb", **DYNAMODB_PATIENCE)
+    # A stop must not wait long for the lease table.
+    dynamodb: Any = aws.client("dynamodb", **BRIEFLY)
     tables = TableNames.of(config)
     coordinator = CoordinatorTable(dynamodb, tables.coordinator, config.kcl_property)
     return Admission(

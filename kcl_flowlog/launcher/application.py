@@ -9,7 +9,7 @@ Created once and never changed. A record that does not fit is a `ConfigError`; D
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Literal
 
 from kcl_flowlog.errors import ConfigError
@@ -18,6 +18,7 @@ from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_not_found
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.launcher.until_done import Wait
+from kcl_flowlog.logs import utc_second
 
 TRIM_HORIZON = "trim-horizon"
 """The initial position of an application that begins at the oldest record; any other is in Unix seconds."""
@@ -125,15 +126,11 @@ class Application:
         recorded = int(record["streamCreatedAt"])
         if abs(recorded - self._identity.created_at) > _CREATION_TOLERANCE:
             raise ConfigError(
-                f"The application {self._name} reads the stream {self._identity.arn} of {_written(recorded)}, which was"
-                f" deleted and created again at {_written(self._identity.created_at)}, so its checkpoints do not fit;"
-                f" choose another --application, or stop all its instances and {self._deletion()}."
+                f"The application {self._name} reads the stream {self._identity.arn} of {utc_second(recorded)}, which"
+                f" was deleted and created again at {utc_second(self._identity.created_at)}, so its checkpoints do not"
+                f" fit; choose another --application, or stop all its instances and {self._deletion()}."
             )
 
     def _deletion(self) -> str:
         leases, coordinator, worker_metrics = self._tables
         return f"delete its tables {leases}, {coordinator} and {worker_metrics}"
-
-
-def _written(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

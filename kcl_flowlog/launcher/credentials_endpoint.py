@@ -1,8 +1,8 @@
 """Hands AWS credentials to the daemon: a loopback HTTP server in the form of the container credentials of ECS and EKS.
 
 Each path gives one identity, to who knows the token. Answers come from memory, because the daemon waits for one second
-only. Expired credentials are 503, which the daemon tries again. The AWS library for Java 2.33 asks
-by http only a loopback address, never through a proxy, and fails at an answer without `Expiration`.
+only. Expired credentials are 503, which the daemon tries again. The AWS library for Java 2.33 asks by http only a
+loopback address, never through a proxy, and fails at an answer without `Expiration`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, one_line
 from kcl_flowlog.inventory.identity import Keys
+from kcl_flowlog.logs import utc_second
 
 URI_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a name
@@ -78,7 +78,7 @@ class CredentialsEndpoint:
         answer = {
             "AccessKeyId": keys.access_key,
             "SecretAccessKey": keys.secret_key,
-            "Expiration": datetime.fromtimestamp(expires_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": utc_second(expires_at),
         }
         return 200, {**answer, "Token": keys.token} if keys.token else answer
 

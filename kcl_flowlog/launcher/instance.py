@@ -28,9 +28,9 @@ from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws
-from kcl_flowlog.inventory.aws_settings import daemon_environment, resolve_region, with_old_names
+from kcl_flowlog.inventory.aws_settings import daemon_environment, with_old_names
 from kcl_flowlog.inventory.keeper import InventoryKeeper
-from kcl_flowlog.inventory.stream import Stream, find_stream, region_of
+from kcl_flowlog.inventory.stream import Stream, find_stream, stream_region
 from kcl_flowlog.launcher import daemon, java, java_options, kcl_properties, leftovers
 from kcl_flowlog.launcher.admission import Admission, admission_of
 from kcl_flowlog.launcher.beats import Beats
@@ -71,7 +71,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
     """
     formats = [parsed for _, parsed in map(parse_option, config.flow_log_format)]
     environ = with_old_names(environ)
-    aws = Aws(resolve_region(config.region or region_of(config.stream), environ), environ)
+    aws = Aws(stream_region(config.stream, config.region, environ), environ)
     stream = find_stream(config.stream, config.stream_role, aws.region)
     runtime, jars = java.find_java(config.java, environ), java.find_jars()
     kcl_properties.check_extra(config.kcl_property)

@@ -90,14 +90,9 @@ class LeaseTable:
 
     def count_shards(self) -> int:
         """Return the number of shards that are not read to their end; 0 if there is no table yet."""
-        try:
-            values = {":end": {"S": SHARD_END}}
-            rows = self._scan("leaseKey", FilterExpression="checkpoint <> :end", ExpressionAttributeValues=values)
-            return sum(1 for _ in rows)
-        except Exception as error:
-            if is_not_found(error):
-                return 0
-            raise
+        values = {":end": {"S": SHARD_END}}
+        rows = self._rows("leaseKey", FilterExpression="checkpoint <> :end", ExpressionAttributeValues=values)
+        return sum(1 for _ in rows)
 
     def fence(self, worker_id: str) -> int:
         """Make every write fail that a daemon bases on what it has read of this worker's rows; return their number.
@@ -133,14 +128,18 @@ class LeaseTable:
         }
 
     def shards(self) -> set[str]:
-        """Return all shards that have a lease."""
-        return {row["leaseKey"]["S"] for row in self._scan("leaseKey")}
+        """Return all shards that have a lease; none if there is no table yet."""
+        return {row["leaseKey"]["S"] for row in self._rows("leaseKey")}
 
     def _rows_of(self, worker_id: str, attributes: str) -> Iterator[dict[str, Any]]:
-        """Yield these attributes of the worker's rows, as they are now; none if there is no table yet."""
+        """Return these attributes of the worker's rows, as they are now; none if there is no table yet."""
         values = {":worker": {"S": worker_id}}
+        return self._rows(attributes, FilterExpression=_IS_OF_WORKER, ExpressionAttributeValues=values)
+
+    def _rows(self, attributes: str, **selection: Any) -> Iterator[dict[str, Any]]:
+        """Yield what `_scan` yields; nothing if there is no table yet."""
         try:
-            yield from self._scan(attributes, FilterExpression=_IS_OF_WORKER, ExpressionAttributeValues=values)
+            yield from self._scan(attributes, **selection)
         except Exception as error:
             if not is_not_found(error):
                 raise
