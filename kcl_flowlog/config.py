@@ -1,4 +1,4 @@
-"""Every setting, in one table: the fields of `Config`; see also `stream_settings` and `label_settings`.
+"""Every setting, in one table: the fields of `Config`, of which the first are in `stream_settings`.
 
 Options, environment variables, keys of the configuration file, help and the README's table are all made from it, so a
 setting is described here and nowhere else. Each field holds its final type: nothing is parsed again by those who use it.
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcl_flowlog import label_settings, values
+from kcl_flowlog import values
 from kcl_flowlog.setting import Setting, repeatable, setting
 from kcl_flowlog.stream_settings import StreamSettings
 from kcl_flowlog.values import at_least
@@ -102,8 +102,22 @@ class Config(StreamSettings):
         metavar="REGION",
         help="Region to read subnets from, in every account. Repeatable. Default: the region of the stream.",
     )
-    traffic_labels: tuple[str, ...] = label_settings.traffic_labels()
-    subnet_tags: tuple[str, ...] = label_settings.subnet_tags()
+    traffic_labels: tuple[str, ...] = setting(
+        flag="--traffic-labels",
+        group="Metrics",
+        default="protocol,peer",
+        parse=values.parse_traffic_labels,
+        metavar="LABEL,...",
+        help="Optional labels of the traffic metrics: `protocol`, `peer`, `path`, `interface_type`, or none. The ledger keeps all.",
+    )
+    subnet_tags: tuple[str, ...] = setting(
+        flag="--subnet-tags",
+        group="Metrics",
+        default="",
+        parse=values.parse_subnet_tags,
+        metavar="KEY,...",
+        help="Tags of subnets that flowlog_subnet_tags shows as labels: `team` as `tag_team`.",
+    )
     new_series_hold: float = setting(
         flag="--newborn-hold",
         group="Metrics",

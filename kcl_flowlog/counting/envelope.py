@@ -33,7 +33,8 @@ MAX_ENVELOPES = 1024
 
 # CloudWatch Logs accepts no larger log event, in bytes.
 _LARGEST_EVENT = 1024 * 1024
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises at a text that is no JSON of the expected type."""
 
 _SPACES = re.compile(rb"[ \t\r\n]*")
 _JSON_SPACE = b" \t\r\n"
@@ -140,7 +141,7 @@ def _log_stream_of(head: bytes) -> LogStream | None:
     """Return the log stream of a data message, of which this text precedes the events; None for anything else."""
     try:
         envelope = _decode_strict(head + _NO_EVENTS)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None
     log_stream = LogStream(envelope.owner, envelope.logGroup, envelope.logStream)
     is_usable = envelope.messageType == DATA_MESSAGE and max(map(len, log_stream)) <= MAX_NAME_LENGTH
@@ -174,7 +175,7 @@ def _read(text: bytes | memoryview, room: Room) -> Envelope:
         envelope = _decode(text, room)
     except msgspec.ValidationError:
         envelope = _of_agent(text)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         raise Malformed("payload_not_json") from None
     if envelope.message_type not in (DATA_MESSAGE, CONTROL_MESSAGE):
         raise Malformed("payload_message_type")
@@ -210,7 +211,7 @@ def _of_agent(text: bytes | memoryview) -> Envelope:
         # The event is the JSON as a whole: how a line is wrapped is no matter of envelopes. The decoder does not look
         # into what it skips, so the text may not be UTF-8 there.
         event = LogEvent(str(text, "utf-8").strip()) if is_event else None
-    except _UNDECODABLE:
+    except UNDECODABLE:
         event = None
     if event is None:
         raise Malformed("payload_not_envelope")

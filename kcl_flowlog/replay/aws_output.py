@@ -14,13 +14,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from kcl_flowlog.counting.envelope import LogEvent
-from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
+from kcl_flowlog.counting.envelope import UNDECODABLE
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM
 from kcl_flowlog.replay.content import Content
-from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable, event
+from kcl_flowlog.replay.items import Batch, Item, Payload, Unreadable, event
 from kcl_flowlog.replay.json_objects import split_elements
 
-_MAX_EVENTS = 10_000
 # The first keys of these documents; of CloudTrail's files, too, whose records are not flow logs.
 _FIRST_KEY = re.compile(
     rb'\s*\{\s*"(?:events|searchedLogStreams|nextToken|next(?:Forward|Backward)Token|Records|records|awslogs'
@@ -57,8 +56,7 @@ def holds_aws_output(head: bytes) -> bool:
 
 def read_aws_output(content: Content) -> Iterator[Item]:
     """Yield the payloads and the log events."""
-    batch: dict[LogStream, list[LogEvent | bytes]] = {}
-    size = 0
+    batch = Batch()
     for line, text in split_elements(content.text):
         element = _decode(text)
         if element is None:
@@ -69,12 +67,10 @@ def read_aws_output(content: Content) -> Iterator[Item]:
         elif element.searchedCompletely is None and element.ShardId is None:
             message = text.decode(errors="replace") if element.message is None else element.message
             log_stream = NO_LOG_STREAM._replace(name=element.logStreamName)
-            batch.setdefault(log_stream, []).append(event(message, line))
-            size += 1
-        if size >= _MAX_EVENTS:
-            yield from _flushed(batch)
-            batch, size = {}, 0
-    yield from _flushed(batch)
+            batch.add(log_stream, event(message, line))
+        if batch.is_full:
+            yield from batch.take()
+    yield from batch.take()
 
 
 def _decode(text: bytes) -> _Element | None:
@@ -82,7 +78,7 @@ def _decode(text: bytes) -> _Element | None:
         return msgspec.json.decode(text, type=_Element)
     except msgspec.ValidationError:
         return _Element()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None
 
 
@@ -91,8 +87,3 @@ def _payload(data: str, line: int) -> Item:
         return Payload(base64.b64decode(data, validate=True), line)
     except binascii.Error:
         return Unreadable("payload", "payload_encoding", line)
-
-
-def _flushed(batch: dict[LogStream, list[LogEvent | bytes]]) -> Iterator[Item]:
-    for log_stream, events in batch.items():
-        yield Events(log_stream, events)

@@ -10,14 +10,11 @@ from itertools import groupby, islice
 import msgspec
 
 from kcl_flowlog.counting.dead_letter import DeadLetter
-from kcl_flowlog.counting.envelope import decode_event
+from kcl_flowlog.counting.envelope import UNDECODABLE, decode_event
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.outcomes import MALFORMED_REASONS
 from kcl_flowlog.replay.content import Content, numbered_lines
-from kcl_flowlog.replay.items import Events, Item, Payload, Unreadable, event, raw_event
-
-_MAX_EVENTS = 10_000
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from kcl_flowlog.replay.items import MOST_EVENTS, Events, Item, Payload, Unreadable, event, raw_event
 
 
 def holds_dead_letters(head: bytes) -> bool:
@@ -35,14 +32,14 @@ def read_dead_letters(content: Content) -> Iterator[Item]:
         if log_stream is None:
             yield from group
             continue
-        while some := list(islice(group, _MAX_EVENTS)):
+        while some := list(islice(group, MOST_EVENTS)):
             yield Events(log_stream, [event for item in some if isinstance(item, Events) for event in item.events])
 
 
 def _decode(line: bytes) -> DeadLetter | None:
     try:
         letter = msgspec.json.decode(line, type=DeadLetter)
-    except _DECODE_ERRORS:
+    except UNDECODABLE:
         return None
     return letter if letter.kind in _READERS and letter.reason in MALFORMED_REASONS else None
 
@@ -72,7 +69,7 @@ def _event(letter: DeadLetter, number: int) -> Item:
     raw = letter.body.encode(errors="replace")
     try:
         return Events(_log_stream(letter), [event(decode_event(raw).message, number)])
-    except _DECODE_ERRORS:
+    except UNDECODABLE:
         return Events(_log_stream(letter), [raw_event(raw, number)])
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 
 from kcl_flowlog.counting.brackets import ends_of_objects
-from kcl_flowlog.counting.envelope import MAX_ENVELOPES
+from kcl_flowlog.counting.envelope import MAX_ENVELOPES, UNDECODABLE
 from kcl_flowlog.counting.unpacking import LARGEST_RECORD
 from kcl_flowlog.errors import Malformed
 from kcl_flowlog.replay.content import Content, put_back
@@ -53,7 +53,7 @@ def _is_one_payload(text: bytes) -> bool:
 def _is_json(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return False
     return True
 

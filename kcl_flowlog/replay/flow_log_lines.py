@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.field_names import field_of
 from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.replay.content import Content, numbered_lines
-from kcl_flowlog.replay.items import Events, Item, event
+from kcl_flowlog.replay.items import Batch, Item, event
 
-_MAX_EVENTS = 10_000
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+(?:Z|[+-]\d\d:?\d\d)?\s+")
 # No field of a flow log looks like this: an interface id has no further hyphen.
 _LOG_STREAM = re.compile(r"(eni-\w{1,64}-(?:all|accept|reject))\s+", re.ASCII)
@@ -29,25 +27,17 @@ _BYTE_ORDER_MARK = "\ufeff"
 def read_flow_log_lines(content: Content) -> Iterator[Item]:
     """Yield the lines. A header line, at the beginning or later, sets the format of the lines below it."""
     log_format = ""
-    batch: dict[LogStream, list[LogEvent | bytes]] = {}
-    size = 0
+    batch = Batch()
     for number, raw in numbered_lines(content):
         log_stream, line = _without_prefix(raw.decode(errors="replace"))
         header = _format_of_header(line)
-        if header or size >= _MAX_EVENTS:
-            yield from _flushed(batch, log_format)
-            batch, size = {}, 0
+        if header or batch.is_full:
+            yield from batch.take(log_format)
         if header:
             log_format = header
         else:
-            batch.setdefault(log_stream, []).append(event(line, number))
-            size += 1
-    yield from _flushed(batch, log_format)
-
-
-def _flushed(batch: dict[LogStream, list[LogEvent | bytes]], log_format: str) -> Iterator[Item]:
-    for log_stream, events in batch.items():
-        yield Events(log_stream, events, log_format)
+            batch.add(log_stream, event(line, number))
+    yield from batch.take(log_format)
 
 
 def _without_prefix(line: str) -> tuple[LogStream, str]:

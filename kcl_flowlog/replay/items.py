@@ -7,6 +7,9 @@ from typing import NamedTuple
 from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.log_stream import LogStream
 
+MOST_EVENTS = 10_000
+"""So many log events are in memory at a time."""
+
 
 class NumberedText(str):
     """The text of a log event that knows its line in the file."""
@@ -50,6 +53,29 @@ class Unreadable(NamedTuple):
 
 
 Item = Payload | Events | Unreadable
+
+
+class Batch:
+    """Log events of several log streams, until they are taken together."""
+
+    def __init__(self) -> None:
+        self._events: dict[LogStream, list[LogEvent | bytes]] = {}
+        self._size = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the events should be taken, as they use much memory."""
+        return self._size >= MOST_EVENTS
+
+    def add(self, log_stream: LogStream, event: LogEvent) -> None:
+        """Add an event."""
+        self._events.setdefault(log_stream, []).append(event)
+        self._size += 1
+
+    def take(self, log_format: str = "") -> list[Events]:
+        """Remove and return all events, with the format that the file names."""
+        taken, self._events, self._size = self._events, {}, 0
+        return [Events(log_stream, events, log_format) for log_stream, events in taken.items()]
 
 
 def event(text: str, number: int) -> LogEvent:

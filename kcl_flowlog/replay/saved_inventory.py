@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.envelope import UNDECODABLE
 from kcl_flowlog.counting.prefixes import pack
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import ConfigError
-
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ def load(path: Path) -> Inventory:
 def _decode(path: Path, decode: Callable[[], T]) -> T:
     try:
         return decode()
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         reason = " ".join(str(error).replace("`", "").split())
         raise ConfigError(f"--inventory: {path} is not a valid inventory: {reason}.") from error
 
