@@ -43,9 +43,9 @@ format: $(VENV)/test         ## format the code and fix what ruff can fix
 
 bench: $(VENV)/test          ## measure CPU time per flow record, as ratios (STREAM='--records 200000 --parts 3')
 	$(BIN)/python benchmarks/counting.py
-	$(BIN)/python benchmarks/scrape.py
-	$(BIN)/python benchmarks/commit.py
-	$(BIN)/python benchmarks/stream.py --json build/benchmarks/stream.json $(STREAM)
+	$(BIN)/python benchmarks/scrape.py --json build/bench/scrape.json
+	$(BIN)/python benchmarks/commit.py --json build/bench/commit.json
+	$(BIN)/python benchmarks/stream.py --json build/bench/stream.json $(STREAM)
 
 fuzz: $(VENV)/fuzz           ## fuzz decoding and parsing for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)

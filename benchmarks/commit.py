@@ -24,6 +24,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from results import write_json
+
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
@@ -222,7 +224,7 @@ def main() -> None:
             "together": [row._asdict() for row in together],
             "syncs": syncs,
         }
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        write_json(options.json, found)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from flow_logs import BEGIN, NEAR, Flow, Traffic, envelope
 from isal import igzip
+from results import write_json
 
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.columns.counter import MIN_LINES
@@ -97,70 +99,38 @@ def inventory(case: Case) -> Inventory:
 
 
 def payloads(case: Case, seed: int = 1) -> list[bytes]:
-    """Return gzip'd envelopes, each of one interface.
-
-    60 % of the records are with 40 peers nearby, 30 % with 5,000 others, of which few are frequent, 10 % with anyone.
-    """
+    """Return gzip'd envelopes, each of one interface."""
     rng = random.Random(seed)
-    far = [_public(rng, case) for _ in range(5000)]
-    weights = [1 / (n + 1) for n in range(len(far))]
+    is_ipv6 = case.kind == "IPv6"
+    traffic = Traffic(rng, is_ipv6)
     made: list[bytes] = []
     event_id = 38912345678901234567890123456789012345678901234567890123
     for _ in range(RECORDS // case.events):
         event_id += rng.randrange(10**20)
         subnet, host = rng.randrange(case.subnets), rng.randrange(INTERFACES)
-        interface, own = f"eni-{subnet * INTERFACES + host:017x}", address(subnet, host, case.kind == "IPv6")
-        near = [address(rng.randrange(case.subnets), rng.randrange(200), case.kind == "IPv6") for _ in range(40)]
-        begin = 1_700_000_000 + rng.randrange(600)
+        interface, own = f"eni-{subnet * INTERFACES + host:017x}", address(subnet, host, is_ipv6)
+        near = [address(rng.randrange(case.subnets), rng.randrange(200), is_ipv6) for _ in range(NEAR)]
+        begin = BEGIN + rng.randrange(600)
         events = []
         for number in range(case.events):
-            dice = rng.random()
-            peer = (
-                rng.choice(near) if dice < 0.6 else rng.choices(far, weights)[0] if dice < 0.9 else _public(rng, case)
-            )
             start = begin + rng.randrange(60)
-            message = _line(rng, case, interface, f"subnet-{subnet:017x}", own, peer, start)
+            flow = traffic.flow(interface, own, near, start, version=5 if case.kind == "v5" else 2)
+            message = _in_v5(rng, flow, f"subnet-{subnet:017x}") if case.kind == "v5" else flow.line
             events.append({"id": str(event_id + number), "timestamp": start * 1000, "message": message})
-        envelope = {
-            "messageType": "DATA_MESSAGE",
-            "owner": "123456789010",
-            "logGroup": "/vpc/flow-logs",
-            "logStream": f"{interface}-all",
-            "subscriptionFilters": ["to-kinesis"],
-            "logEvents": events,
-        }
-        made.append(gzip.compress(json.dumps(envelope, separators=(",", ":")).encode(), 6))
+        made.append(gzip.compress(envelope(interface, events), 6))
     return made
 
 
-def _line(rng: random.Random, case: Case, interface: str, subnet: str, own: str, peer: str, start: int) -> str:
-    if rng.random() < 0.01:
-        words = f"2 123456789010 {interface} - - - - - - - {start} {start + 60} - NODATA".split()
-        return " ".join(words + ["-"] * 15 if case.kind == "v5" else words)
-    high, low = rng.randrange(32768, 60999), rng.choice((443, 443, 443, 80, 53, 22, 5432, 6379, 8080, 9200, 3306))
-    is_egress = rng.random() < 0.5
-    ends = (own, peer, high, low) if is_egress else (peer, own, low, high)
-    packets = int(rng.paretovariate(1.1))
-    action = "REJECT" if rng.random() < 0.05 else "ACCEPT"
-    line = (
-        f"{'5' if case.kind == 'v5' else '2'} 123456789010 {interface} {' '.join(map(str, ends))}"
-        f" {6 if rng.random() < 0.9 else 17} {packets} {packets * rng.randrange(40, 1460)} {start}"
-        f" {start + rng.randrange(10, 60)} {action} OK"
-    )
-    if case.kind != "v5":
-        return line
+def _in_v5(rng: random.Random, flow: Flow, subnet: str) -> str:
+    """Return a line in the format `V5`."""
+    if flow.is_nodata:
+        return f"{flow.line}{' -' * 15}"
     services = ("-", rng.choice(("-", "-", "S3", "AMAZON")))
-    way = f"egress {rng.randrange(1, 9)}" if is_egress else "ingress -"
+    way = f"egress {rng.randrange(1, 9)}" if flow.is_egress else "ingress -"
     return (
-        f"{line} vpc-1 {subnet} i-0123456789abcdef0 19 IPv4 {ends[0]} {ends[1]} eu-west-1 euw1-az1 - -"
-        f" {' '.join(services if is_egress else services[::-1])} {way}"
+        f"{flow.line} vpc-1 {subnet} i-0123456789abcdef0 19 IPv4 {flow.source} {flow.target} eu-west-1 euw1-az1 - -"
+        f" {' '.join(services if flow.is_egress else services[::-1])} {way}"
     )
-
-
-def _public(rng: random.Random, case: Case) -> str:
-    if case.kind == "IPv6":
-        return f"2600:{rng.randrange(1, 65536):x}:{rng.randrange(1, 65536):x}::{rng.randrange(1, 65536):x}"
-    return f"{rng.randrange(20, 99)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
 def gunzip_alone(made: Sequence[bytes]) -> None:
@@ -271,9 +241,8 @@ def main() -> int:
         cells = "".join(f"{value:10.2f} {f'({value / floor:.1f}×)':>8}" for value in [*times.values()][1:])
         print(f"{case!s:38}{floor:8.2f}{cells}", flush=True)
         results.append({"case": case._asdict(), **found})
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
     machine = {"processor": _processor(), "python": platform.python_version(), "rounds": options.rounds}
-    RESULT.write_text(json.dumps({**machine, "results": results}, indent=2) + "\n", encoding="utf-8")
+    write_json(RESULT, {**machine, "results": results})
     print(f"{_processor()}, Python {platform.python_version()}, median of {options.rounds} rounds.")
     return 0
 

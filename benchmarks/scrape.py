@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import random
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily
+from results import write_json
 
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.totals import SeenTotals
@@ -195,7 +195,7 @@ def main() -> None:
     results = [result for lines in options.lines for result in measure(lines)]
     print(*table(results), sep="\n")
     if options.json:
-        options.json.write_text(json.dumps([each._asdict() for each in results], indent=2) + "\n")
+        write_json(options.json, [each._asdict() for each in results])
 
 
 if __name__ == "__main__":

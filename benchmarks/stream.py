@@ -8,7 +8,6 @@ instance is warm before the first part that counts. At the end all counts must e
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import signal
 import statistics
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from results import write_json
 from streaming import network, traffic
 from streaming.backlog import Shard, Stream, Streams
 from streaming.drain import Part, drain, idle_rate
@@ -238,8 +238,7 @@ def main(arguments: Sequence[str]) -> None:
             print(*table(results), sep="\n", flush=True)
     kinesis.stop()
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([asdict(each) for each in results], indent=2) + "\n")
+        write_json(options.json, [asdict(each) for each in results])
 
 
 if __name__ == "__main__":
