@@ -1,8 +1,8 @@
 """The command line: `kcl-flowlog run`, `check`, `policy`, `replay`, `inventory` and `demo`.
 
 A mistake of the user is one sentence on stderr and exit code 2. If the
-launcher gives up, or `replay` can't read a file, it is one sentence and exit code 1. A stop by a signal is
-exit code 0.
+launcher gives up, or `replay` can't read a file, it is one sentence and exit
+code 1. A stop by a signal is exit code 0.
 """
 
 from __future__ import annotations

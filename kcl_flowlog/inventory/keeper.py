@@ -2,8 +2,9 @@
 
 All of EC2 is listed once an interval; interfaces that records name meanwhile
 are looked up. An unreachable EC2 is not an error: what was known stays in
-force, and the next attempt follows. Only if nothing is known and EC2 permits no account to list
-its subnets, nothing can be counted, and `refresh` raises `ConfigError`.
+force, and the next attempt follows. Only if nothing is known and EC2 permits
+no account to list its subnets, nothing can be counted, and `refresh` raises
+`ConfigError`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the pages show of a running instance: its state for /metrics, and the reasons for not healthy or not ready.
 
 The threads of the web server call it, so each call opens its own ledger connection. Of an earlier scrape it keeps only
-the series, which the next one uses if they have not changed. A scrape fails
-only if the ledger can't be read, with `LedgerError`; damage is noted, which ends the instance.
+the series, which the next one uses if they have not changed. A scrape fails only if the ledger can't be read, with
+`LedgerError`; damage is noted, which ends the instance.
 """
 
 from __future__ import annotations
