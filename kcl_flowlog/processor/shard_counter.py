@@ -109,6 +109,8 @@ class ShardCounter:
 
     def quarantine(self, record: Record) -> int:
         """Keep one record of the batch as a dead letter, without counting it; return its size in bytes."""
+        # Records before it may wait to be counted.
+        self._flush()
         self._position = position_of(record)
         payload = pybase64.b64decode(record.data)
         self._payloads.quarantine(payload, PayloadOrigin(self._shard_id, self._position), self.delta)
@@ -116,9 +118,7 @@ class ShardCounter:
 
     def end_batch(self) -> None:
         """Complete the counts of the batch, and deliver what it has for the launcher."""
-        self._in_hand.begin(self._position)
-        self._payloads.flush()
-        self._in_hand.end()
+        self._flush()
         # Before any checkpoint of this batch, so that each denial is written at least once.
         self._denials.deliver()
         self.delta.observe(counts.BATCH_DURATION, self._monotonic() - self._batch_started_at)
@@ -126,6 +126,12 @@ class ShardCounter:
         if unknown:
             self._messenger.send(UnknownInterfaces(sorted(unknown)))
             unknown.clear()
+
+    def _flush(self) -> None:
+        """Count the records that wait; the last of them is in hand meanwhile."""
+        self._in_hand.begin(self._position)
+        self._payloads.flush()
+        self._in_hand.end()
 
     def complete(self) -> tuple[Delta, Position]:
         """Return all counted so far and the last position counted, and begin a new delta.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from kcl_flowlog.commits.claims import digest
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Denials, Log, UnknownInterfaces
 from kcl_flowlog.counting import counts, subnets
+from kcl_flowlog.counting.line_by_line import LineByLine
 from kcl_flowlog.counting.positions import Position
+from kcl_flowlog.counting.tally import Tally
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.in_hand import RecordInHand
 from tests.support.conversation import DENIED, GOOD, payload
@@ -58,6 +61,25 @@ def test_a_record_that_kills_is_skipped_and_committed_at_once(driver: Driver) ->
     driver.wait_for_the_next_commit()
     driver.deliver()
     assert 3 == driver.flows
+
+
+def test_records_before_one_that_is_skipped_are_in_hand_when_they_are_counted(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may wait for each other, and one of them may kill, too."""
+    driver.messenger.permit = ["NORMAL", digest(Position("103"))]
+    driver.initialize()
+    seen = []
+    count = LineByLine.count
+
+    def look(lines: LineByLine, events: Any, tally: Tally, now: float) -> None:
+        seen.append(RecordInHand(driver.note).suspect)
+        count(lines, events, tally, now)
+
+    monkeypatch.setattr(LineByLine, "count", look)
+    driver.deliver(FIRST, POISON)
+
+    assert [Position("101")] == seen
 
 
 def test_a_record_with_another_sub_sequence_number_is_not_skipped(driver: Driver) -> None:
