@@ -11,7 +11,9 @@ import io
 import re
 import resource
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 
 import atheris
 
@@ -43,6 +45,8 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
 LIMIT = 1_000_000
 # Of address space, besides what Python, libFuzzer and the instrumented modules have taken by then.
 MEMORY = 512 * 1024 * 1024
+# Seconds of CPU for one input.
+SLOW = 10.0
 # The base64 of 4,096 bytes, with some room.
 LARGEST_LETTER = 8192
 SUBNET = re.compile(r"subnet-\w{1,57}")
@@ -156,7 +160,15 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
 
 
+def timed(target: Callable[[bytes], None], data: bytes) -> None:
+    """Run a target on an input; raise if it takes too much CPU time, which a busy machine doesn't change."""
+    began = time.process_time()
+    target(data)
+    taken = time.process_time() - began
+    assert taken <= SLOW, f"{taken:.1f} s of CPU"
+
+
 if __name__ == "__main__":
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])
+    atheris.Setup([sys.argv[0], *sys.argv[2:]], partial(timed, TARGETS[sys.argv[1]]))
     limit_memory()
     atheris.Fuzz()
