@@ -30,8 +30,6 @@ _MOST_TRIES = 3
 _MOST_PENDING = 5000
 _MOST_MISSING = 20_000
 _FIRST_PAUSE, _LAST_PAUSE = 120.0, 900.0
-# The session of a role lasts for an hour.
-_CLIENT_LIFE = 2700.0
 
 
 class Lookups:
@@ -133,7 +131,6 @@ class _Source:
         self._clock = clock
         self._monotonic = monotonic
         self._client: Any = None
-        self._opened_at = 0.0
         self._rests_until = monotonic()
         self._pause = _FIRST_PAUSE
 
@@ -151,9 +148,8 @@ class _Source:
         return found
 
     def _open(self) -> Any:
-        if self._client is None or self._monotonic() - self._opened_at >= _CLIENT_LIFE:
+        if self._client is None:
             _, self._client = self._reader.open()
-            self._opened_at = self._monotonic()
         return self._client
 
     def _rest(self, error: Exception) -> None:

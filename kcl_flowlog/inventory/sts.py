@@ -20,7 +20,8 @@ REST = 600.0
 """Seconds for which an STS out of reach is not asked again."""
 
 ROLE_SESSION_NAME = "kcl-flowlog"
-_ASSUMED_AGAIN_AFTER = 2700.0
+# Seconds: how long a session lasts, after how long its role is assumed again, and the pause after a failure.
+_SESSION, _ASSUMED_AGAIN_AFTER, _PAUSE = 3600.0, 2700.0, 60.0
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class Sts:
 class RoleKeys:
     """The keys of a role, assumed again before its session of an hour ends; `clock` is monotonic.
 
-    A call may raise `AWS_ERRORS`.
+    A call may raise `AWS_ERRORS`, but not while the session of before lasts.
     """
 
     def __init__(self, sts: Sts, role: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -85,10 +86,26 @@ class RoleKeys:
         self._role = role
         self._clock = clock
         self._keys: Keys | None = None
-        self._assumed_at = 0.0
+        self._ends_at = 0.0
+        self._assume_at = 0.0
 
     def __call__(self) -> Keys:
         """Return the keys."""
-        if self._keys is None or self._clock() - self._assumed_at > _ASSUMED_AGAIN_AFTER:
-            self._keys, self._assumed_at = self._sts.assume(self._role), self._clock()
+        now = self._clock()
+        if self._keys is not None and now < self._assume_at:
+            return self._keys
+        try:
+            self._keys = self._sts.assume(self._role)
+        except AWS_ERRORS as error:
+            if self._keys is None or now >= self._ends_at:
+                raise
+            log.warning(
+                "Cannot assume a role again; its keys last until seconds_left is over",
+                extra={
+                    "fields": {"role": self._role, "error": one_line(error), "seconds_left": round(self._ends_at - now)}
+                },
+            )
+            self._assume_at = now + _PAUSE
+        else:
+            self._ends_at, self._assume_at = now + _SESSION, now + _ASSUMED_AGAIN_AFTER
         return self._keys

@@ -193,8 +193,8 @@ def test_a_source_that_forbids_it_has_nothing() -> None:
     assert [1, 1] == [len(requests) for requests in rounds.asked()]
 
 
-def test_a_client_is_opened_again_before_its_session_ends() -> None:
-    """The session of a role lasts for an hour; and after a failure, which may have been the session's."""
+def test_a_client_is_opened_again_only_after_a_failure() -> None:
+    """Which may have been its role's. The keys of a role are assumed again by themselves."""
     rounds = Rounds(FakeEc2())
     for number in range(60):
         rounds.find(f"eni-{number + 10}")
@@ -204,4 +204,4 @@ def test_a_client_is_opened_again_before_its_session_ends() -> None:
     rounds.clock.now += 120.0
     rounds.find("eni-101")
 
-    assert (2, 3) == (regularly, rounds.opened.count(HERE.key))
+    assert (1, 2) == (regularly, rounds.opened.count(HERE.key))

@@ -93,18 +93,38 @@ def test_a_refusal_is_an_answer() -> None:
 
 
 def test_a_role_is_assumed_again_before_its_session_ends() -> None:
-    """A session lasts for an hour; a failure leaves nothing behind."""
+    """A session lasts for an hour."""
     fake = FakeSts()
     keys = RoleKeys(fake.sts, ROLE, fake.clock)
 
     assert ["ASIA"] * 2 == [keys().access_key for _ in range(2)]
     assert 1 == fake.requests
 
-    fake.clock.now += 2701.0
+    fake.clock.now += 2700.0
+
+    assert "ASIA" == keys().access_key
+    assert 2 == fake.requests
+
+
+def test_a_role_that_can_not_be_assumed_again_keeps_its_keys_while_they_live(caplog: pytest.LogCaptureFixture) -> None:
+    """A failure is named, and tried again after a minute; when the keys have ended, it is raised."""
+    fake = FakeSts()
+    keys = RoleKeys(fake.sts, ROLE, fake.clock)
+    keys()
     fake.error = client_error("AccessDenied")
+
+    with caplog.at_level(logging.WARNING):
+        fake.clock.now += 2700.0
+        assert ["ASIA"] * 2 == [keys().access_key for _ in range(2)]
+        assert 2 == fake.requests
+        fake.clock.now += 60.0
+        assert "ASIA" == keys().access_key
+    assert 3 == fake.requests
+    message = "Cannot assume a role again; its keys last until seconds_left is over"
+    assert [(message, 900), (message, 840)] == [(text, fields["seconds_left"]) for _, text, fields in events(caplog)]
+
+    fake.clock.now += 840.0
     with pytest.raises(botocore.exceptions.ClientError):
         keys()
     fake.error = None
-
     assert "ASIA" == keys().access_key
-    assert 3 == fake.requests
