@@ -76,7 +76,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pypr
 	$(BIN)/python -m pip check
 	@touch $@
 
-$(VENV)/fuzz $(VENV)/mutants: $(VENV)/%: requirements/%.txt | $(VENV)/test
+$(VENV)/fuzz $(VENV)/mutants $(VENV)/dist: $(VENV)/%: requirements/%.txt | $(VENV)/test
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
@@ -104,7 +104,7 @@ IMAGE_BUILD_podman  = podman build --format docker
 UV_COMPILE = $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
                --no-emit-package kcl-flowlog --custom-compile-command 'make lock' setup.cfg
 
-.PHONY: image push image-test lock jars-lock repository
+.PHONY: dist dist-test image push image-test lock jars-lock repository
 
 repository:
 	@test -n "$(DOCKERREPO)" || { echo 'DOCKERREPO is missing: make image DOCKERREPO=registry.example.com/team' >&2; exit 2; }
@@ -116,10 +116,20 @@ image: repository            ## build the production image and tag it $(DOCKERRE
 push: repository             ## push the image that `make image` has built
 	$(BUILDER) push $(IMAGE)
 
+dist: $(VENV)/dist           ## build the wheel and the source archive into dist/, and check them
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+dist-test: dist              ## install the wheel into an empty environment, and run the demo there
+	tests/dist/run dist/*.whl
+
 image-test:                  ## build both images and check that they run (as root on Debian, without a container engine)
 	tests/image/run $(IMAGE_TEST_FLAGS)
 
-lock:                        ## update the locks of all libraries: run first, then demo and test on top of it
+lock: | $(VENV)/pip          ## update the locks of all libraries: run first, then demo and test on top of it
+	$(BIN)/python -m pip install --quiet uv
 	$(UV_COMPILE) --output-file requirements/run.txt
 	$(UV_COMPILE) --extra demo --constraint requirements/run.txt --output-file requirements/demo.txt
 	$(UV_COMPILE) --extra test --constraint requirements/demo.txt --output-file requirements/test.txt
@@ -128,6 +138,10 @@ lock:                        ## update the locks of all libraries: run first, th
 	echo 'mutmut ~= 3.8' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
 	  --output-file requirements/mutants.txt -
+	printf '%s\n' 'build ~= 1.2' 'check-wheel-contents ~= 0.6' 'twine >= 6' \
+	  | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+	  --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
+	  --output-file requirements/dist.txt -
 
 jars-lock:                   ## after an update of amazon-kclpy: update the checksums of its jars
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \
