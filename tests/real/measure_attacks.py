@@ -34,7 +34,7 @@ class Listening(NamedTuple):
 
 
 def measure(name: str, listening: Listening, context: ssl.SSLContext, memory: Callable[[], int]) -> None:
-    """Print the line of an attack; an unknown name is none."""
+    """Print the line of an attack, or of its absence if no attack has that name."""
     before = largest = memory()
     with ExitStack() as stack:
         for attack in ATTACKS.get(name, ()):
