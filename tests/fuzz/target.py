@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 
 import atheris
+import pyarrow.parquet as _  # noqa: F401 # takes hundreds of megabytes of address space for itself, before the limit
 
 with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=False):
     from kcl_flowlog.counting.attribution import Attributor

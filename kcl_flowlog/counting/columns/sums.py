@@ -39,6 +39,8 @@ _LABELS = tuple((way[0], action, protocol, peer, way[1]) for way, action, protoc
 _MAX_SLOTS: Final = 256
 _MOST = 2**62
 
+_NO_CELLS: Final[Integers] = np.zeros(0, np.int64)
+
 Slot = tuple[str, str]
 """A subnet, and a type of interfaces."""
 
@@ -51,9 +53,7 @@ class Sums:
         self._slots: dict[Slot, int] = {}
         # One cell more, for lines that are not counted.
         self.nowhere: Final = _MAX_SLOTS * SERIES
-        self._flows: Integers = np.zeros(self.nowhere + 1, np.int64)
-        self._packets: Integers = np.zeros(self.nowhere + 1, np.int64)
-        self._bytes: Integers = np.zeros(self.nowhere + 1, np.int64)
+        self._flows, self._packets, self._bytes = (_NO_CELLS,) * 3
         self._rejected: dict[int, int] = {}
         # At least the largest sum.
         self._bound = 0
@@ -69,6 +69,9 @@ class Sums:
 
         Lines with numbers up to `most` follow. If there is too little room for them, all sums are added to the delta.
         """
+        if self._flows is _NO_CELLS:
+            # Only now: a counter of a rare format may never need them.
+            self._flows, self._packets, self._bytes = (np.zeros(self.nowhere + 1, np.int64) for _ in range(3))
         new = {slot for slot in slots if slot not in self._slots}
         if len(self._slots) + len(new) > _MAX_SLOTS or self._bound + most * lines > _MOST:
             self.move_to(delta)
