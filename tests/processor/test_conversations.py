@@ -229,6 +229,16 @@ def test_conversation(stage: Stage, claim: str) -> None:
     assert flows == stage.flows
 
 
+def test_a_processor_that_the_daemon_starts_says_the_same_as_a_forked(stage: Stage) -> None:
+    """The other conversations leave out the interpreter's start, which takes longer than most of them."""
+    stage.start(is_forked=False)
+
+    stage.play(*OPENING, records(ONE, GARBAGE, BOMB, MIXED), asks("105"), acknowledge("105"), done("processRecords"))
+    stage.play(HANG_UP, ends(0))
+
+    assert 3 == stage.flows
+
+
 def test_garbage_is_counted_by_reason_and_kept(stage: Stage) -> None:
     """Each bad payload and line has its reason and its dead letter; the books balance."""
     stage.play(*OPENING, records(ONE, GARBAGE, BOMB, MIXED), asks("105"), acknowledge("105"), done("processRecords"))
@@ -365,7 +375,7 @@ def test_the_largest_batch_takes_bounded_memory(tmp_path: Path) -> None:
 
     with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny=False)) as stage:
         with unmeasured():
-            stage.start()
+            stage.start(is_forked=False)
         stage.play(*OPENING, records(*batch), asks(last))
         peak = stage.peak_memory
         stage.play(acknowledge(last), done("processRecords"), HANG_UP, ends(0))
