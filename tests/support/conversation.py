@@ -161,7 +161,7 @@ class Stage:
         self._heard = b""
 
     def start(self, generation: int | None = None, is_forked: bool = True) -> None:
-        """Start a processor; without `generation`, of a new generation. Not forked, it starts as the daemon starts it."""
+        """Start a processor; without `generation`, of a new generation. If not forked, as the daemon does it."""
         generation = self.ledger.begin_generation() if generation is None else generation
         settings = ProcessorSettings(generation=generation, **self._settings)
         path = self.directory / "processor.json"
