@@ -69,6 +69,7 @@ fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (AR
 simulate: $(VENV)/test       ## simulate fleets under faults, thousands of schedules (ARGS='--minutes 10', ARGS='--seed 7')
 	$(BIN)/python -m tests.simulation.run $(ARGS)
 
+rules: export ALL_EXAMPLES = 1
 rules: $(VENV)/test          ## after a change in ops/: write the rules for Prometheus, and try them with promtool
 	$(BIN)/python -m ops
 	$(BIN)/python -m pytest -n 2 tests/ops
