@@ -6,15 +6,16 @@ BIN     := $(VENV)/bin
 ARGS    ?=
 # Options of benchmarks/stream.py.
 STREAM  ?=
-# Tests that run side by side. The tests through the real daemon mostly wait; the quick tests use a core each.
+# Tests that run side by side. The tests through the real daemon mostly wait; most quick tests use a core each, and to
+# collect them costs a worker several seconds.
 WORKERS ?= 8
-QUICK_WORKERS ?= 4
+QUICK_WORKERS ?= 3
 
 # Tests start hundreds of Python processes, which should not compile the package again and again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick lint format bench fuzz mutants fleet simulate rules clean
+.PHONY: help demo check test quick coverage lint format bench fuzz mutants fleet simulate rules clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,13 +23,22 @@ help:                        ## list all commands
 demo: $(VENV)/demo           ## watch the product count on an embedded AWS (ARGS='--duration 180 --no-table')
 	$(BIN)/kcl-flowlog demo $(ARGS)
 
-check: lint quick            ## lint, then run the quick tests: before every commit
+# Beside each other: mypy uses one core only, and tests wait now and then. What lint says comes last.
+check: $(VENV)/test          ## lint, and run the quick tests: before every commit
+	@mkdir -p build; \
+	$(MAKE) --no-print-directory lint >build/lint.txt 2>&1 & linting=$$!; \
+	$(MAKE) --no-print-directory quick; tests=$$?; \
+	wait $$linting; lint=$$?; cat build/lint.txt; exit $$((tests | lint))
 
-test: $(VENV)/test           ## run all tests, measure branch coverage (ARGS='-k poison --no-cov')
-	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+test: export ALL_EXAMPLES = 1
+test: $(VENV)/test           ## run all tests, with all their examples (ARGS='-k poison')
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-quick: $(VENV)/test          ## run the tests that need no MultiLangDaemon (ARGS='tests/web')
+quick: $(VENV)/test          ## run the tests that need no MultiLangDaemon, with a part of the examples (ARGS='tests/web')
 	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon' $(ARGS)
+
+coverage: $(VENV)/test       ## run the quick tests and measure branch coverage (ARGS='tests/web --cov-fail-under=0')
+	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon' --cov $(ARGS)
 
 lint: $(VENV)/test           ## check format, style, types, layers and dead code
 	$(BIN)/ruff format --check .
@@ -59,6 +69,7 @@ fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (AR
 simulate: $(VENV)/test       ## simulate fleets under faults, thousands of schedules (ARGS='--minutes 10', ARGS='--seed 7')
 	$(BIN)/python -m tests.simulation.run $(ARGS)
 
+rules: export ALL_EXAMPLES = 1
 rules: $(VENV)/test          ## after a change in ops/: write the rules for Prometheus, and try them with promtool
 	$(BIN)/python -m ops
 	$(BIN)/python -m pytest -n 2 tests/ops

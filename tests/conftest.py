@@ -9,15 +9,23 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.examples import examples
+
 # The tests of each of these modules share something costly, or write to the same file, so they run on one worker.
 SHARED = (
     "tests/real/test_end_to_end.py",
     "tests/real/test_gaps.py",
-    "tests/checks/test_check.py",
-    "tests/checks/test_permissions.py",
     "tests/demo/",
     "tests/test_cli.py",
     "tests/test_docs.py",
+)
+
+# The parts of moto that these import take a second, so they run on one worker, too.
+IMPORTS_MOTO = (
+    "tests/checks/",
+    "tests/launcher/test_coordinator_table.py",
+    "tests/launcher/test_leader_lock.py",
+    "tests/launcher/test_leases.py",
 )
 
 # These take longest, so they begin first, in this order; a worker takes two of the tests that share nothing at once.
@@ -30,19 +38,24 @@ LONGEST = (
     "tests/real/test_application.py",
 )
 
-# The time of an example depends on the machine.
+# The time of an example depends on the machine. 100 examples are what Hypothesis tries without a profile.
 hypothesis.settings.register_profile(
-    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "any-machine",
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("any-machine")
 
 
 class OneByOne(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Deals out the modules of `SHARED` first, then the other tests one by one."""
+    """Deals out `IMPORTS_MOTO` and the modules of `SHARED` first, then the other tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of the group that a test belongs to."""
         module = nodeid.partition("::")[0]
+        if module.startswith(IMPORTS_MOTO):
+            return "moto"
         return module if module.startswith(SHARED) else nodeid
 
 

@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import BinaryIO, NamedTuple
 
 import click
 import pytest
@@ -25,17 +26,18 @@ from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.errors import ConfigError, GaveUp
 from kcl_flowlog.launcher import instance
 from kcl_flowlog.launcher.state_directory import StateDirectory
+from tests.support.forked import Forked
 from tests.support.paths import ROOT
 from tests.support.sso import SsoPortal
+from tests.support.waiting import PATIENCE
 
 
-class Finished:
+class Finished(NamedTuple):
     """How a command ended."""
 
-    def __init__(self, completed: subprocess.CompletedProcess[str]) -> None:
-        self.code = completed.returncode
-        self.out = completed.stdout
-        self.err = completed.stderr
+    code: int
+    out: str
+    err: str
 
     @property
     def mistake(self) -> str:
@@ -50,13 +52,13 @@ Run = Callable[..., Finished]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Run:
-    """Run the real command in a clean environment, with a Java that only tells its version."""
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Return a clean environment, with a Java that only tells its version."""
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\"' >&2\n")
     java.chmod(0o755)
-    environ = {
+    return {
         "PATH": f"{java.parent}:/usr/bin:/bin",
         "HOME": str(tmp_path),
         "PYTHONPATH": str(ROOT),
@@ -65,17 +67,36 @@ def command(tmp_path: Path) -> Run:
         "KCL_FLOWLOG_WEB_LISTEN_ADDRESS": "127.0.0.1:0",
     }
 
+
+@pytest.fixture
+def command(environ: dict[str, str]) -> Run:
+    """Run a command in a forked process."""
+
     def run(*arguments: str, **more: str) -> Finished:
-        return Finished(
-            subprocess.run(
-                [sys.executable, "-m", "kcl_flowlog", *arguments],
-                env={**environ, **more},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+        with open(os.devnull, "rb") as nothing, TemporaryFile() as out, TemporaryFile() as err:
+            streams = [file.fileno() for file in (nothing, out, err)]
+            code = Forked("kcl_flowlog", streams, {**environ, **more}, arguments).wait(2 * PATIENCE)
+            for file in (out, err):
+                file.seek(0)
+            return Finished(code, out.read().decode(), err.read().decode())
+
+    return run
+
+
+@pytest.fixture
+def real_command(environ: dict[str, str]) -> Run:
+    """Run a command as a user does, with the start of an interpreter, which takes longer than most commands."""
+
+    def run(*arguments: str, **more: str) -> Finished:
+        completed = subprocess.run(
+            [sys.executable, "-m", "kcl_flowlog", *arguments],
+            env={**environ, **more},
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
         )
+        return Finished(completed.returncode, completed.stdout, completed.stderr)
 
     return run
 
@@ -220,12 +241,12 @@ def test_a_replay_reads_the_subnets_from_ec2(command: Run, aws: EmbeddedAWS, tmp
     assert (0, 0, made.out) == (written.code, again.code, again.out), written.err + again.err
 
 
-def test_a_replay_of_which_nothing_can_be_read_is_one_sentence(command: Run, tmp_path: Path) -> None:
+def test_a_replay_of_which_nothing_can_be_read_is_one_sentence(real_command: Run, tmp_path: Path) -> None:
     """And exit code 1, so that a script notices; the result is there all the same."""
     file = tmp_path / "flows.log"
     file.write_text("bad\n")
 
-    ended = command("replay", "--no-inventory", str(file))
+    ended = real_command("replay", "--no-inventory", str(file))
 
     assert (1, f"Error: Nothing could be read of {file} (field_count 1); --show malformed prints the lines.\n") == (
         ended.code,
@@ -259,13 +280,13 @@ class Refusing(BaseHTTPRequestHandler):
         pass
 
 
-def test_without_permission_to_list_subnets_the_instance_ends(command: Run, aws: EmbeddedAWS) -> None:
+def test_without_permission_to_list_subnets_the_instance_ends(real_command: Run, aws: EmbeddedAWS) -> None:
     """It ends in order, although its web server is already running."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as ec2:
         thread = threading.Thread(target=ec2.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         environ = {**aws.environment(), "AWS_ENDPOINT_URL_EC2": f"http://127.0.0.1:{ec2.server_port}"}
-        ended = command("run", *STREAM, "--log.level", "error", **environ)
+        ended = real_command("run", *STREAM, "--log.level", "error", **environ)
         ec2.shutdown()
         thread.join()
 
@@ -284,12 +305,12 @@ def test_an_unreachable_aws_stops_the_start(command: Run, aws: EmbeddedAWS) -> N
     assert mistake.endswith("); check --region and the network.")
 
 
-def test_an_sso_session_that_has_ended_stops_the_start(command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
-    """One sentence, instead of a daemon that starts again and again."""
+def test_an_sso_session_that_has_ended_stops_the_start(real_command: Run, aws: EmbeddedAWS, tmp_path: Path) -> None:
+    """One sentence, instead of a daemon that starts again and again. botocore reads HOME when it is imported."""
     given = {name: value for name, value in aws.environment().items() if "KEY" not in name}
     with SsoPortal(lifetime=3600.0) as portal:
         user = portal.log_in(tmp_path / "home", expires="2020-01-01T00:00:00Z")
-        mistake = command("run", *STREAM, **{**given, **user}).mistake
+        mistake = real_command("run", *STREAM, **{**given, **user}).mistake
 
     assert mistake.startswith("Cannot get AWS credentials: The SSO session associated with this profile has expired")
 

@@ -54,7 +54,7 @@ class Session:
     """A run of the demo.
 
     `say` prints a line. `product` returns the command of the product for a stream,
-    a state directory and a port; `build` makes the world.
+    a state directory and a port; `build` makes the world, in the AWS of `aws`.
     """
 
     def __init__(
@@ -64,12 +64,14 @@ class Session:
         stop_request: StopRequest,
         product: Callable[[str, Path, int], list[str]] = product_argv,
         build: Callable[[Callable[[str], Any], str], World] = build_world,
+        aws: Callable[..., EmbeddedAWS] = EmbeddedAWS,
     ) -> None:
         self._options = options
         self._say = say
         self._stop_request = stop_request
         self._product_argv = product
         self._build = build
+        self._make_aws = aws
 
     def run(self) -> int:
         """Run the demo; return `EQUAL`, `DIFFERENT`, or 0 if the user stops it before there is a comparison."""
@@ -77,7 +79,7 @@ class Session:
         with ExitStack() as stack:
             port = _usable_port(self._options.port)
             state_dir = self._state_dir(stack)
-            aws = EmbeddedAWS(denied=self._options.deny)
+            aws = self._make_aws(denied=self._options.deny)
             stack.callback(aws.stop)
             world = self._start_aws(aws)
             if world is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -41,10 +42,15 @@ MAY_SEE_SUBSCRIPTIONS = {"Action": ["logs:DescribeSubscriptionFilters"], "Resour
 
 
 class QuickAws(Aws):
-    """Does not make clients to learn the endpoints, which takes longer than all checks."""
+    """Does not make clients to learn the endpoints, and finds a way out once, which takes longer than all checks."""
 
     def way_out(self, services: Iterable[str], endpoints: Iterable[str] = ()) -> WayOut:
-        return find_way_out([f"https://{service}.{REGION}.amazonaws.com" for service in services])
+        return way_out(tuple(services), os.environ.get("HTTPS_PROXY", ""))
+
+
+@functools.cache
+def way_out(services: tuple[str, ...], _proxy: str) -> WayOut:
+    return find_way_out([f"https://{service}.{REGION}.amazonaws.com" for service in services])
 
 
 class Setup:

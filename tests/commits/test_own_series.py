@@ -15,6 +15,7 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.own_series import MOST_NOTED
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET, SubnetBounds
+from tests.support.examples import examples
 from tests.support.ledgers import claim, commit
 
 BOUNDS = SubnetBounds(listed=3, unlisted=2)
@@ -116,7 +117,7 @@ def test_twenty_thousand_made_up_subnets_leave_a_small_ledger() -> None:
 
 
 @given(commits=st.lists(FLOWS, max_size=4), listed=st.sets(st.sampled_from(LISTED)))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_a_commit_of_few_subnets_decides_as_one_of_many(commits: list[list[tuple[str, str]]], listed: set[str]) -> None:
     """It does not read all subnets if its own are known; subnets that are listed later are noted all the same."""
     found: list[object] = []

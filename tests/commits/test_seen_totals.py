@@ -15,6 +15,7 @@ from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.totals import SeenTotals
 from kcl_flowlog.counting.delta import Delta, Traffic
+from tests.support.examples import examples
 from tests.support.ledgers import change, claim, commit
 
 TABLE = CheckedTable("things", ("a", "b"), ("number",))
@@ -31,7 +32,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_any_history_reads_as_if_for_the_first_time(history: list[tuple[dict[tuple[str, str], int], str]]) -> None:
     """Rows are added, changed and removed between reads."""
     seen = SeenRows(tuple, lambda key, values: [*key, *values])

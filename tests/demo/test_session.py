@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.errors import DemoError
 from kcl_flowlog.demo.monitor import DIFFERENT, EQUAL, Times
 from kcl_flowlog.demo.session import Options, Session
@@ -54,6 +56,13 @@ def dying_product(stream: str, state_dir: Path, port: int) -> list[str]:
     return [sys.executable, "-c", "exit('no java')"]
 
 
+class StreamOnlyAWS(EmbeddedAWS):
+    """An AWS whose start takes no time: it has only one stream, and forgets what is put on it."""
+
+    def __init__(self, denied: Sequence[str] = ()) -> None:
+        super().__init__(argv=(sys.executable, "-m", "tests.support.stream_only_aws"))
+
+
 def test_a_whole_run_compares_and_leaves_nothing_running(tmp_path: Path) -> None:
     """A product that miscounts fails the comparison; its log stays, and no process does."""
     said: list[str] = []
@@ -77,7 +86,12 @@ def test_a_whole_run_compares_and_leaves_nothing_running(tmp_path: Path) -> None
 def test_a_product_that_dies_ends_the_run_with_its_last_output() -> None:
     """The error is about the dead product, not about the clean-up."""
     session = Session(
-        Options(has_screen=False, port=0), lambda line: None, StopRequest(), dying_product, build_stream_only
+        Options(has_screen=False, port=0),
+        lambda line: None,
+        StopRequest(),
+        dying_product,
+        build_stream_only,
+        StreamOnlyAWS,
     )
     with pytest.raises(DemoError, match="no java"):
         session.run()
@@ -86,7 +100,10 @@ def test_a_product_that_dies_ends_the_run_with_its_last_output() -> None:
 def test_a_request_at_the_start_starts_nothing_more() -> None:
     """Ctrl-C while AWS starts ends the demo at once."""
     said: list[str] = []
-    assert EQUAL == Session(Options(port=0), said.append, StopRequest(Urgency.FINISH), fake_product).run()
+    assert (
+        EQUAL
+        == Session(Options(port=0), said.append, StopRequest(Urgency.FINISH), fake_product, aws=StreamOnlyAWS).run()
+    )
     assert "Stopped before kcl-flowlog started, so there is nothing to compare." == said[-1]
     assert 2 == len(said)
 
@@ -95,13 +112,13 @@ DEMO = """
 import sys
 from kcl_flowlog.demo.session import Options, Session
 from kcl_flowlog.demo.stop_request import StopRequest
-from tests.demo.test_session import fake_product
+from tests.demo.test_session import StreamOnlyAWS, fake_product
 from tests.support.demo_fakes import build_stream_only
 stop_request = StopRequest()
 with stop_request.captured(ends_process=True):
     options = Options(has_screen=False, port=0)
     say = lambda line: print(line, flush=True)
-    sys.exit(Session(options, say, stop_request, fake_product, build_stream_only).run())
+    sys.exit(Session(options, say, stop_request, fake_product, build_stream_only, StreamOnlyAWS).run())
 """
 
 

@@ -24,6 +24,7 @@ from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.rendered_family import Families, KeptFamilies
 from kcl_flowlog.exporter.sample_text import labels_writer, number_text
 from kcl_flowlog.exporter.state import InstanceState
+from tests.support.examples import examples
 from tests.support.exporter import STATE
 
 HOSTILE = [
@@ -51,7 +52,7 @@ numbers = (
 
 
 @given(st.integers(-(2**64), 2**64) | st.floats() | numbers)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_number_is_written_as_prometheus_client_writes_it(number: float) -> None:
     """Integers up to 2**64 and any float."""
     assert floatToGoString(number) == number_text(number)  # type: ignore[no-untyped-call]
@@ -65,7 +66,7 @@ def test_a_power_of_ten_and_its_neighbours_are_written_as_prometheus_client_writ
 
 
 @given(st.tuples(texts, texts, texts))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_labels_are_written_as_prometheus_client_writes_them(values: tuple[str, ...]) -> None:
     """In the order of their names, and escaped."""
     family = GaugeMetricFamily("g", "G.", labels=("z", "a", "m"))
@@ -111,7 +112,7 @@ def histories(draw: st.DrawFn) -> list[Page]:
 @given(
     histories(), st.sampled_from([("path", "peer", "protocol"), ("peer",), ()]), st.sampled_from([TEXT, OPENMETRICS])
 )
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_a_page_after_others_is_what_prometheus_client_makes_of_it_alone(
     history: list[Page], labels: tuple[str, ...], accept: str
 ) -> None:

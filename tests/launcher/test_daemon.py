@@ -347,6 +347,7 @@ def test_without_a_path_the_default_stays_behind_the_interpreter() -> None:
     assert {"PATH": f"/my apps/bin:{os.defpath}"} == daemon.environment({}, "/my apps/bin/python3")
 
 
+@pytest.mark.daemon
 def test_the_real_daemon_prints_what_its_log_reads(tmp_path: Path) -> None:
     """Its logback.xml gives message and exception apart: here it has no credentials, and needs no AWS to notice."""
     properties = tmp_path / "kcl.properties"

@@ -19,6 +19,7 @@ from ops.rules import alerting_groups
 from ops.stories import HEALTH, TRUTH
 from ops.traffic_stories import DAYS
 from ops.values import VALUES, Values, ValuesError, read_values
+from tests.support.examples import sample
 from tests.support.label_values import LABELS, unknown_names
 from tests.support.paths import ROOT
 
@@ -54,7 +55,7 @@ def test_promtool_accepts_the_rules() -> None:
 
 
 @PROMTOOL
-@pytest.mark.parametrize("name", ["hours", "days"])
+@pytest.mark.parametrize("name", sample(["hours", "days"]))
 def test_each_story_fires_what_it_says_and_nothing_else(name: str) -> None:
     """Rules do what the stories in ops/ say, also in hours in which all is well."""
     command = ["promtool", "test", "rules", str(OPS / "prometheus" / f"{name}.test.yml")]

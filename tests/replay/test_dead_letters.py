@@ -14,6 +14,7 @@ from kcl_flowlog.counting.line_format import DEFAULT_FORMAT
 from kcl_flowlog.counting.subnets import FlowLog
 from kcl_flowlog.replay.dead_letters import holds_dead_letters
 from tests.support.builders import GOOD, INVENTORY, counted, envelope, labelled, line
+from tests.support.examples import examples
 from tests.support.replay import dead_letter, dead_letter_file, imbalances_in, nonzero, replay
 
 BAD = dead_letter("line", "bad")
@@ -120,7 +121,7 @@ _BAD = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.lists(st.one_of(st.lists(_BAD, max_size=8), st.binary(max_size=60)), max_size=4))
 def test_a_replay_of_dead_letters_gives_the_counts_that_they_came_from(payloads: list[list[object] | bytes]) -> None:
     """Reason by reason, whatever was bad."""

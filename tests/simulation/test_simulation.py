@@ -10,6 +10,7 @@ from tests.simulation.invariant import Violation
 from tests.simulation.reverts import REVERTS, reverted
 from tests.simulation.schedule import Player, player, told
 from tests.simulation.stories import STORIES
+from tests.support.examples import sample
 
 # Few, so that xdist can spread the tests.
 _SEEDS_OF_A_TEST = 10
@@ -44,7 +45,7 @@ def test_each_mend_has_a_story() -> None:
     assert set(REVERTS) == {story.mend for story in STORIES.values()}
 
 
-@pytest.mark.parametrize("first", range(0, 100, _SEEDS_OF_A_TEST))
+@pytest.mark.parametrize("first", sample(range(0, 100, _SEEDS_OF_A_TEST)))
 def test_schedules_drawn_at_random_end_as_promised(stage: Player, first: int) -> None:
     """No order of events counts a payload twice or not at all."""
     failed = [

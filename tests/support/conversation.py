@@ -3,7 +3,7 @@
 A conversation is a list of steps: messages that the daemon sends, messages
 that the processor has to answer, and events such as a kill. The processor is
 the real program, with a real ledger and a real inbox; only the daemon and the
-lease table are fakes.
+lease table are fakes. It is forked, unless a test starts it itself.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from kcl_flowlog.launcher.claim_notes import ClaimNotes
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.processor.faults import VARIABLE
+from tests.support.forked import Forked
 from tests.support.lease_fakes import HERE, FakeLeases
 
 SHARD = "shardId-000000000000"
+_PROGRAM = "kcl_flowlog.processor"
 PATIENCE = 300.0
 """How many seconds to wait for the processor, however slow the machine; its death ends the wait at once."""
 GOOD = "2 1 eni-a 10.0.1.10 198.51.100.7 40000 443 6 10 1000 1700000000 1700000060 ACCEPT OK"
@@ -155,25 +157,29 @@ class Stage:
         )
         self.inbox.start()
         self.ledger = Ledger(directory / "ledger.sqlite3")
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | Forked | None = None
         self._heard = b""
 
-    def start(self, generation: int | None = None) -> None:
-        """Start a processor; without `generation`, of a new generation."""
+    def start(self, generation: int | None = None, is_forked: bool = True) -> None:
+        """Start a processor; without `generation`, of a new generation. If not forked, as the daemon does it."""
         generation = self.ledger.begin_generation() if generation is None else generation
         settings = ProcessorSettings(generation=generation, **self._settings)
         path = self.directory / "processor.json"
         path.write_bytes(msgspec.json.encode(settings))
         self._heard = b""
+        environ = {**os.environ, PROCESSOR_SETTINGS_VARIABLE: str(path), VARIABLE: str(self.fault)}
         with (self.directory / "stderr").open("ab") as stderr:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "kcl_flowlog.processor"],
-                env={**os.environ, PROCESSOR_SETTINGS_VARIABLE: str(path), VARIABLE: str(self.fault)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                bufsize=0,
-            )
+            if is_forked:
+                self._child = Forked.with_pipes(_PROGRAM, environ, stderr.fileno())
+            else:
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", _PROGRAM],
+                    env=environ,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    bufsize=0,
+                )
 
     def play(self, *steps: tuple[str, Any]) -> None:
         """Go through a conversation; a step after the end of a processor starts the next processor."""

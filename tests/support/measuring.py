@@ -1,4 +1,4 @@
-"""Coverage of processes that a test starts; `make test` measures it."""
+"""Coverage of processes that a test starts; `make coverage` measures it."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from kcl_flowlog.web.server import WebServer
 from tests.support.attackers import ATTACKS, REQUEST, under
 from tests.support.certificates import Authority
+from tests.support.examples import examples
 from tests.support.waiting import PATIENCE, eventually
 from tests.support.web import LONG, FakeContents, Serve, connect, get, trusting
 
@@ -214,7 +215,7 @@ def test_pipelined_requests_are_answered_in_turn(serve: Serve) -> None:
 
 
 @given(st.lists(st.binary(max_size=200) | st.sampled_from([REQUEST, b"\r\n", b"GET ", b"HTTP/1.1", b"Host: a"])))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_leave_no_trace(serve: Serve, caplog: pytest.LogCaptureFixture, parts: list[bytes]) -> None:
     """Whatever a client sends, its connection ends, nothing is logged, and the server goes on."""
     server = serve(client_timeout=LONG)
