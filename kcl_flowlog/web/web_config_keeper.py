@@ -1,6 +1,6 @@
 """The web configuration in force, kept current while its file and certificates change.
 
-Looks at the file and the certificates for each request. A mistake never opens
+Looks at the file and the certificates for each request, and reads those that may have changed. A mistake never opens
 a protected server: what is invalid, empty or half written is never served, and
 what protects less is served only once the files have stayed unchanged for some
 seconds. Until then the last good configuration stays in force, and one warning
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.web.file_state import FileState, file_state
+from kcl_flowlog.web.file_state import FileState, FileStates
 from kcl_flowlog.web.protections import protections
 from kcl_flowlog.web.tls import tls_context
 from kcl_flowlog.web.web_config import WebConfig, load
@@ -47,6 +47,7 @@ class WebConfigKeeper:
         self._path = Path(path) if path else None
         self._clock = clock
         self._lock = threading.Lock()
+        self._state_of = FileStates(clock)
         # Of every file that the last read depends on, also if it failed.
         self._states: dict[Path, FileState] = {}
         self._changed_at = 0.0
@@ -70,7 +71,7 @@ class WebConfigKeeper:
             return self._active
 
     def _has_changed(self) -> bool:
-        return any(file_state(file) != state for file, state in self._states.items())
+        return any(self._state_of(file) != state for file, state in self._states.items())
 
     def _is_settled(self) -> bool:
         return self._clock() - self._changed_at >= SETTLE
@@ -101,12 +102,12 @@ class WebConfigKeeper:
 
     def _read(self, path: Path) -> tuple[ActiveWebConfig, frozenset[str]]:
         """Return a configuration and what it protects. Raises `ConfigError`, also if a file changes meanwhile."""
-        states = {path: file_state(path)}
+        states = {path: self._state_of(path)}
         context = None
         try:
             config = load(path)
             if config.tls is not None:
-                states |= {file: file_state(file) for file in config.tls.files}
+                states |= {file: self._state_of(file) for file in config.tls.files}
                 context = tls_context(config.tls)
         finally:
             if states != self._states:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.web.file_state import SURE_AFTER
 from kcl_flowlog.web.web_config import WebConfig, load
 from kcl_flowlog.web.web_config_keeper import SETTLE, ActiveWebConfig, WebConfigKeeper
 from tests.support.certificates import Authority
@@ -84,6 +85,22 @@ def test_an_unchanged_file_is_parsed_once(write: Write) -> None:
     keeper = WebConfigKeeper(str(write(ONE_USER)))
 
     assert keeper.current() is keeper.current()
+
+
+@pytest.mark.usefixtures("certificates")
+def test_requests_do_not_read_files_that_stay_unchanged(
+    write: Write, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request asks for the configuration several times."""
+    keeper = WebConfigKeeper(str(write(PROTECTED)), clock)
+    keeper.current()
+    clock.now += SURE_AFTER
+    before = keeper.current()
+    read: list[Path] = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or b"")
+
+    assert {id(before)} == {id(keeper.current()) for _ in range(100)}
+    assert [] == read
 
 
 def test_a_changed_file_is_in_force_at_once(write: Write, caplog: pytest.LogCaptureFixture) -> None:
