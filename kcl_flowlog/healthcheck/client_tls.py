@@ -37,6 +37,9 @@ def own_context(web_config_file: Path | None) -> ssl.SSLContext | None:
         return None
     try:
         tls = web_config.load(web_config_file).tls
-        return None if tls is None else client_context(tls.cert_file, tls.key_file)
+        if tls is None:
+            return None
+        with tls.cert.path() as cert, tls.key.path() as key:
+            return client_context(cert, key)
     except (ConfigError, Unhealthy):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -209,6 +210,30 @@ def test_a_required_certificate_is_a_sentence(
     said = refusal(question(port, client_cert=wrong.cert, client_key=wrong.key))
     assert said.startswith(f"127.0.0.1:PORT refuses {wrong.cert} as a client certificate (")
     assert refusal(question(port)).startswith("127.0.0.1:PORT ends the TLS handshake (")
+
+
+@pytest.mark.parametrize(("allowed", "is_well"), [("127.0.0.1", True), ("scraper.example", False)])
+@pytest.mark.parametrize("is_inline", [False, True])
+def test_the_instances_own_certificate_may_be_a_text_and_needs_an_allowed_name(
+    serve: Serve, write: Write, authority: Authority, is_inline: bool, allowed: str, is_well: bool
+) -> None:
+    """The instance ends the connection of a client without."""
+    issued = authority.issue("server")
+    cert, key = (
+        (f"cert: {json.dumps(issued.cert.read_text())}", f"key: {json.dumps(issued.key.read_text())}")
+        if is_inline
+        else (f"cert_file: {issued.cert}", f"key_file: {issued.key}")
+    )
+    file = write(
+        f"tls_server_config: {{{cert}, {key}, client_ca_file: {authority.cert}, "
+        f"client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [{allowed}]}}\n"
+    )
+    asked = question(serve(file).port, web_config_file=file)
+
+    if is_well:
+        assert "healthy" == ask(asked)
+    else:
+        assert "asks for a client certificate, and refuses the instance's own" in refusal(asked)
 
 
 def test_a_client_certificate_that_can_not_be_read_is_a_sentence(

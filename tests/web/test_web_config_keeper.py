@@ -199,11 +199,11 @@ def test_an_emptied_file_or_section_is_never_served(
         (PROTECTED.replace(f"  you: {HASH}\n", ""), "user you"),
         (HEADERS + MUTUAL + "basic_auth_users: {}\n", "user me, user you"),
         (MUTUAL + TWO_USERS, "header X-Frame-Options"),
-        (HEADERS + TLS + TWO_USERS, "certificate 1 of client_ca_file, client certificates"),
+        (HEADERS + TLS + TWO_USERS, "certificate 1 of client_ca, client certificates"),
         (PROTECTED.replace("  min_version: TLS13\n", ""), "min_version TLS13"),
         (
             HEADERS + TWO_USERS,
-            "TLS, certificate 1 of cert_file, certificate 1 of client_ca_file, client certificates, min_version TLS13",
+            "TLS, certificate 1 of cert, certificate 1 of client_ca, client certificates, min_version TLS13",
         ),
     ],
 )
