@@ -15,7 +15,7 @@ from kcl_flowlog.launcher.signals import StopRequests, captured
 def main() -> None:
     """Run the command line and exit with its code."""
     if sys.argv[1:2] == ["healthcheck"]:
-        # Probes start it every few seconds; the command line would take four times as long.
+        # Probes start it every few seconds; the command line would take twice the time.
         from kcl_flowlog.healthcheck import quick
 
         code = quick.run(sys.argv[2:], os.environ)

@@ -10,7 +10,6 @@ import ssl
 from pathlib import Path
 
 from kcl_flowlog.errors import ConfigError, Unhealthy
-from kcl_flowlog.web import web_config
 
 
 def client_context(cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
@@ -35,6 +34,9 @@ def own_context(web_config_file: Path | None) -> ssl.SSLContext | None:
     """
     if web_config_file is None:
         return None
+    # Not earlier: it needs the library for YAML, which takes long to import.
+    from kcl_flowlog.web import web_config
+
     try:
         tls = web_config.load(web_config_file).tls
         if tls is None:

@@ -1,4 +1,4 @@
-"""Every key of the web config, by section: what the parser allows, and the table in docs/security.md."""
+"""Every key of the web config, by section: what the parser allows, and the tables in docs/security.md."""
 
 from __future__ import annotations
 
@@ -32,3 +32,12 @@ WEB_CONFIG_KEYS: Mapping[str, Mapping[str, str]] = {
         "burst": "Requests that an address has at once.",
     },
 }
+
+CLIENT_AUTH: Mapping[str, tuple[str, str]] = {
+    "NoClientCert": ("no certificate", ""),
+    "RequestClientCert": ("no certificate; none is looked at, as in other exporters", "yes"),
+    "RequireAnyClientCert": ("with `client_ca_file` a certificate of these authorities; without it none", "yes"),
+    "VerifyClientCertIfGiven": ("no certificate, or a certificate of the authorities", "without `client_ca_file`"),
+    "RequireAndVerifyClientCert": ("a certificate of the authorities", "without `client_ca_file`"),
+}
+"""What clients have to show for each `client_auth_type`, and when there is a warning."""

@@ -117,7 +117,7 @@ STRICTER = {
         "tls_server_config: {cert_file: crt, cert: <crt>, key_file: key}",
         "cert_file is set as well",
     ),
-    "authorities that are none": (REQUIRED + ", client_ca_file: empty}", "holds no certificates"),
+    "authorities without a certificate": (REQUIRED + ", client_ca_file: empty}", "holds no certificates"),
     "names without verification": (FILES + ", client_allowed_sans: [one]}", "prove nothing"),
     "no names": (REQUIRED + ", client_allowed_sans: []}", "the list is empty"),
     "versions that exclude each other": (FILES + ", min_version: TLS13, max_version: TLS12}", "min_version is above"),
