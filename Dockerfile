@@ -113,11 +113,7 @@ LABEL org.opencontainers.image.title="kcl-flowlog" \
 COPY --from=venv /opt/venv /opt/venv
 VOLUME ["/var/lib/kcl-flowlog"]
 EXPOSE 10514
-# For Docker and Podman; Kubernetes and ECS define their own probes. Replace it if you set --web.listen-address or
-# --web.config.file.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=2m --retries=3 CMD ["python3", "-c", "\
-import http.client; \
-server = http.client.HTTPConnection('127.0.0.1', 10514, timeout=4); \
-server.request('GET', '/-/healthy'); \
-raise SystemExit(server.getresponse().status != 200)"]
+# For Docker and Podman; Kubernetes and ECS define their own probes. It finds the instance by the same environment
+# variables and the same file as `run`, not by options of `run`.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=2m --retries=3 CMD ["kcl-flowlog", "healthcheck"]
 CMD ["run"]

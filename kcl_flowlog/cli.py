@@ -1,4 +1,4 @@
-"""The command line: `kcl-flowlog run`, `check`, `policy`, `replay`, `inventory` and `demo`.
+"""The command line: `kcl-flowlog run`, `check`, `healthcheck`, `policy`, `replay`, `inventory` and `demo`.
 
 A mistake of the user is one sentence on stderr and exit code 2. If the
 launcher gives up, or `replay` can't read a file, it is one sentence and exit
@@ -29,6 +29,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _LAZY_COMMANDS = {
     "check": "kcl_flowlog.checks.check_command",
     "demo": "kcl_flowlog.demo.command",
+    "healthcheck": "kcl_flowlog.healthcheck.command",
     "inventory": "kcl_flowlog.replay.inventory_command",
     "policy": "kcl_flowlog.checks.policy_command",
     "replay": "kcl_flowlog.replay.command",

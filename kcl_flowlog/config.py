@@ -174,6 +174,13 @@ class Config(StreamSettings):
         metavar="FILE",
         help="Configuration file that enables TLS or authentication, in the format of the Prometheus exporter-toolkit.",
     )
+    web_probes_without_auth: bool = setting(
+        flag="--web.probes-without-auth",
+        group="Web",
+        default="off",
+        parse=values.parse_switch,
+        help="Answer /-/healthy and /-/ready without a user, with a word and no reasons, although --web.config.file has users.",
+    )
     stuck_after: float = setting(
         flag="--stuck-after",
         group="Daemon",

@@ -24,6 +24,10 @@ class NothingRead(FlowlogError):
     """A file of `replay` holds nothing that could be read: the command exits with 1."""
 
 
+class Unhealthy(FlowlogError):
+    """`healthcheck` has found the instance unhealthy, or can't tell: the command exits with 1."""
+
+
 class CannotStart(FlowlogError):
     """The daemon can't be started at the moment, usually because the disk is full: try again later."""
 

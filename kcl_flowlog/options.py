@@ -23,13 +23,13 @@ from click.shell_completion import CompletionItem
 from kcl_flowlog import yaml_file
 from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config, settings
+from kcl_flowlog.config_file import read_config_file
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.processor import faults
-from kcl_flowlog.setting import ENVIRONMENT_PREFIX, Setting
+from kcl_flowlog.setting import CONFIG_FILE_VARIABLE, ENVIRONMENT_PREFIX, Setting
 
 log = logging.getLogger(__name__)
 
-CONFIG_FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG_FILE"
 # Spellings of flowlog-exporter, the predecessor, that still work.
 _OLD_SPELLINGS = {"--log-deny": ("--log_deny",)}
 _INTERNAL_VARIABLES = (PROCESSOR_SETTINGS_VARIABLE, PROCESSOR_KEY_VARIABLE, faults.VARIABLE)
@@ -177,18 +177,7 @@ all_settings = some_settings(*settings())
 
 def _use_file(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value:
-        ctx.default_map = {**(ctx.default_map or {}), **read_file(Path(value))}
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """Return the texts in a configuration file by the names of their settings. Raises `ConfigError`."""
-    known = {setting.key: (name, setting) for name, setting in settings().items()}
-    section = yaml_file.read(path).allow(known)
-    texts: dict[str, Any] = {}
-    for key in section:
-        name, setting = known[key]
-        texts[name] = section.texts(key) if setting.collect else section.text(key)
-    return texts
+        ctx.default_map = {**(ctx.default_map or {}), **read_config_file(Path(value))}
 
 
 def config_of(values: Mapping[str, Any]) -> Config:

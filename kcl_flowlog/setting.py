@@ -15,6 +15,7 @@ from typing import Any
 from kcl_flowlog.values import one_of, parse_switch, parse_text
 
 ENVIRONMENT_PREFIX = "KCL_FLOWLOG_"
+CONFIG_FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG_FILE"
 
 
 @dataclass(frozen=True, kw_only=True)

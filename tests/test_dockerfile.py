@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -32,3 +33,10 @@ def test_the_base_has_a_registry_and_a_tag_and_perhaps_a_digest() -> None:
 def test_a_digest_that_is_cut_is_no_digest(digest: str) -> None:
     """As happens when it is copied by hand."""
     assert BASE.fullmatch("docker.io/library/python:3.11-slim-bookworm" + digest) is None
+
+
+def test_the_health_check_is_a_command_of_the_product() -> None:
+    """It knows the settings that the image was started with."""
+    (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+
+    assert ["kcl-flowlog", "healthcheck"] == json.loads(command)

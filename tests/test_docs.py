@@ -25,6 +25,8 @@ from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOMES
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
+from kcl_flowlog.web.tls import CLIENT_AUTH_TYPES
+from kcl_flowlog.web.web_config_keys import CLIENT_AUTH, WEB_CONFIG_KEYS
 from ops.alerts import ALERTS
 from ops.values import read_values
 from tests.support.costs import COSTS
@@ -108,6 +110,20 @@ def optional_permissions_table() -> str:
     )
 
 
+def web_config_table() -> str:
+    lines = ["| key | meaning |", "| --- | --- |"]
+    for section, keys in WEB_CONFIG_KEYS.items():
+        lines += [f"| **{section}** | |", *(f"| `{key}` | {meaning} |" for key, meaning in keys.items())]
+    return "\n".join(lines)
+
+
+def client_auth_table() -> str:
+    lines = ["| `client_auth_type` | a client needs | warning |", "| --- | --- | --- |"]
+    return "\n".join(
+        [*lines, *(f"| `{kind}` | {needs} | {warning} |" for kind, (needs, warning) in CLIENT_AUTH.items())]
+    )
+
+
 GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "settings"): settings_table,
     ("README.md", "metrics sample"): metrics_sample,
@@ -129,8 +145,15 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/metrics.md", "delivery errors"): lambda: word_table("reason", DELIVERY_ERRORS),
     ("docs/metrics.md", "credentials"): lambda: word_table("outcome", CREDENTIAL_OUTCOMES),
     ("docs/runbooks.md", "alerts"): alerts_table,
+    ("docs/security.md", "web config keys"): web_config_table,
+    ("docs/security.md", "client_auth_type"): client_auth_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
+
+
+def test_every_type_of_client_authentication_has_a_row() -> None:
+    """In the order of the code."""
+    assert list(CLIENT_AUTH_TYPES) == list(CLIENT_AUTH)
 
 
 @pytest.mark.parametrize(("page", "part"), GENERATED, ids=lambda value: value)

@@ -63,6 +63,8 @@ def web_config(world: World) -> Iterator[Finding]:
         yield OK, f"{config.web_config_file} protects the pages"
     else:
         yield OK, "none: the pages are open to everybody who reaches the port"
+    for key, sentence in active.shortfalls:
+        yield WARN, f"{config.web_config_file}, {key}: {sentence}"
 
 
 def port(world: World) -> Iterator[Finding]:

@@ -273,4 +273,5 @@ def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Su
         render=renderer(metrics_registry(collector, lambda: supervisor.pid)),
         healthy=status.why_unhealthy,
         ready=status.why_not_ready,
+        are_probes_open=config.web_probes_without_auth,
     )

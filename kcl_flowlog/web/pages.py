@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 Check = Callable[[], Sequence[str]]
 """Returns the reasons why a check fails, one sentence each; none if it passes."""
 
+Handler = Callable[[Request], Awaitable[Response]]
+"""Answers the requests for a page."""
+
 _HTML = "text/html; charset=utf-8"
 
 _TOO_MANY = text(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; try again.", headers=(("Retry-After", "1"),))
@@ -45,13 +48,17 @@ _REFUSALS = {
 
 @dataclass(frozen=True)
 class Pages:
-    """The contents to serve; the metrics are under `telemetry_path`."""
+    """The contents to serve; the metrics are under `telemetry_path`.
+
+    With `are_probes_open`, the health checks answer requests without credentials by a word, although there are users.
+    """
 
     telemetry_path: str
     render: Render
     healthy: Check
     ready: Check
     landing: Landing = field(default_factory=Landing)
+    are_probes_open: bool = False
 
 
 class Application:
@@ -72,12 +79,12 @@ class Application:
         self._auth = BasicAuth(auth_worker)
         self._limiter = RateLimiter()
         self._renderings = Renderings(pages.render, metrics_worker)
-        self._handlers: Mapping[str, Callable[[Request], Awaitable[Response]]] = {
+        self._handlers: Mapping[str, Handler] = {
             "/": partial(self._page, self._landing),
-            "/-/healthy": partial(self._page, lambda: _check(pages.healthy)),
-            "/-/ready": partial(self._page, lambda: _check(pages.ready)),
+            **self._probes(shows_reasons=True),
             pages.telemetry_path: self._renderings.page,
         }
+        self._open_handlers = self._probes(shows_reasons=False)
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
@@ -106,16 +113,27 @@ class Application:
         )
 
     async def _response(self, request: Request, users: Mapping[str, str]) -> Response:
-        if users:
+        handlers = self._handlers
+        if users and self._is_open_probe(request):
+            handlers = self._open_handlers
+        elif users:
             verdict = await self._auth.check(users, request.header("authorization"), request.network)
             if verdict is not Verdict.ACCEPTED:
                 return _REFUSALS[verdict]
-        handler = self._handlers.get(request.path)
+        handler = handlers.get(request.path)
         if handler is None:
             return text(HTTPStatus.NOT_FOUND, "Not found")
         if request.method not in ("GET", "HEAD"):
             return text(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD", headers=(("Allow", "GET, HEAD"),))
         return await handler(request)
+
+    def _probes(self, shows_reasons: bool) -> Mapping[str, Handler]:
+        checks = {"/-/healthy": self._pages.healthy, "/-/ready": self._pages.ready}
+        return {path: partial(self._page, partial(_check, check, shows_reasons)) for path, check in checks.items()}
+
+    def _is_open_probe(self, request: Request) -> bool:
+        is_probe = request.path in self._open_handlers
+        return self._pages.are_probes_open and is_probe and not request.header("authorization")
 
     async def _page(self, make: Callable[[], Response], request: Request) -> Response:
         return await self._page_worker.do(partial(_attempt, make, request.path), request.network)
@@ -135,10 +153,11 @@ def _attempt(make: Callable[[], Response], path: str) -> Response:
         return failure()
 
 
-def _check(check: Check) -> Response:
+def _check(check: Check, shows_reasons: bool) -> Response:
     reasons = check()
     if reasons:
-        return text(HTTPStatus.SERVICE_UNAVAILABLE, *reasons)
+        # The reasons name shards and accounts.
+        return text(HTTPStatus.SERVICE_UNAVAILABLE, *(reasons if shows_reasons else ("Failed",)))
     return text(HTTPStatus.OK, "OK")
 
 

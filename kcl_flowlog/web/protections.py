@@ -6,16 +6,15 @@ other. Knows neither files nor servers, and raises nothing.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from kcl_flowlog.web.tls import Tls
+from kcl_flowlog.web.pem import Pem
+from kcl_flowlog.web.tls import ClientCertificates, Tls
 from kcl_flowlog.web.web_config import WebConfig
 
 
-def protections(config: WebConfig, certificates: Mapping[Path, int]) -> frozenset[str]:
-    """Return the names of all that is protected. `certificates` tells how many certificates each file holds."""
+def protections(config: WebConfig, certificates: Callable[[Pem], int]) -> frozenset[str]:
+    """Return the names of all that is protected. `certificates` tells how many certificates there are."""
     users = (f"user {name}" for name in config.users)
     headers = (f"header {name}" for name, _ in config.headers)
     limit = ("rate_limit",) if config.rate_limit is not None else ()
@@ -23,14 +22,17 @@ def protections(config: WebConfig, certificates: Mapping[Path, int]) -> frozense
     return frozenset((*users, *headers, *limit, *tls))
 
 
-def _of_tls(tls: Tls, certificates: Mapping[Path, int]) -> Iterator[str]:
+def _of_tls(tls: Tls, certificates: Callable[[Pem], int]) -> Iterator[str]:
     yield "TLS"
-    if tls.client_auth is ssl.CERT_REQUIRED:
+    if tls.client_certificates is ClientCertificates.REQUIRED:
         yield "client certificates"
-    if tls.min_version is ssl.TLSVersion.TLSv1_3:
+    if tls.min_version == "TLS13":
         yield "min_version TLS13"
+    for key in ("client_allowed_sans", "cipher_suites", "curve_preferences"):
+        if getattr(tls, key):
+            yield key
     # Half of a file can hold a certificate that fits the key, without the intermediates or authorities after it.
-    for key, file in (("cert_file", tls.cert_file), ("client_ca_file", tls.client_ca_file)):
-        if file is not None:
-            for number in range(1, certificates[file] + 1):
-                yield f"certificate {number} of {key}"
+    for name, pem in (("cert", tls.cert), ("client_ca", tls.client_ca)):
+        if pem is not None:
+            for number in range(1, certificates(pem) + 1):
+                yield f"certificate {number} of {name}"

@@ -10,23 +10,21 @@ nothing of HTTP servers.
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from kcl_flowlog import yaml_file
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.values import parse_count, parse_duration
+from kcl_flowlog.values import parse_count, parse_switch
+from kcl_flowlog.web.go_duration import parse_go_duration
 from kcl_flowlog.web.rate_limit import RateLimit
+from kcl_flowlog.web.shortfall import Shortfall
 from kcl_flowlog.web.tls import Tls
+from kcl_flowlog.web.tls_section import read_tls
+from kcl_flowlog.web.web_config_keys import WEB_CONFIG_KEYS
 from kcl_flowlog.yaml_file import Section
 
-_FILE_KEYS = ("cert_file", "key_file", "client_ca_file")
-_TLS_KEYS = (*_FILE_KEYS, "client_auth_type", "min_version", "max_version")
-_CLIENT_AUTH = {"NoClientCert": ssl.CERT_NONE, "RequireAndVerifyClientCert": ssl.CERT_REQUIRED}
-_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _HEADERS = {
     "strict-transport-security": r".*",
     "x-content-type-options": r"nosniff",
@@ -34,96 +32,70 @@ _HEADERS = {
     "x-xss-protection": r".*",
     "content-security-policy": r".*",
 }
+_NO_HTTP2 = Shortfall("http2", "This server speaks HTTP/1.1 only; clients that prefer HTTP/2 use HTTP/1.1")
 _BCRYPT = r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class WebConfig:
     """The contents of the file; the default is plain HTTP, open to everybody.
 
-    `users` maps user names to the bcrypt hashes of their passwords.
+    `users` maps user names to the bcrypt hashes of their passwords. `shortfalls` are those outside TLS.
     """
 
     tls: Tls | None = None
     headers: tuple[tuple[str, str], ...] = ()
     users: Mapping[str, str] = field(default_factory=dict)
     rate_limit: RateLimit | None = None
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 def load(path: Path) -> WebConfig:
     """Read the file. Relative paths in it start at its directory. Raises `ConfigError`."""
-    top = yaml_file.read(path).allow(("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"))
+    top = yaml_file.read(path).allow(WEB_CONFIG_KEYS)
     if not list(top):
         raise ConfigError(f"{path} sets nothing; set what it should protect, or leave --web.config.file out.")
     _refuse_blanks(top, ("tls_server_config", "basic_auth_users", "rate_limit"))
-    # `http2` is accepted for files shared with other exporters; this server speaks HTTP/1.1 only.
-    http = top.section("http_server_config").allow(("headers", "http2"))
+    http = top.section("http_server_config").allow(WEB_CONFIG_KEYS["http_server_config"])
+    has_http2 = _http2(http)
     return WebConfig(
-        tls=_tls(top, path.parent),
+        tls=read_tls(top, path.parent, has_http2),
         headers=_headers(http.section("headers")),
         users=_users(top.section("basic_auth_users")),
         rate_limit=_rate_limit(top),
+        shortfalls=(_NO_HTTP2,) if has_http2 and "http2" in http else (),
     )
 
 
-def _refuse_blanks(section: Section, keys: tuple[str, ...]) -> None:
+def _refuse_blanks(section: Section, keys: Iterable[str]) -> None:
     for key in keys:
         if section.is_blank(key):
             raise section.error(key, "nothing follows; complete it or remove the key")
 
 
-def _tls(top: Section, directory: Path) -> Tls | None:
-    section = top.section("tls_server_config").allow(_TLS_KEYS)
-    _refuse_blanks(section, _TLS_KEYS)
-    files = {key: directory / text for key in _FILE_KEYS if (text := section.text(key))}
-    client_auth = _choice(section, "client_auth_type", _CLIENT_AUTH, ssl.CERT_NONE)
-    # Like the toolkit: a section with nothing but versions turns no TLS on.
-    if not files and client_auth is ssl.CERT_NONE:
-        return None
-    for key in ("cert_file", "key_file"):
-        if key not in files:
-            raise top.error("tls_server_config", f"{key} is missing")
-    tls = Tls(
-        **files,
-        client_auth=client_auth,
-        min_version=_choice(section, "min_version", _VERSIONS, ssl.TLSVersion.TLSv1_2),
-        max_version=_choice(section, "max_version", _VERSIONS, ssl.TLSVersion.TLSv1_3),
-    )
-    if (tls.client_ca_file is not None) != (tls.client_auth is ssl.CERT_REQUIRED):
-        raise top.error(
-            "tls_server_config", "client_ca_file and client_auth_type: RequireAndVerifyClientCert need each other"
-        )
-    if tls.min_version > tls.max_version:
-        key = "min_version" if "min_version" in section else "max_version"
-        raise section.error(key, "min_version is above max_version")
-    return tls
-
-
-def _choice(section: Section, key: str, choices: Mapping[str, T], default: T) -> T:
-    text = section.text(key)
-    if text and text not in choices:
-        raise section.error(key, f"{text!r} is not one of: {', '.join(choices)}")
-    return choices.get(text, default)
+def _http2(section: Section) -> bool:
+    try:
+        return parse_switch(section.text("http2", "true"))
+    except ValueError as error:
+        raise section.error("http2", str(error)) from None
 
 
 def _headers(section: Section) -> tuple[tuple[str, str], ...]:
-    headers = tuple((name, section.text(name)) for name in section)
-    for name, value in headers:
-        pattern = _HEADERS.get(name.lower())
+    for name in section:
+        pattern, value = _HEADERS.get(name.lower()), section.text(name)
         if pattern is None:
             raise section.error(name, f"cannot set this header; allowed are: {', '.join(_HEADERS)}")
-        if not re.fullmatch(pattern, value, re.IGNORECASE) or not (value.isprintable() and value.isascii()):
+        if not re.fullmatch(pattern + "|", value, re.IGNORECASE) or not (value.isprintable() and value.isascii()):
             raise section.error(name, f"{value!r} is not a valid value of this header")
-    return headers
+    return tuple((name, section.text(name)) for name in section if not section.is_blank(name))
 
 
 def _rate_limit(top: Section) -> RateLimit | None:
-    section = top.section("rate_limit").allow(("interval", "burst"))
-    _refuse_blanks(section, ("interval", "burst"))
+    keys = WEB_CONFIG_KEYS["rate_limit"]
+    section = top.section("rate_limit").allow(keys)
+    _refuse_blanks(section, keys)
     found: dict[str, float] = {}
-    for key, parse in (("interval", parse_duration), ("burst", parse_count)):
+    for key, parse in (("interval", parse_go_duration), ("burst", parse_count)):
         try:
             found[key] = parse(section.text(key, "0"))
         except ValueError as error:

@@ -1,6 +1,6 @@
 """The web configuration in force, kept current while its file and certificates change.
 
-Looks at the file and the certificates for each request. A mistake never opens
+Looks at the file and the certificates for each request, and reads those that may have changed. A mistake never opens
 a protected server: what is invalid, empty or half written is never served, and
 what protects less is served only once the files have stayed unchanged for some
 seconds. Until then the last good configuration stays in force, and one warning
@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcl_flowlog.errors import ConfigError
-from kcl_flowlog.web.file_state import FileState, file_state
+from kcl_flowlog.web.file_state import FileState, FileStates, certificates_in
+from kcl_flowlog.web.pem import Pem
 from kcl_flowlog.web.protections import protections
-from kcl_flowlog.web.tls import tls_context
+from kcl_flowlog.web.shortfall import Shortfall
+from kcl_flowlog.web.tls_context import tls_context
 from kcl_flowlog.web.web_config import WebConfig, load
 
 log = logging.getLogger(__name__)
@@ -31,10 +33,11 @@ SETTLE = 5.0
 
 @dataclass(frozen=True)
 class ActiveWebConfig:
-    """A configuration, and the TLS context made from it; None means plain HTTP."""
+    """A configuration, the TLS context made from it (None means plain HTTP), and what this server can't do of it."""
 
     config: WebConfig
     context: ssl.SSLContext | None
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 class WebConfigKeeper:
@@ -47,6 +50,7 @@ class WebConfigKeeper:
         self._path = Path(path) if path else None
         self._clock = clock
         self._lock = threading.Lock()
+        self._state_of = FileStates(clock)
         # Of every file that the last read depends on, also if it failed.
         self._states: dict[Path, FileState] = {}
         self._changed_at = 0.0
@@ -65,12 +69,13 @@ class WebConfigKeeper:
         with self._lock:
             if self._active is None:
                 self._active, self._protections = self._read(self._path)
+                self._warn_of_shortfalls(self._active)
             elif self._has_changed() or (self._is_held and self._is_settled()):
                 self._active = self._read_again(self._path, self._active)
             return self._active
 
     def _has_changed(self) -> bool:
-        return any(file_state(file) != state for file, state in self._states.items())
+        return any(self._state_of(file) != state for file, state in self._states.items())
 
     def _is_settled(self) -> bool:
         return self._clock() - self._changed_at >= SETTLE
@@ -91,7 +96,12 @@ class WebConfigKeeper:
         fields = {"file": str(path)} | ({"lost": lost} if lost else {})
         log.info("Read the changed web configuration", extra={"fields": fields})
         self._protections, self._warned = protected, ""
+        self._warn_of_shortfalls(active)
         return active
+
+    def _warn_of_shortfalls(self, active: ActiveWebConfig) -> None:
+        for key, sentence in active.shortfalls:
+            log.warning(sentence, extra={"fields": {"file": str(self._path), "key": key}})
 
     def _warn(self, message: str, fields: dict[str, object]) -> None:
         """Warn, unless the last warning since a change came into force was the same."""
@@ -101,17 +111,22 @@ class WebConfigKeeper:
 
     def _read(self, path: Path) -> tuple[ActiveWebConfig, frozenset[str]]:
         """Return a configuration and what it protects. Raises `ConfigError`, also if a file changes meanwhile."""
-        states = {path: file_state(path)}
-        context = None
+        states = {path: self._state_of(path)}
+        context: ssl.SSLContext | None = None
+        shortfalls: tuple[Shortfall, ...] = ()
         try:
             config = load(path)
             if config.tls is not None:
-                states |= {file: file_state(file) for file in config.tls.files}
-                context = tls_context(config.tls)
+                states |= {file: self._state_of(file) for file in config.tls.files}
+                context, shortfalls = tls_context(config.tls)
         finally:
             if states != self._states:
                 self._states, self._changed_at = states, self._clock()
         if self._has_changed():
             raise ConfigError(f"{path} or a certificate in it changed while it was read; wait until it is complete.")
-        certificates = {file: state.certificates for file, state in states.items()}
-        return ActiveWebConfig(config, context), protections(config, certificates)
+
+        def certificates(pem: Pem) -> int:
+            return certificates_in(pem.text) if pem.file is None else states[pem.file].certificates
+
+        active = ActiveWebConfig(config, context, (*config.shortfalls, *shortfalls))
+        return active, protections(config, certificates)

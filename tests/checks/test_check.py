@@ -175,6 +175,12 @@ def put_file(setup: Setup) -> None:
     setup.config["state_dir"] = setup.directory / "file"
 
 
+def web_config_with_http2(setup: Setup) -> None:
+    file = setup.directory / "web.yml"
+    file.write_text("http_server_config: {http2: true}")
+    setup.config["web_config_file"] = file
+
+
 def missing_stream(setup: Setup) -> None:
     setup.config["stream"] = "missing"
     setup.permit("missing")
@@ -236,6 +242,12 @@ BROKEN: dict[str, tuple[Callable[[Setup], object], str, str, str]] = {
     "a disk that is nearly full": (world(free=lambda _: 10**8), "state directory", WARN, "make room"),
     "a port in use": (occupied_port, "port", FAIL, "check --web.listen-address"),
     "no web config": (has(web_config_file=Path("/missing.yml")), "web config", FAIL, "/missing.yml"),
+    "a web config that asks for HTTP/2": (
+        web_config_with_http2,
+        "web config",
+        WARN,
+        "http2: This server speaks HTTP/1.1",
+    ),
     "a proxy with TLS": (lambda setup: os.environ.update(PROXY), "proxy", FAIL, "HTTPS_PROXY"),
     "no credentials": (no_credentials, "credentials", FAIL, "No AWS credentials."),
     "credentials that AWS rejects": (

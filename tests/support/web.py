@@ -41,6 +41,7 @@ class FakeContents:
         self.requests: list[tuple[str, Mapping[str, Sequence[str]]]] = []
         self.unhealthy: list[str] = []
         self.not_ready: list[str] = []
+        self.are_probes_open = False
         self.render: Render = self.render_page
 
     def render_page(self, accept: str, query: Mapping[str, Sequence[str]]) -> tuple[str, Sequence[bytes]]:
@@ -54,6 +55,7 @@ class FakeContents:
             lambda: self.unhealthy,
             lambda: self.not_ready,
             Landing(description="Flows", version="1.2.3"),
+            self.are_probes_open,
         )
 
 

@@ -119,6 +119,51 @@ def test_a_health_check_without_reasons_passes(client: Client, path: str) -> Non
     assert (200, "text/plain; charset=utf-8", b"OK\n") == (reply.status, reply.headers["Content-Type"], reply.body)
 
 
+@pytest.mark.parametrize("path", ["/-/healthy", "/-/ready"])
+@pytest.mark.parametrize(
+    ("are_open", "credentials", "reasons", "expected"),
+    [
+        (False, "", [], (401, b"Unauthorized\n")),
+        (False, "me:secret", ["Stuck."], (503, b"Stuck.\n")),
+        (True, "", [], (200, b"OK\n")),
+        (True, "", ["Shard 7 is stuck."], (503, b"Failed\n")),
+        (True, "me:secret", ["Stuck."], (503, b"Stuck.\n")),
+        (True, "me:wrong", [], (401, b"Unauthorized\n")),
+    ],
+)
+def test_open_probes_answer_requests_without_credentials_by_a_word(
+    contents: FakeContents,
+    path: str,
+    are_open: bool,
+    credentials: str,
+    reasons: list[str],
+    expected: tuple[int, bytes],
+) -> None:
+    """Credentials are checked all the same, and right credentials get the reasons."""
+    contents.are_probes_open, contents.unhealthy, contents.not_ready = are_open, reasons, reasons
+    client = Client(contents)
+    client.config = WebConfig(users={"me": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()})
+
+    reply = client.get(path, **({"authorization": basic(credentials)} if credentials else {}))
+    client.close()
+
+    assert expected == (reply.status, reply.body)
+
+
+def test_open_probes_open_nothing_else(contents: FakeContents) -> None:
+    """Also not a path that looks alike, or another method."""
+    contents.are_probes_open = True
+    client = Client(contents)
+    client.config = WebConfig(users={"me": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()})
+
+    paths = ("/", "/metrics", "/-/", "/-/healthy/", "/-/Ready", "/none")
+    statuses = [client.get(path).status for path in paths]
+    posted = client.get("/-/healthy", method="POST").status
+    client.close()
+
+    assert ([401] * len(paths), 405) == (statuses, posted)
+
+
 def test_the_landing_page_is_html_with_the_current_state(client: Client, contents: FakeContents) -> None:
     """Both checks are made for each request."""
     contents.unhealthy = ["Stuck."]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.web.file_state import SURE_AFTER
 from kcl_flowlog.web.web_config import WebConfig, load
 from kcl_flowlog.web.web_config_keeper import SETTLE, ActiveWebConfig, WebConfigKeeper
 from tests.support.certificates import Authority
@@ -84,6 +85,24 @@ def test_an_unchanged_file_is_parsed_once(write: Write) -> None:
     keeper = WebConfigKeeper(str(write(ONE_USER)))
 
     assert keeper.current() is keeper.current()
+
+
+@pytest.mark.usefixtures("certificates")
+def test_requests_do_not_read_files_that_stay_unchanged(
+    write: Write, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request asks for the configuration several times."""
+    keeper = WebConfigKeeper(str(write(PROTECTED)), clock)
+    keeper.current()
+    clock.now += SURE_AFTER
+    before = keeper.current()
+
+    def read(path: Path) -> bytes:
+        raise AssertionError(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+
+    assert {id(before)} == {id(keeper.current()) for _ in range(100)}
 
 
 def test_a_changed_file_is_in_force_at_once(write: Write, caplog: pytest.LogCaptureFixture) -> None:
@@ -180,11 +199,11 @@ def test_an_emptied_file_or_section_is_never_served(
         (PROTECTED.replace(f"  you: {HASH}\n", ""), "user you"),
         (HEADERS + MUTUAL + "basic_auth_users: {}\n", "user me, user you"),
         (MUTUAL + TWO_USERS, "header X-Frame-Options"),
-        (HEADERS + TLS + TWO_USERS, "certificate 1 of client_ca_file, client certificates"),
+        (HEADERS + TLS + TWO_USERS, "certificate 1 of client_ca, client certificates"),
         (PROTECTED.replace("  min_version: TLS13\n", ""), "min_version TLS13"),
         (
             HEADERS + TWO_USERS,
-            "TLS, certificate 1 of cert_file, certificate 1 of client_ca_file, client certificates, min_version TLS13",
+            "TLS, certificate 1 of cert, certificate 1 of client_ca, client certificates, min_version TLS13",
         ),
     ],
 )
