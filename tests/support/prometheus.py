@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,17 +17,29 @@ from urllib.request import urlopen
 
 import yaml
 
+from tests.support.waiting import eventually
+
 
 class Prometheus:
     """A running Prometheus."""
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._at = 0.0
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the series of an instant query; an error of the query is an exception."""
-        found: list[dict[str, Any]] = self._get("query", {"query": expr})["result"]
+        found: list[dict[str, Any]] = self._get("query", {"query": expr, "time": str(self._at)})["result"]
         return found
+
+    def wait_for(self, expr: str) -> None:
+        """Wait until a query has a result. All later queries are about that moment, whatever scrapes fail since."""
+
+        def has_result() -> bool:
+            self._at = time.time()
+            return bool(self.query(expr))
+
+        assert eventually(has_result), expr
 
     def label_values(self, label: str, series: str) -> list[str]:
         """Return the values of a label, as Grafana's label_values does."""
@@ -85,7 +98,12 @@ def running_prometheus(folder: Path, jobs: Mapping[str, list[str]], target: str,
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = ["prometheus", "--config.file=prometheus.yml", "--web.listen-address=127.0.0.1:0"]
+    command = [
+        "prometheus",
+        "--config.file=prometheus.yml",
+        "--web.listen-address=127.0.0.1:0",
+        "--storage.tsdb.path=data",
+    ]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     said: list[str] = []
@@ -96,7 +114,7 @@ def running_prometheus(folder: Path, jobs: Mapping[str, list[str]], target: str,
                 break
         address = re.search(r'msg="Listening on" address=(\S+)', "".join(said))
         assert address is not None, "".join(said)
-        reader = threading.Thread(target=process.stderr.read)
+        reader = threading.Thread(target=lambda: said.extend(process.stderr))
         reader.start()
         yield Prometheus(f"http://{address[1]}")
     finally:
