@@ -59,7 +59,7 @@ fleet: $(VENV)/test          ## run a fleet under faults on strict stand-ins (AR
 simulate: $(VENV)/test       ## simulate fleets under faults, thousands of schedules (ARGS='--minutes 10', ARGS='--seed 7')
 	$(BIN)/python -m tests.simulation.run $(ARGS)
 
-rules: $(VENV)/test          ## after a change in ops/: write the rules for Prometheus, and try them with promtool
+rules: $(VENV)/test          ## after a change in ops/: write the rules and dashboards, and try them with promtool and Prometheus
 	$(BIN)/python -m ops
 	$(BIN)/python -m pytest -n 2 tests/ops
 

@@ -26,6 +26,8 @@ from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOM
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 from ops.alerts import ALERTS
+from ops.dashboards.cost import ITEMS
+from ops.dashboards.table import dashboards
 from ops.values import read_values
 from tests.support.costs import COSTS
 from tests.support.paths import ROOT
@@ -86,6 +88,28 @@ def alerts_table() -> str:
     return "\n".join(lines)
 
 
+def dashboards_table() -> str:
+    parts = []
+    for path, dashboard in dashboards(read_values()).items():
+        parts.append(f"### {dashboard.title}\n\n`{path.relative_to(ROOT)}`. {dashboard.description}\n")
+        parts += ["| row | panel | what it shows | alerts |", "| --- | --- | --- | --- |"]
+        for row, panels in dashboard.rows.items():
+            for panel in panels:
+                alerts = ", ".join(f"[{alert}](runbooks.md#{alert.lower()})" for alert in panel.alerts)
+                parts.append(f"| {row} | {panel.title} | {panel.description} | {alerts} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def prices_table() -> str:
+    lines = ["| field | traffic | USD for a GiB | region | source |", "| --- | --- | --- | --- | --- |"]
+    for name, price in read_values().dashboards.prices.items():
+        item = ITEMS[name]
+        cells = (f"`price_{name}`", item.description, f"{price.usd_per_gib:g}", price.region, f"<{price.source}>")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def fields_table() -> str:
     lines = ["| field | version | a format without it |", "| --- | --- | --- |"]
     return "\n".join(lines + [f"| `{name}` | {FIELDS[name].version} | {cost} |" for name, cost in FIELD_COSTS.items()])
@@ -129,6 +153,8 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/metrics.md", "delivery errors"): lambda: word_table("reason", DELIVERY_ERRORS),
     ("docs/metrics.md", "credentials"): lambda: word_table("outcome", CREDENTIAL_OUTCOMES),
     ("docs/runbooks.md", "alerts"): alerts_table,
+    ("docs/dashboards.md", "dashboards"): dashboards_table,
+    ("docs/dashboards.md", "prices"): prices_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 

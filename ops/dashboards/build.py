@@ -116,7 +116,7 @@ def _steps(panel: Panel, values: Values) -> list[models.Threshold]:
 
 
 def _levels(limits: Limits, values: Values) -> list[tuple[float, str]]:
-    """Return numbers with their colours, the smallest first. An alert that is removed has none."""
+    """Return numbers with their colours, the smallest first; nothing for an alert that a team has removed."""
     if not limits.threshold:
         return [(limits.number, "orange" if limits.alert else "red")]
     return sorted(
