@@ -58,8 +58,18 @@ def _stat(title: str, description: str, unit: str, expr: str, limits: Limits | N
 
 
 _NOW = (
-    _stat("Sent", "Accepted bytes that interfaces sent, each byte once.", "Bps", total(in_vpc(SENT))),
-    _stat("Received", "Accepted bytes that interfaces received, each byte once.", "Bps", total(in_vpc(RECEIVED))),
+    _stat(
+        "Sent",
+        "Accepted bytes that interfaces sent. A byte that passes a NAT gateway counts there, too.",
+        "Bps",
+        total(in_vpc(SENT)),
+    ),
+    _stat(
+        "Received",
+        "Accepted bytes that interfaces received. A byte that passes a NAT gateway counts there, too.",
+        "Bps",
+        total(in_vpc(RECEIVED)),
+    ),
     _stat(
         "To the internet",
         "Accepted bytes to public addresses that are no AWS service. A NAT gateway records what others send through it"
@@ -96,7 +106,7 @@ _NOW = (
 _BY_VPC = (
     Panel(
         "Sent by VPC",
-        "Accepted bytes that the subnets of each VPC sent, each byte once.",
+        "Accepted bytes that the subnets of each VPC sent.",
         "Bps",
         (Query(by_vpc(SENT), _VPC), Query(outside_inventory(SENT), _OUTSIDE)),
         width=THIRD,
@@ -104,7 +114,7 @@ _BY_VPC = (
     ),
     Panel(
         "Received by VPC",
-        "Accepted bytes that the subnets of each VPC received, each byte once.",
+        "Accepted bytes that the subnets of each VPC received.",
         "Bps",
         (Query(by_vpc(RECEIVED), _VPC), Query(outside_inventory(RECEIVED), _OUTSIDE)),
         width=THIRD,

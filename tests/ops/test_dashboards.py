@@ -268,9 +268,11 @@ def test_the_mixin_has_the_dashboards() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="grafana-foundation-sdk needs Python 3.11")
-def test_the_command_writes_the_dashboards(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_rules_and_dashboards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from ops import __main__ as command
 
-    monkeypatch.setattr(command, "outputs", lambda values: {})
+    monkeypatch.setattr(command, "outputs", lambda values: {tmp_path / "rules": "a"})
+    monkeypatch.setattr("ops.dashboards.build.dashboard_files", lambda values: {tmp_path / "dashboard": "b"})
 
-    assert (0, "") == (command.main(), capsys.readouterr().out)
+    assert 0 == command.main()
+    assert {"rules": "a", "dashboard": "b"} == {path.name: path.read_text() for path in tmp_path.iterdir()}
