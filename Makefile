@@ -70,7 +70,7 @@ simulate: $(VENV)/test       ## simulate fleets under faults, thousands of sched
 	$(BIN)/python -m tests.simulation.run $(ARGS)
 
 rules: export ALL_EXAMPLES = 1
-rules: $(VENV)/test          ## after a change in ops/: write the rules for Prometheus, and try them with promtool
+rules: $(VENV)/test          ## after a change in ops/: write the rules and dashboards, and try them with promtool and Prometheus
 	$(BIN)/python -m ops
 	$(BIN)/python -m pytest -n 2 tests/ops
 

@@ -1,1 +1,1 @@
-"""Recording and alerting rules for kcl-flowlog, made from values.yml. Not part of the installed package."""
+"""Rules and dashboards for kcl-flowlog, made from values.yml. Not part of the installed package."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ops.outputs import outputs
-from ops.values import ValuesError, read_values
+from ops.values import Values, ValuesError, read_values
 
 
 def main() -> int:
     """Write each generated file that has changed, and name it."""
     try:
-        files = outputs(read_values())
+        values = read_values()
+        files = outputs(values) | _dashboards(values)
     except ValuesError as error:
         print(error, file=sys.stderr)
         return 2
@@ -20,6 +22,15 @@ def main() -> int:
             path.write_text(text, encoding="utf-8")
             print(f"Written: {path}")
     return 0
+
+
+def _dashboards(values: Values) -> dict[Path, str]:
+    if sys.version_info < (3, 11):
+        print("The dashboards are left as they are: grafana-foundation-sdk needs Python 3.11.", file=sys.stderr)
+        return {}
+    from ops.dashboards.build import dashboard_files
+
+    return dashboard_files(values)
 
 
 if __name__ == "__main__":

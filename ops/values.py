@@ -6,6 +6,7 @@ Reads values.yml and nothing else. A mistake in it is a `ValuesError`, one sente
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,12 @@ import yaml
 
 VALUES = Path(__file__).parent / "values.yml"
 SEVERITIES = ("info", "warning", "critical")
-_KEYS = {"job": str, "runbooks": str, "usual_days": int, "alerts": dict}
+PRICED = ("internet", "cross_zone", "cross_region", "nat_gateway")
+"""The kinds of traffic that have a price."""
+
+_KEYS = {"job": str, "runbooks": str, "usual_days": int, "dashboards": dict, "alerts": dict}
+_DASHBOARD_KEYS = {"step": str, "tags": list, "prices": dict}
+_PRICE_KEYS = {"usd_per_gib": float, "region": str, "source": str}
 _DURATION = re.compile(r"([0-9]+[smhd])+")
 
 
@@ -29,27 +35,63 @@ class Level(NamedTuple):
     thresholds: dict[str, float]
 
 
+class Price(NamedTuple):
+    """A list price in a region, and the page that has the others."""
+
+    usd_per_gib: float
+    region: str
+    source: str
+
+
+class DashboardValues(NamedTuple):
+    """What a team may change about the dashboards; `prices` has each of `PRICED`."""
+
+    step: str
+    tags: list[str]
+    prices: dict[str, Price]
+
+
 class Values(NamedTuple):
     """The content of the values file."""
 
     job: str
     runbooks: str
     usual_days: int
+    dashboards: DashboardValues
     alerts: dict[str, list[Level]]
 
 
 def read_values(path: Path = VALUES) -> Values:
     """Read the values file."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or set(_KEYS) != set(content):
-        raise ValuesError(f"{path} must have exactly the keys {', '.join(_KEYS)}.")
-    for key, kind in _KEYS.items():
-        if not isinstance(content[key], kind):
-            raise ValuesError(f"{path}: {key} must be of type {kind.__name__}.")
+    _check(str(path), content, _KEYS)
     if content["usual_days"] < 1:
         raise ValuesError(f"{path}: usual_days must be 1 or more.")
     alerts = {name: [_level(name, entry) for entry in entries or []] for name, entries in content["alerts"].items()}
-    return Values(content["job"], content["runbooks"], content["usual_days"], alerts)
+    dashboards = _dashboards(content["dashboards"])
+    return Values(content["job"], content["runbooks"], content["usual_days"], dashboards, alerts)
+
+
+def _check(where: str, content: Any, keys: Mapping[str, type]) -> None:
+    if not isinstance(content, dict) or set(keys) != set(content):
+        raise ValuesError(f"{where} must have exactly the keys {', '.join(keys)}.")
+    for key, kind in keys.items():
+        if not isinstance(content[key], kind):
+            raise ValuesError(f"{where}: {key} must be of type {kind.__name__}.")
+
+
+def _dashboards(content: dict[str, Any]) -> DashboardValues:
+    _check("dashboards", content, _DASHBOARD_KEYS)
+    if not _DURATION.fullmatch(content["step"]):
+        raise ValuesError(f"dashboards: step must be a duration such as 5m, not {content['step']}.")
+    if not content["tags"] or not all(isinstance(tag, str) for tag in content["tags"]):
+        raise ValuesError("dashboards: tags must be the keys of at least one tag.")
+    if set(content["prices"]) != set(PRICED):
+        raise ValuesError(f"dashboards: prices must be exactly {', '.join(PRICED)}.")
+    for name, price in content["prices"].items():
+        _check(f"dashboards: the price {name}", price, _PRICE_KEYS)
+    prices = {name: Price(**content["prices"][name]) for name in PRICED}
+    return DashboardValues(content["step"], content["tags"], prices)
 
 
 def _level(name: str, entry: dict[str, Any]) -> Level:

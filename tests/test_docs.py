@@ -28,6 +28,8 @@ from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 from kcl_flowlog.web.tls import CLIENT_AUTH_TYPES
 from kcl_flowlog.web.web_config_keys import CLIENT_AUTH, WEB_CONFIG_KEYS
 from ops.alerts import ALERTS
+from ops.dashboards.cost import ITEMS
+from ops.dashboards.table import dashboards
 from ops.values import read_values
 from tests.support.costs import COSTS
 from tests.support.paths import ROOT
@@ -85,6 +87,28 @@ def alerts_table() -> str:
             thresholds = ", ".join(f"`{name}` {number:,.10g}" for name, number in level.thresholds.items())
             name = f"[{alert.name}](#{alert.name.lower()})"
             lines.append(f"| {name} | {level.severity} | {level.hold or '0m'} | {thresholds} | {alert.summary} |")
+    return "\n".join(lines)
+
+
+def dashboards_table() -> str:
+    parts = []
+    for path, dashboard in dashboards(read_values()).items():
+        parts.append(f"### {dashboard.title}\n\n`{path.relative_to(ROOT)}`. {dashboard.description}\n")
+        parts += ["| row | panel | what it shows | alerts |", "| --- | --- | --- | --- |"]
+        for row, panels in dashboard.rows.items():
+            for panel in panels:
+                alerts = ", ".join(f"[{alert}](runbooks.md#{alert.lower()})" for alert in panel.alerts)
+                parts.append(f"| {row} | {panel.title} | {panel.description} | {alerts} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def prices_table() -> str:
+    lines = ["| field | traffic | USD for a GiB | region | source |", "| --- | --- | --- | --- | --- |"]
+    for name, price in read_values().dashboards.prices.items():
+        item = ITEMS[name]
+        cells = (f"`price_{name}`", item.description, f"{price.usd_per_gib:g}", price.region, f"<{price.source}>")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -147,6 +171,8 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/runbooks.md", "alerts"): alerts_table,
     ("docs/security.md", "web config keys"): web_config_table,
     ("docs/security.md", "client_auth_type"): client_auth_table,
+    ("docs/dashboards.md", "dashboards"): dashboards_table,
+    ("docs/dashboards.md", "prices"): prices_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 

@@ -34,6 +34,10 @@ def test_every_name_and_label_value_of_a_page_exists(path: Path) -> None:
         ('flowlog_flows_total{action="REJECT"}', ['flowlog_flows_total: action="REJECT"']),
         ('flowlog_flows_total{peer=~"internet|privat"}', ['flowlog_flows_total: peer="privat"']),
         ('flowlog_events_total{outcome="ok"}', ['flowlog_events_total: outcome="ok"']),
+        ('flowlog_bytes_total{path!=""}', []),
+        ("flowlog_daemon_process_resident_memory_bytes", []),
+        ("flowlog_daemon_process_resident_memory", ["flowlog_daemon_process_resident_memory"]),
+        ('process_cpu_second_total{job="x"}', ["process_cpu_second_total"]),
         ('flowlog_daemon_restarts_total{reason!="deid"}', ['flowlog_daemon_restarts_total: reason="deid"']),
     ],
 )

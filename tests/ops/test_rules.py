@@ -144,9 +144,18 @@ def test_each_alert_has_a_runbook_with_four_answers() -> None:
 
 
 MISTAKES = {
-    "job: kcl-flowlog": ("jobs: kcl-flowlog", "must have exactly the keys job, runbooks, usual_days, alerts"),
+    "job: kcl-flowlog": (
+        "jobs: kcl-flowlog",
+        "must have exactly the keys job, runbooks, usual_days, dashboards, alerts",
+    ),
     "usual_days: 7": ("usual_days: 0", "usual_days must be 1 or more"),
     "usual_days: 7 ": ("usual_days: seven", "usual_days must be of type int"),
+    "step: 5m": ("step: 5 minutes", "dashboards: step must be a duration such as 5m, not 5 minutes"),
+    "step: 5m ": ("steps: 5m", "dashboards must have exactly the keys step, tags, prices"),
+    "tags: [team]": ("tags: []", "dashboards: tags must be the keys of at least one tag"),
+    "nat_gateway:": ("nat:", "dashboards: prices must be exactly internet, cross_zone, cross_region, nat_gateway"),
+    "usd_per_gib: 0.045": ("usd_per_gib: 4 cents", "the price nat_gateway: usd_per_gib must be of type float"),
+    "usd_per_gib: 0.045,": ("", "the price nat_gateway must have exactly the keys usd_per_gib, region, source"),
     "seconds: 7200": ("seconds: 2h", "FlowlogInventoryStale: seconds must be a number, not 2h"),
     "seconds: 7200 ": ("hours: 2", "FlowlogInventoryStale needs exactly these thresholds: seconds"),
     "FlowlogPoison": ("FlowlogPoisoned", "each alert and no other; see FlowlogPoison, FlowlogPoisoned"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from prometheus_client import CollectorRegistry, ProcessCollector
+
 from kcl_flowlog.commits.refusals import CHECKPOINT_OUTCOMES
 from kcl_flowlog.config import settings
 from kcl_flowlog.counting.flow_record import ACTIONS, DIRECTIONS, OTHER_PROTOCOL, PROTOCOL_NAMES
@@ -12,6 +14,7 @@ from kcl_flowlog.counting.interface_types import INTERFACE_TYPES
 from kcl_flowlog.counting.outcomes import EVENT_OUTCOMES, MALFORMED_REASONS, PAYLOAD_OUTCOMES
 from kcl_flowlog.counting.paths import PATHS
 from kcl_flowlog.counting.peers import PEERS
+from kcl_flowlog.exporter.collector import DAEMON_PROCESS_PREFIX
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOMES
@@ -60,13 +63,16 @@ _ANYWHERE = {"job", "instance", "le"}
 _SELECTOR = re.compile(r"(?<![:\w])([a-z_]+)\{([^{}]*)\}")
 _MATCHER = re.compile(r'([a-z0-9_]+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _NAME = re.compile(r"(?<![:\w])flowlog_[a-z_]*[a-z](?![\w:])")
-_OTHERS = {"up", "process_start_time_seconds"}
+_PROCESS = {
+    sample.name for family in ProcessCollector(registry=CollectorRegistry()).collect() for sample in family.samples
+}
+_OTHERS = {"up", *_PROCESS, *(f"{DAEMON_PROCESS_PREFIX}_{name}" for name in _PROCESS)}
 
 
 def unknown_names(text: str) -> Iterator[str]:
     """Yield each metric, label and label value of the text's queries that the product does not have."""
     for name in _NAME.findall(text):
-        if name not in LABELS and not name.startswith("flowlog_daemon_process_"):
+        if name not in LABELS and name not in _OTHERS:
             yield name
     for metric, matchers in _SELECTOR.findall(text):
         if metric in LABELS:
@@ -81,7 +87,8 @@ def _unknown_in_selector(metric: str, matchers: str) -> Iterator[str]:
             yield f"{metric}: {label}"
         known = VALUES.get((metric, label))
         for value in text.split("|") if "~" in operator else [text]:
-            if known is not None and value not in known:
+            # An empty value selects series without the label.
+            if known is not None and value and value not in known:
                 yield f'{metric}: {label}="{value}"'
 
 

@@ -1,0 +1,1 @@
+"""Dashboards for Grafana: tables of panels, and the JSON that is made from them."""

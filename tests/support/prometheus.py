@@ -1,0 +1,115 @@
+"""A real Prometheus on a free port of this machine, and the pages that it scrapes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
+
+import yaml
+
+from tests.support.waiting import eventually
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._at = 0.0
+
+    def query(self, expr: str) -> list[dict[str, Any]]:
+        """Return the series of an instant query; an error of the query is an exception."""
+        found: list[dict[str, Any]] = self._get("query", {"query": expr, "time": str(self._at)})["result"]
+        return found
+
+    def wait_for(self, expr: str) -> None:
+        """Wait until a query has a result. All later queries are about that moment, whatever scrapes fail since."""
+
+        def has_result() -> bool:
+            self._at = time.time()
+            return bool(self.query(expr))
+
+        assert eventually(has_result), expr
+
+    def label_values(self, label: str, series: str) -> list[str]:
+        """Return the values of a label, as Grafana's label_values does."""
+        values: list[str] = self._get(f"label/{label}/values", {"match[]": series})
+        return values
+
+    def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
+        with contextlib.closing(urlopen(f"{self._url}/api/v1/{path}?{urlencode(parameters)}", timeout=60)) as answer:
+            return json.load(answer)["data"]
+
+
+@contextlib.contextmanager
+def served(pages: Mapping[str, list[bytes]]) -> Iterator[str]:
+    """Serve at each path its pages, one after the other and then the last again; give the server's address."""
+    coming = {path: iter(bodies) for path, bodies in pages.items()}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            body = next(coming[path], pages[path][-1])
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            # On a loaded machine a scrape may have given up; the next gets a page, too.
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def running_prometheus(folder: Path, jobs: Mapping[str, list[str]], target: str, rules: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes each job's paths of one server, each as an instance, twice a second."""
+    config = {
+        "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+        "rule_files": [str(rules)],
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "static_configs": [
+                    {"targets": [target], "labels": {"__metrics_path__": path, "instance": path.strip("/")}}
+                    for path in paths
+                ],
+            }
+            for job, paths in jobs.items()
+        ],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
+    log = folder / "log"
+    with (
+        log.open("w") as file,
+        subprocess.Popen([*command, "--web.listen-address=127.0.0.1:0"], cwd=folder, stderr=file) as process,
+    ):
+        try:
+            assert eventually(lambda: "Server is ready" in log.read_text() or process.poll() is not None)
+            address = re.search(r'msg="Listening on" address=(\S+)', log.read_text())
+            assert address is not None, log.read_text()
+            yield Prometheus(f"http://{address[1]}")
+        finally:
+            process.terminate()
