@@ -1,6 +1,6 @@
 module kcl-flowlog/benchmarks/peers
 
-go 1.26
+go 1.25
 
 require (
 	github.com/bytedance/sonic v1.15.5

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/gaissmai/bart"
 
@@ -105,8 +106,8 @@ func (a *attribution) locate(fields *[14]string) (place, error) {
 		if recorder == nil {
 			return place{}, errInterface
 		}
-		// The text of the payload is overwritten by the next.
-		a.lastID, a.last = string([]byte(fields[2])), recorder
+		// The next payload overwrites the text that the field points into.
+		a.lastID, a.last = strings.Clone(fields[2]), recorder
 	}
 	source, err := netip.ParseAddr(fields[3])
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 	"unsafe"
 
 	"github.com/bytedance/sonic"
@@ -28,13 +29,15 @@ type envelope struct {
 }
 
 type logEvent struct {
-	Message string `json:"message"`
+	ID        string `json:"id"`
+	Timestamp int64  `json:"timestamp"`
+	Message   string `json:"message"`
 }
 
-// identity tells payloads apart: the checksum and the size of their content, and their log stream.
+// identity tells payloads apart: the checksum and the size of their content, their log stream, their first and last id.
 type identity struct {
-	trailer   uint64
-	logStream string
+	trailer                uint64
+	logStream, first, last string
 }
 
 type counter struct {
@@ -80,10 +83,11 @@ func (c *counter) countPayload(payload []byte) error {
 	}
 	c.content.LogEvents = c.content.LogEvents[:0]
 	// Without a copy: all strings of the content point into c.text.
-	if err := sonic.ConfigFastest.UnmarshalFromString(unsafe.String(unsafe.SliceData(c.text), len(c.text)), &c.content); err != nil {
+	text := unsafe.String(unsafe.SliceData(c.text), len(c.text))
+	if err := sonic.ConfigDefault.UnmarshalFromString(text, &c.content); err != nil {
 		return err
 	}
-	if c.content.MessageType != "DATA_MESSAGE" || c.isDuplicate(payload) {
+	if c.content.MessageType != "DATA_MESSAGE" || len(c.content.LogEvents) == 0 || c.isDuplicate(payload) {
 		return nil
 	}
 	for number := range c.content.LogEvents {
@@ -119,11 +123,17 @@ func (c *counter) inflate(payload []byte) error {
 }
 
 func (c *counter) isDuplicate(payload []byte) bool {
-	found := identity{binary.LittleEndian.Uint64(payload[len(payload)-8:]), c.content.LogStream}
+	events := c.content.LogEvents
+	found := identity{
+		binary.LittleEndian.Uint64(payload[len(payload)-8:]), c.content.LogStream, events[0].ID, events[len(events)-1].ID,
+	}
 	if _, known := c.seen[found]; known {
 		return true
 	}
-	found.logStream = string([]byte(found.logStream)) // the text of the payload is overwritten
+	// The next payload overwrites the text that these point into.
+	for _, text := range [...]*string{&found.logStream, &found.first, &found.last} {
+		*text = strings.Clone(*text)
+	}
 	delete(c.seen, c.ring[c.place])
 	c.ring[c.place] = found
 	c.place = (c.place + 1) % len(c.ring)

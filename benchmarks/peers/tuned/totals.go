@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 const (
 	accept uint8 = iota
 	reject
@@ -73,7 +75,7 @@ func (t *totals) add(where place, found *flow) {
 	if found.action == reject {
 		port := "other"
 		if _, isWatched := watchedPorts[found.port]; isWatched {
-			port = string([]byte(found.port))
+			port = strings.Clone(found.port)
 		}
 		t.ports[rejectedPort{where.subnet, where.direction, found.protocol, port}]++
 	}
