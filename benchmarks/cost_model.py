@@ -11,12 +11,16 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kcl_flowlog.config import settings
+from kcl_flowlog.launcher.start_record import BEAT_INTERVAL
+from kcl_flowlog.values import parse_duration
+
 DAY = 86_400
 SHARDS = (1, 10, 100, 1000)
 
 
 class Load(NamedTuple):
-    """A shard at its full rate of 1 MB/s or 1,000 records/s: log events of a record, its bytes, CPU of an event in µs."""
+    """A shard that is full, with 1 MB/s or 1,000 records/s: events of a record, its bytes, CPU of an event in µs."""
 
     events: int
     record_bytes: int
@@ -61,11 +65,11 @@ JVM_BESIDES_HEAP = 300
 PROCESSOR = 62
 """Megabytes under load."""
 LARGEST_SHARE = 16
-"""Shards for an instance of the largest size: more of them would make a larger part of the stream wait for its restart."""
+"""Shards of the largest instance: with more, a larger part of the stream would wait for its restart."""
 
 
 class Requests(NamedTuple):
-    """Requests that come again and again: what makes them, how many seconds apart, for each of what, and their units."""
+    """Requests that come again and again: what for, how many seconds apart, for each of what, and their units."""
 
     what: str
     seconds: float
@@ -75,33 +79,47 @@ class Requests(NamedTuple):
 
 
 FAILOVER = 10.0
-# A row with its claims stays below 1 KB, the unit of a write; a read of up to 4 KB is a unit, or half if not consistent.
-ROW_BYTES = 700
+"""The KCL's default."""
+CHECKPOINTS = parse_duration(settings()["checkpoint_interval"].default or "")
+WORKERS = 10.0
+"""As in properties/kcl.properties."""
+# A write of up to 1 KB is a unit, and a row with its claims stays below that. A read of 4 KB is half a unit unless it
+# is consistent; scans read many rows at a time.
+ROW = 1 / 4 / 2
 WRITES = (
-    Requests("renewals of leases", FAILOVER / 3 - 0.025, "shard", 1, "a third of `failoverTimeMillis=10000`, less 25 ms"),
-    Requests("checkpoints", 10.0, "shard", 1, "`--checkpoint-interval`"),
-    Requests("signs of life", 3.0, "instance", 1, "`launcher/start_record.py`"),
-    Requests("throughput of the worker", 10.0, "instance", 1, "`workerMetricsReporterFreqInMillis=10000`"),
-    Requests("lock of the leader", 30.0, "fleet", 1, "fixed in the KCL"),
+    Requests("renewals of leases", FAILOVER / 3 - 0.025, "shard", 1, "a third of `failoverTimeMillis=10000`"),
+    Requests("checkpoints", CHECKPOINTS, "shard", 1, "`--checkpoint-interval`"),
+    Requests("signs of life of a worker", WORKERS, "instance", 1, "`workerMetricsReporterFreqInMillis`"),
+    Requests("signs of life of a start", BEAT_INTERVAL, "instance", 1, "`launcher/start_record.py`"),
+    Requests("lock of the leader", 30.0, "fleet", 1, "the KCL"),
 )
 READS = (
-    Requests("search for own leases", FAILOVER - 0.025, "instance", 0.5, "half of `leaseAssignmentIntervalMillis=20000`"),
-    Requests("looks at the leader's lock", 30.0, "instance", 1, "fixed in the KCL"),
-    Requests("scan of all leases, for the leader", 2 * FAILOVER, "shard", ROW_BYTES / 4096 / 2, "`leaseAssignmentIntervalMillis`"),
-    Requests("scan of all leases, for the audit", 120.0, "shard", ROW_BYTES / 4096 / 2, "fixed in the KCL"),
+    Requests("search for own leases", FAILOVER - 0.025, "instance", 0.5, "half of `leaseAssignmentIntervalMillis`"),
+    Requests("looks at the leader's lock", 30.0, "instance", 1, "the KCL"),
+    Requests("the leader's scans of leases", 2 * FAILOVER, "shard", ROW, "twice `failoverTimeMillis`"),
+    Requests("the leader's scans of workers", 2 * FAILOVER, "instance", ROW, "the same"),
+    Requests("the leader's audits of leases", 120.0, "shard", ROW, "the KCL"),
 )
-GET_RECORDS = Requests("GetRecords", 1.0, "shard", 1, "`idleTimeBetweenReadsInMillis=1000`")
+GET_RECORDS = Requests("GetRecords", 1.0, "shard", 0, "`idleTimeBetweenReadsInMillis=1000`")
 
 
-class Prices(NamedTuple):
-    """List prices in dollars, in us-east-1."""
+class Price(NamedTuple):
+    """A list price in dollars, in us-east-1: what for, how much of it, and since when it is known."""
 
-    write_units: float = 0.625 / 1e6
-    read_units: float = 0.125 / 1e6
-    core_hour: float = 0.04048
-    gigabyte_hour: float = 0.004445
-    shard_hour: float = 0.015
-    put_units: float = 0.014 / 1e6
+    what: str
+    dollars: float
+    unit: float
+    known: str
+
+
+PRICES = {
+    "write": Price("DynamoDB on demand, a million write units", 0.625, 1e6, "since November 2024"),
+    "read": Price("DynamoDB on demand, a million read units", 0.125, 1e6, "since November 2024"),
+    "core": Price("Fargate, Linux on x86, an hour of a vCPU", 0.04048, 1, "March 2026"),
+    "gigabyte": Price("Fargate, an hour of a GB", 0.004445, 1, "March 2026"),
+    "shard": Price("Kinesis, provisioned, an hour of a shard", 0.015, 1, "AWS' price page as stored, without a date"),
+    "put": Price("Kinesis, a million PUT payload units of 25 KB", 0.014, 1e6, "the same"),
+}
 
 
 class Fleet(NamedTuple):
@@ -134,22 +152,63 @@ def fleet(shards: int) -> Fleet:
     size = next(size for size in SIZES if is_enough(size, share))
     instances = needed + 1
     numbers = {"shard": shards, "instance": instances, "fleet": 1}
-    return Fleet(
-        shards, instances, size, _a_day(WRITES, numbers), _a_day(READS, numbers), _a_day([GET_RECORDS], numbers)
-    )
+    get_records = DAY / GET_RECORDS.seconds * shards
+    return Fleet(shards, instances, size, _units(WRITES, numbers), _units(READS, numbers), get_records)
 
 
-def _a_day(requests: Iterable[Requests], numbers: dict[str, int]) -> float:
-    return sum(DAY / each.seconds * each.units * numbers[each.each] for each in requests)
+def _units(requests: Iterable[Requests], numbers: dict[str, int]) -> float:
+    # A scan reads all rows in one request, which counts in half units.
+    return sum(DAY / each.seconds * math.ceil(2 * each.units * numbers[each.each]) / 2 for each in requests)
 
 
-def dollars(of: Fleet, prices: Prices) -> tuple[float, float, float]:
+def dollars(of: Fleet) -> tuple[float, float, float]:
     """Return what DynamoDB, the instances and the stream cost in a day."""
-    hour = of.size.cores * prices.core_hour + of.size.megabytes / 1024 * prices.gigabyte_hour
+    price = {name: each.dollars / each.unit for name, each in PRICES.items()}
+    hour = of.size.cores * price["core"] + of.size.megabytes / 1024 * price["gigabyte"]
     # A record of up to 25 KB is a unit.
-    put_units = max(SMALL.records, LARGE.records * math.ceil(LARGE.record_bytes / 25_000)) * DAY
+    put_units = LARGE.records * math.ceil(LARGE.record_bytes / 25_000) * DAY
     return (
-        of.writes * prices.write_units + of.reads * prices.read_units,
+        of.writes * price["write"] + of.reads * price["read"],
         of.instances * 24 * hour,
-        of.shards * (24 * prices.shard_hour + put_units * prices.put_units),
+        of.shards * (24 * price["shard"] + put_units * price["put"]),
     )
+
+
+def requests_table() -> str:
+    """Return the table of the requests that make up a day."""
+    lines = ["| request | for each | a day | units of each | how often |", "| --- | --- | --- | --- | --- |"]
+    for kind, requests in (("write", WRITES), ("read", READS), ("Kinesis", (GET_RECORDS,))):
+        for each in requests:
+            units = f"{each.units:g} {kind}" if each.units else "free"
+            lines.append(
+                f"| {each.what} | {each.each} | {DAY / each.seconds:,.0f} | {units}"
+                f" | each {each.seconds:.4g} s: {each.source} |"
+            )
+    return "\n".join(lines)
+
+
+def fleet_table() -> str:
+    """Return the table of fleets and their costs."""
+    lines = [
+        "| shards | flow records/s | instances | each | write units a day | read units a day | GetRecords a day"
+        " | DynamoDB, $ a day | instances, $ a day | the stream itself, $ a day |",
+        "| --- " * 10 + "|",
+    ]
+    for shards in SHARDS:
+        of = fleet(shards)
+        size = f"{of.size.cores:g} vCPU, {of.size.megabytes // 1024} GB"
+        requests = " | ".join(f"{number / 1e6:,.2f} M" for number in (of.writes, of.reads, of.get_records))
+        costs = " | ".join(f"{cost:,.2f}" for cost in dollars(of))
+        flows = LARGE.flows * shards / 1e6
+        lines.append(f"| {shards:,} | {flows:,.2f} M | {of.instances} | {size} | {requests} | {costs} |")
+    return "\n".join(lines)
+
+
+def prices_table() -> str:
+    """Return the table of list prices."""
+    lines = ["| list price in us-east-1 | $ | as known |", "| --- | --- | --- |"]
+    return "\n".join(lines + [f"| {each.what} | {each.dollars:g} | {each.known} |" for each in PRICES.values()])
+
+
+if __name__ == "__main__":
+    print(requests_table(), fleet_table(), prices_table(), sep="\n\n")

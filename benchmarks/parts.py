@@ -38,7 +38,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "peer": ("columns/known_addresses", "columns/networks"),
     "sums, delays, ports": ("columns/sums", "columns/delays", "columns/ports", "columns/counter", "events", "tally"),
 }
-"""The parts, each with its modules below kcl_flowlog/counting, or a function of them. Helpers count for their callers."""
+"""The parts, each with its modules in kcl_flowlog/counting, or a function of them. Helpers count for their callers."""
 _PART_OF = {module: part for part, modules in PARTS.items() for module in modules}
 _MARK = "kcl_flowlog/counting/"
 _STEP = 0.001
@@ -85,9 +85,10 @@ def draw(shares: Mapping[str, Mapping[str, float]]) -> str:
     row = bar * len(shares) + gap
     top = 20 + 20 * len(shares)
     height = top + row * len(parts) + 10
+    size = f'width="720" height="{height}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" font-family="sans-serif" font-size="13">',
-        f'<rect width="720" height="{height}" fill="white"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">',
+        f'<rect {size} fill="white"/>',
     ]
     for number, (name, _) in enumerate(shares.items()):
         y = 14 + 20 * number
