@@ -54,7 +54,7 @@ def build(go: str, folder: Path) -> str:
 
 
 class Peer:
-    """A program that has read the payloads, and counts them when it is asked to."""
+    """A program that has read the payloads, and counts them on request."""
 
     def __init__(self, running: subprocess.Popen[str], records: int) -> None:
         self.records = records

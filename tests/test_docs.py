@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 
+import cost_model
 import pytest
 
 from kcl_flowlog.checks.permissions import PERMISSIONS
@@ -129,6 +130,9 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/metrics.md", "delivery errors"): lambda: word_table("reason", DELIVERY_ERRORS),
     ("docs/metrics.md", "credentials"): lambda: word_table("outcome", CREDENTIAL_OUTCOMES),
     ("docs/runbooks.md", "alerts"): alerts_table,
+    ("docs/performance.md", "fleets"): cost_model.fleet_table,
+    ("docs/performance.md", "requests"): cost_model.requests_table,
+    ("docs/performance.md", "prices"): cost_model.prices_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 
