@@ -80,7 +80,7 @@ def sample(case: Case, seconds: float) -> dict[str, float]:
 def draw(shares: Mapping[str, Mapping[str, float]]) -> str:
     """Return a picture of the shares, by case and part."""
     left, width, bar, gap = 290, 360, 13, 12
-    parts = list(next(iter(shares.values())))
+    parts = [part for part in next(iter(shares.values())) if max(each[part] for each in shares.values()) >= 0.005]
     most = max(share for each in shares.values() for share in each.values())
     row = bar * len(shares) + gap
     top = 20 + 20 * len(shares)
