@@ -15,7 +15,7 @@ QUICK_WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick coverage lint format bench fuzz mutants fleet simulate rules clean
+.PHONY: help demo check test quick coverage lint format bench bench-peers fuzz mutants fleet simulate rules clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: $(VENV)/test          ## measure CPU time per flow record, as ratios (STR
 	$(BIN)/python benchmarks/scrape.py --json build/bench/scrape.json
 	$(BIN)/python benchmarks/commit.py --json build/bench/commit.json
 	$(BIN)/python benchmarks/stream.py --json build/bench/stream.json $(STREAM)
+
+bench-peers: $(VENV)/test    ## measure the product beside programs in Go, where Go is installed (ARGS='--rounds 5')
+	$(BIN)/python benchmarks/peers.py $(ARGS)
 
 fuzz: $(VENV)/fuzz           ## fuzz decoding and parsing for ten minutes (ARGS='--minutes 60')
 	$(BIN)/python -m tests.fuzz.run $(ARGS)

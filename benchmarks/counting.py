@@ -204,16 +204,17 @@ def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, o
     times: dict[str, list[float]] = {name: [] for name in paths}
     for _ in range(rounds):
         for name, count in paths.items():
-            times[name].append(_microseconds(count, made, case))
+            times[name].append(microseconds(count, made, case))
     found = {name: statistics.median(values) for name, values in times.items()}
     if with_standard_library:
         # It takes seconds for a few records; a ratio of a hundred needs no median.
         few = made[: max(1, 1500 // case.events)]
-        found["standard library"] = _microseconds(StandardLibrary(case, world).count, few, case)
+        found["standard library"] = microseconds(StandardLibrary(case, world).count, few, case)
     return {"microseconds": found, "megabytes": memory}
 
 
-def _microseconds(count: Callable[[Sequence[bytes]], object], made: Sequence[bytes], case: Case) -> float:
+def microseconds(count: Callable[[Sequence[bytes]], object], made: Sequence[bytes], case: Case) -> float:
+    """Return the CPU time of a record in microseconds."""
     started = time.process_time()
     count(made)
     return (time.process_time() - started) / (len(made) * case.events) * 1e6
@@ -241,13 +242,14 @@ def main() -> int:
         cells = "".join(f"{value:10.2f} {f'({value / floor:.1f}×)':>8}" for value in [*times.values()][1:])
         print(f"{case!s:38}{floor:8.2f}{cells}", flush=True)
         results.append({"case": case._asdict(), **found})
-    machine = {"processor": _processor(), "python": platform.python_version(), "rounds": options.rounds}
+    machine = {"processor": processor(), "python": platform.python_version(), "rounds": options.rounds}
     write_json(RESULT, {**machine, "results": results})
-    print(f"{_processor()}, Python {platform.python_version()}, median of {options.rounds} rounds.")
+    print(f"{processor()}, Python {platform.python_version()}, median of {options.rounds} rounds.")
     return 0
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

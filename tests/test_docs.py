@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 
+import cost_model
 import pytest
 
 from kcl_flowlog.checks.permissions import PERMISSIONS
@@ -173,6 +174,9 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/security.md", "client_auth_type"): client_auth_table,
     ("docs/dashboards.md", "dashboards"): dashboards_table,
     ("docs/dashboards.md", "prices"): prices_table,
+    ("docs/performance.md", "fleets"): cost_model.fleet_table,
+    ("docs/performance.md", "requests"): cost_model.requests_table,
+    ("docs/performance.md", "prices"): cost_model.prices_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 
