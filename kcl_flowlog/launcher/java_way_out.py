@@ -3,6 +3,10 @@
 What the AWS library for Java can't do is a `ConfigError`. It has one proxy for all requests, which it reads from the
 properties of plain HTTP whatever the scheme of an endpoint. It takes the names in http.nonProxyHosts as regular
 expressions in which only `*` is replaced, and knows no ports there.
+
+Through a proxy, two of its threads race: one builds the handlers of a connection while another already reads from it.
+If the first message of HTTP/2 comes before its handler, the KCL never gets a connection to Kinesis. So one thread
+serves all connections.
 """
 
 from __future__ import annotations
@@ -72,7 +76,12 @@ def proxy_properties(way_out: WayOut) -> dict[str, str]:
                 f"The KCL can't tell endpoints of one host apart, but only some on {_host(url)} go through the proxy"
                 f" {proxy}; name the host in NO_PROXY without a port, or not at all."
             )
-    properties = {"http.proxyHost": proxy.host, "http.proxyPort": str(proxy.port)}
+    properties = {
+        "http.proxyHost": proxy.host,
+        "http.proxyPort": str(proxy.port),
+        # The library's threads race for a connection through a proxy.
+        "io.netty.eventLoopThreads": "1",
+    }
     if patterns:
         properties["http.nonProxyHosts"] = "|".join(patterns)
     if proxy.user:

@@ -17,7 +17,7 @@ from tests.support.certificates import Authority
 KINESIS = "https://kinesis.eu-west-1.amazonaws.com"
 DYNAMODB = "https://dynamodb.eu-west-1.amazonaws.com"
 PROXY = Proxy("proxy", 3128)
-THROUGH = {"http.proxyHost": "proxy", "http.proxyPort": "3128"}
+THROUGH = {"http.proxyHost": "proxy", "http.proxyPort": "3128", "io.netty.eventLoopThreads": "1"}
 
 
 def java_bypasses(properties: dict[str, str], host: str) -> bool:
