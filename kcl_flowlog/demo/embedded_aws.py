@@ -32,7 +32,7 @@ class EmbeddedAWS:
     def __init__(
         self,
         region: str = REGION,
-        patience: float = 60.0,
+        patience: float = 180.0,
         argv: tuple[str, ...] = (),
         denied: Sequence[str] = (),
     ) -> None:

@@ -23,6 +23,7 @@ from botocore.config import Config
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from tests.fleet.gate import Gate, Gates
 from tests.support.paths import ROOT
+from tests.support.ports import reserve_port
 
 FOLDER = ROOT / "build" / "stand-ins"
 RECIPES = Path(__file__).resolve().parent / "standins"
@@ -67,7 +68,7 @@ class StandIns:
         self._stack = ExitStack()
         self.ec2 = EmbeddedAWS()
         self.region = self.ec2.region
-        self.kinesis_port, self._tls_port, self._dynamodb_port = free_ports(3)
+        self.kinesis_port, self._tls_port, self._dynamodb_port = (reserve_port() for _ in range(3))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> StandIns:
@@ -150,13 +151,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.send_signal(signal.SIGCONT)
     process.wait()
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports that nothing listens on now."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [listener.getsockname()[1] for listener in listeners]
 
 
 def _wait_for_port(port: int) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from kcl_flowlog.demo.page import Page, read
 from kcl_flowlog.demo.product import environment
 from kcl_flowlog.processor.faults import VARIABLE
 from tests.support.measuring import unmeasured
+from tests.support.ports import reserve_port
 from tests.support.waiting import PATIENCE
 
 SHORT_INTERVALS = ("idleTimeBetweenReadsInMillis=250", "failoverTimeMillis=5000", "shardSyncIntervalMillis=5000")
@@ -44,8 +44,7 @@ class Instance:
         state: Path | None = None,
         open_stdout: Callable[[], BinaryIO] | None = None,
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._port = listener.getsockname()[1]
+        self._port = reserve_port()
         self._directory = directory
         self.state = state or directory / "state"
         """The state directory."""
