@@ -191,18 +191,20 @@ def test_an_unknown_field_of_a_format_is_a_warning(host: Host, caplog: pytest.Lo
     assert "version" in host.identity
 
 
-def test_an_instance_is_healthy_before_it_is_ready(host: Host) -> None:
-    """While the daemon initialises, nothing is wrong."""
+def test_an_instance_is_healthy_before_it_is_ready(host: Host, tmp_path: Path) -> None:
+    """While the daemon initialises, nothing is wrong. With --web.probes-without-auth, both need no user."""
+    web_config = tmp_path / "web.yml"
+    web_config.write_text(f"basic_auth_users: {{me: $2b$04${'a' * 53}}}\n")
     host.set_up_java(is_ready=False)
-    pages: list[tuple[int, int]] = []
+    pages: list[tuple[tuple[int, str], ...]] = []
 
     def has_pages() -> bool:
-        pages.append((host.page("/-/healthy")[0], host.page("/-/ready")[0]))
-        return len(host.aws.dynamodb.released_in) == 1 and pages[-1][0] != 0
+        pages.append(tuple(host.page(path) for path in ("/-/healthy", "/-/ready", "/metrics")))
+        return len(host.aws.dynamodb.released_in) == 1 and pages[-1][0][0] != 0
 
-    host.run_until(has_pages)
+    host.run_until(has_pages, web_config_file=web_config, web_probes_without_auth=True)
 
-    assert (200, 503) == pages[-1]
+    assert ((200, "OK\n"), (503, "Failed\n"), (401, "Unauthorized\n")) == pages[-1]
 
 
 def test_a_daemon_whose_last_processor_died_is_replaced(host: Host) -> None:
