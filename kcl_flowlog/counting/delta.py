@@ -93,6 +93,10 @@ class Delta:
         """The number of rows that a commit of this delta writes."""
         return len(self.traffic) + len(self.rejected_ports) + len(self.dead_letters) + len(self.fingerprints)
 
+    def cell(self, series: Traffic) -> list[int]:
+        """Return the flows, packets and bytes of a series. The caller adds a flow to them."""
+        return self.traffic.setdefault(series, [0, 0, 0])
+
     def add_flow(self, series: Traffic, packets: int, octets: int) -> None:
         """Count a flow record of `packets` and `octets` bytes."""
         cell = self.traffic.get(series)

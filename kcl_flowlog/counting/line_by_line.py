@@ -21,13 +21,12 @@ from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.known_interface import UNKNOWN
 from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.ordinary_lines import OTHER_PORT, REJECT, OrdinaryLines
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
 from kcl_flowlog.errors import Malformed, Unsupported
 
-OTHER_PORT = "other"
-REJECT = "reject"
 
 
 class Denial(NamedTuple):
@@ -57,14 +56,16 @@ class LineByLine:
         self._waiting = waiting
         self._max_unlisted_subnets = max_unlisted_subnets
         self._make_tally = make_tally
+        self._ordinary = OrdinaryLines(formats, attributor, watched_ports, leaves_rejected=on_denial is not None)
 
     def count(self, events: Sequence[LogEvent | bytes], tally: Tally, now: float) -> None:
         """Count some events of the tally's log stream, whose records are in memory together."""
-        records = self._read_events(events, tally)
-        # All records of an interface together tell its address, so this comes before any of them is placed.
-        if self._attributor.learn((record for _, record in records), tally.log_stream):
-            self._place_waiting(tally.log_stream, now, tally.delta)
-        self._place_records(records, tally)
+        records = self._read_events(self._ordinary.count(events, tally), tally)
+        if records:
+            # All records of an interface together tell its address, so this comes before any of them is placed.
+            if self._attributor.learn((record for _, record in records), tally.log_stream):
+                self._place_waiting(tally.log_stream, now, tally.delta)
+            self._place_records(records, tally)
         tally.close(now)
 
     def finish(self, now: float, delta: Delta) -> None:
@@ -134,9 +135,13 @@ class LineByLine:
         subnet_id = place.subnet_id if self._has_room_for(place.subnet_id, delta) else OTHER_SUBNET
         _, direction, peer, path, interface_type = place
         # As `Traffic(…)`, which is slower.
-        labels = (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
-        series = tuple.__new__(Traffic, labels)
-        delta.add_flow(series, record.packets, record.bytes)
+        series = tuple.__new__(
+            Traffic, (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
+        )
+        cell = delta.cell(series)
+        cell[0] += 1
+        cell[1] += record.packets
+        cell[2] += record.bytes
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
             delta.rejected_ports[RejectedPort(subnet_id, direction, record.protocol, port)] += 1

@@ -28,9 +28,10 @@ from kcl_flowlog.counting.envelope import (
 )
 from kcl_flowlog.counting.events import AT_A_TIME, EventCounter, Piece
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.line_by_line import OTHER_PORT, Denial, LineByLine
+from kcl_flowlog.counting.line_by_line import Denial, LineByLine
 from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.ordinary_lines import OTHER_PORT
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN, Unpacked, unpack

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
 from kcl_flowlog.counting.dead_letter import DeadLetter
@@ -26,6 +26,11 @@ class Tally:
     def add(self, outcome: str, line: str) -> None:
         """Count a log event that counts for no subnet."""
         self.events[outcome] += 1
+
+    def add_counted(self, ends: Sequence[int]) -> None:
+        """Count flow records that count for a subnet, by their ends."""
+        self.events[outcomes.COUNTED] += len(ends)
+        self.ends.update(ends)
 
     def add_malformed(self, line: str, reason: str) -> None:
         """Count a log event as malformed, and keep its line as a dead letter."""

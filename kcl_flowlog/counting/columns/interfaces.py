@@ -17,8 +17,7 @@ from kcl_flowlog.counting.columns.known_addresses import IPV6_WORDS, KnownIpv4, 
 from kcl_flowlog.counting.columns.networks import Networks
 from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Words, mask_of, word_of
 from kcl_flowlog.counting.inventory_index import Index
-from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, distance
-from kcl_flowlog.counting.subnets import Subnet
+from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, Zone, distance, zone_of
 
 _MAX_INTERFACES = 8192
 _MAX_ADDRESSES = 16
@@ -59,12 +58,9 @@ class Interfaces:
         self.networks = Networks(index, self._numbers)
         self.known_ipv4 = KnownIpv4(self.networks)
         self.known_ipv6 = KnownIpv6()
-        zones: dict[tuple[str, ...], tuple[int, Subnet]] = {}
-        of_subnets = []
-        for subnet in index.subnets.values():
-            zone, _ = zones.setdefault(_zone_of(subnet), (len(zones), subnet))
-            of_subnets.append(zone)
-        self._examples = [subnet for _, subnet in zones.values()]
+        zones: dict[Zone, int] = {}
+        of_subnets = [zones.setdefault(zone_of(subnet), len(zones)) for subnet in index.subnets.values()]
+        self._zones = [*zones]
         count = len(zones)
         # Behind the zones come the kinds of addresses outside the inventory.
         self.zone_of_code: Integers = np.array([*of_subnets, *range(count, count + len(PEERS))], np.int64)
@@ -89,7 +85,7 @@ class Interfaces:
         if len(interface_id) >= INTERFACE_WORDS * WORD or len(interface.subnet_id) >= SUBNET_WORDS * WORD:
             return None
         subnet = self._index.subnets.get(interface.subnet_id)
-        zone = len(self._examples) if subnet is None else int(self.zone_of_code[self._numbers[subnet.subnet_id]])
+        zone = len(self._zones) if subnet is None else int(self.zone_of_code[self._numbers[subnet.subnet_id]])
         self._fill(zone)
         return ListedInterface(
             spaced(interface_id, INTERFACE_WORDS),
@@ -110,18 +106,12 @@ class Interfaces:
             return
         self._filled.add(zone)
         names = list(PEERS)
-        count = len(self._examples)
-        own = self._examples[zone] if zone < count else None
-        seen = [distance(own, example) for example in self._examples] + names
+        own = self._zones[zone] if zone < len(self._zones) else None
+        seen = [distance(own, peer) for peer in self._zones] + names
         self.classes[zone * self.zone_count : (zone + 1) * self.zone_count] = [names.index(name) for name in seen]
 
 
 SAME_SUBNET_CLASS = list(PEERS).index(SAME_SUBNET)
-
-
-def _zone_of(subnet: Subnet) -> tuple[str, ...]:
-    """Return all that `distance` looks at."""
-    return (subnet.region, subnet.availability_zone_id)
 
 
 def spaced(text: str, words: int) -> Text:
