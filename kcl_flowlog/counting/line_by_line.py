@@ -112,7 +112,7 @@ class LineByLine:
             if not is_placed and not is_last and self._may_wait(record, tally.log_stream):
                 self._waiting.add(tally.log_stream, WaitingRecord(tally.origin, line, record))
                 continue
-            tally.ends[record.end] += 1
+            tally.ends.append(record.end)
             if place is None:
                 tally.add(outcomes.UNATTRIBUTED, line)
             else:

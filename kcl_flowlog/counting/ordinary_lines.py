@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from kcl_flowlog.counting import outcomes
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.fields import NO_VALUE
-from kcl_flowlog.counting.flow_record import ACTION_OF, DIRECTION_OF, NUMBERS, OK, PROTOCOL_OF, SECONDS, read_number
+from kcl_flowlog.counting.flow_record import (
+    ACTION_OF,
+    DIRECTION_OF,
+    MAX_DIGITS,
+    NUMBERS,
+    OK,
+    PROTOCOL_OF,
+    SECONDS,
+    read_number,
+)
 from kcl_flowlog.counting.formats import MAX_LENGTH, Formats, LineReader
 from kcl_flowlog.counting.known_interface import EGRESS, INGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.line_format import LineFormat
@@ -89,7 +99,10 @@ class OrdinaryLines:
                 continue
             try:
                 protocol, action = PROTOCOL_OF[protocol], ACTION_OF[action]
-                packets, octets, _, end = NUMBERS[packets], read_number(octets), SECONDS[start], SECONDS[end]
+                packets, _, end = NUMBERS[packets], SECONDS[start], SECONDS[end]
+                # Faster than `read_number`.
+                is_digits = octets.isdigit() and octets.isascii() and len(octets) <= MAX_DIGITS
+                octets = int(octets) if is_digits else read_number(octets)
                 source, target = packed[source], packed[target]
                 if pick_further is None:
                     is_egress = source in own
@@ -118,7 +131,8 @@ class OrdinaryLines:
                 label = port if port in self._watched_ports else OTHER_PORT
                 tally.delta.rejected_ports[RejectedPort(subnet_id, direction, protocol, label)] += 1
         if ends:
-            tally.add_counted(ends)
+            tally.events[outcomes.COUNTED] += len(ends)
+            tally.ends += ends
         return left
 
     def _place(self, interface: KnownInterface, source: bytes | None, target: bytes | None, *words: str) -> _Labels:
