@@ -158,9 +158,7 @@ class Attributor:
         if NO_VALUE in ends:
             return UNKNOWN
         packed = map(self.packed.__getitem__, ends | ({record.pkt_srcaddr, record.pkt_dstaddr} - {NO_VALUE}))
-        peers = {
-            self.peers.find(interface.subnet_id, interface.vpc_id, address) for address in packed if address
-        }
+        peers = {self.peers.find(interface.subnet_id, interface.vpc_id, address) for address in packed if address}
         return SAME_SUBNET if peers == {SAME_SUBNET} else UNKNOWN
 
     def _find_interface(

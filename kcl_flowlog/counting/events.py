@@ -56,6 +56,8 @@ class EventCounter:
         self._lines = lines
         self._columns = columns
         self._make_tally = make_tally
+        # Line by line there is nothing to wait for, and the events are still in the processor's cache.
+        self._block = BLOCK if columns is not None else 1
         self._waiting: list[_Waiting] = []
         self._events = self._bytes = 0
         self._now = 0.0
@@ -72,7 +74,7 @@ class EventCounter:
             self._waiting.append(_Waiting(Chunk(log_stream, some, size), origin))
             self._events += len(some)
             self._bytes += size or 0
-            if self._events >= BLOCK or self._bytes >= _MAX_WAITING_BYTES:
+            if self._events >= self._block or self._bytes >= _MAX_WAITING_BYTES:
                 self.flush()
 
     def flush(self) -> None:

@@ -28,7 +28,6 @@ from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
 from kcl_flowlog.errors import Malformed, Unsupported
 
 
-
 class Denial(NamedTuple):
     """A rejected flow record and its place."""
 

@@ -80,11 +80,12 @@ class OrdinaryLines:
         last_interface_id, interface, subnet_id, vpc_id, own = "", None, "", "", frozenset[bytes]()
         for event in events:
             line = event.message if isinstance(event, LogEvent) else ""
-            words = line.split()
+            # The words of a long line would take much memory.
+            words = line.split() if len(line) <= MAX_LENGTH else []
             if len(words) != word_count:
                 word_count = len(words)
                 pick, pick_further = self._pick(reader, word_count)
-            if pick is None or len(line) > MAX_LENGTH or line[0] == "{":
+            if pick is None or line[0] == "{":
                 left.append(event)
                 continue
             words.append(NO_VALUE)
