@@ -135,8 +135,8 @@ def record_from_words(words: Sequence[str], has_addresses: bool) -> FlowRecord:
     """
     # fmt: off
     (
-        status, interface, subnet, vpc, source, target, from_port, to_port, protocol, packets, octets, start, end, action,
-        direction, reason, packet_source, packet_target, source_service, target_service, path,
+        status, interface, subnet, vpc, source, target, from_port, to_port, protocol, packets, octets, start, end,
+        action, direction, reason, packet_source, packet_target, source_service, target_service, path,
     ) = words
     if status != OK:
         return _record_not_ok(words, has_addresses)
