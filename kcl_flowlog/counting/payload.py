@@ -120,7 +120,7 @@ class PayloadCounter:
             self._count_unread()
         if not self._unread:
             self._events.flush()
-        self._unread.add(candidate, payload, unpacked, origin)
+        self._unread.add(candidate, payload, unpacked.form, origin)
 
     def flush(self) -> None:
         """Count all payloads that were added. Their sums by series may be missing from the delta until `finish`."""
@@ -181,21 +181,21 @@ class PayloadCounter:
         found = taken.lines
         if found is None:
             for each in taken.envelopes:
-                self._add_unpacked(each.payload, each.unpacked, each.origin)
+                self._add_unpacked(each.payload, unpack(each.payload, self._payload_limit), each.origin)
             return
         pieces: list[Piece] = []
         are_new: list[bool] = []
         end = 0
         for each, number in zip(taken.envelopes, found.counts, strict=True):
             start, end = end, end + number
-            log_stream, _, checksum, _ = each.envelope
+            log_stream, checksum = each.log_stream, each.checksum
             ids = found.id_of(start), found.id_of(end - 1)
             are_new.append(not self._is_duplicate(log_stream, *ids, number, checksum))
             if not are_new[-1]:
                 self._count_payload(outcomes.DUPLICATE)
                 self._count_all(outcomes.DUPLICATE, number, log_stream, each.origin)
             else:
-                self._count_payload(_OUTCOME_OF_FORM[each.unpacked.form])
+                self._count_payload(_OUTCOME_OF_FORM[each.form])
                 sizes = [min(AT_A_TIME, end - at) for at in range(start, end, AT_A_TIME)]
                 pieces += [Piece(log_stream, size, each.origin) for size in sizes]
         self._events.count_lines(found.lines_of(are_new), taken.fields, pieces)

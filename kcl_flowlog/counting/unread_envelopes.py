@@ -11,9 +11,11 @@ from typing import NamedTuple
 from kcl_flowlog.counting.columns.counter import ColumnCounter
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.json_lines import JsonLines, JsonReader
+from kcl_flowlog.counting.duplicates import Checksum
 from kcl_flowlog.counting.envelope import UnreadEnvelope, peek
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.log_groups import LogGroups
+from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.unpacking import Unpacked
 
@@ -32,11 +34,12 @@ class Candidate(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """An envelope and its payload."""
+    """What is kept of an envelope, and its payload, of which `form` is that of `Unpacked`."""
 
-    envelope: UnreadEnvelope
+    log_stream: LogStream
+    checksum: Checksum
     payload: bytes
-    unpacked: Unpacked
+    form: str
     origin: PayloadOrigin
 
 
@@ -57,7 +60,6 @@ class UnreadEnvelopes:
         self._max_bytes = min(_MAX_BYTES, payload_limit // _MAX_PART)
         self._json = JsonReader()
         self._waiting: list[Unread] = []
-        self._bytes = 0
         self._fields: Fields | None = None
 
     def __bool__(self) -> bool:
@@ -75,27 +77,30 @@ class UnreadEnvelopes:
 
     def fits(self, candidate: Candidate) -> bool:
         """Tell whether an envelope may be counted together with those that wait."""
-        is_small = self._bytes + len(candidate.envelope.events) <= _MAX_TOGETHER
+        is_small = self._json.size + len(candidate.envelope.events) <= _MAX_TOGETHER
         return not self._waiting or (is_small and candidate.fields == self._fields)
 
-    def add(self, candidate: Candidate, payload: bytes, unpacked: Unpacked, origin: PayloadOrigin) -> None:
-        """Let an envelope wait. The caller checks that it `fits`."""
-        self._waiting.append(Unread(candidate.envelope, payload, unpacked, origin))
-        self._bytes += len(candidate.envelope.events)
+    def add(self, candidate: Candidate, payload: bytes, form: str, origin: PayloadOrigin) -> None:
+        """Let an envelope wait. The caller checks that it `fits`.
+
+        Its text can be dropped: the next text then takes the same memory, which is far faster than fresh memory.
+        """
+        log_stream, events, checksum, _ = candidate.envelope
+        self._waiting.append(Unread(log_stream, checksum, payload, form, origin))
+        self._json.add(events)
         self._fields = candidate.fields
 
     def take(self) -> Taken | None:
         """Remove and return all that wait, None if nothing does."""
         waiting, fields = self._waiting, self._fields
-        self.clear()
         if fields is None:
             return None
-        return Taken(
-            waiting, fields, self._json.find_lines([each.envelope.events for each in waiting], fields.word_count)
-        )
+        lines = self._json.find_lines(fields.word_count)
+        self.clear()
+        return Taken(waiting, fields, lines)
 
     def clear(self) -> None:
         """Remove all that wait."""
         self._waiting = []
-        self._bytes = 0
+        self._json.clear()
         self._fields = None
