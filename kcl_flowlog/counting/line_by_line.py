@@ -137,10 +137,7 @@ class LineByLine:
         series = tuple.__new__(
             Traffic, (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
         )
-        cell = delta.cell(series)
-        cell[0] += 1
-        cell[1] += record.packets
-        cell[2] += record.bytes
+        delta.add_flow(series, record.packets, record.bytes)
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
             delta.rejected_ports[RejectedPort(subnet_id, direction, record.protocol, port)] += 1

@@ -101,9 +101,15 @@ class Block:
             return {}
         is_ok = words.is_word(self._lines, field, OK)
         self._decided &= is_ok
-        if is_ok.all():
+        rest = np.flatnonzero(~is_ok)
+        if not len(rest):
             return {}
-        return {status: words.is_word(self._lines, field, status) for status in (NODATA, SKIPDATA)}
+        others = self._lines.rows(rest)
+        without_flow = {}
+        for status in (NODATA, SKIPDATA):
+            without_flow[status] = np.zeros(self._lines.count, np.bool_)
+            without_flow[status][rest] = words.is_word(others, field, status)
+        return without_flow
 
     def _protocol(self) -> Integers:
         if self._fields.protocol is None:

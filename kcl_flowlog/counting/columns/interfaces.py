@@ -138,8 +138,10 @@ class Column:
 
 
 def _spread(numbers: Sequence[int], of_line: Integers) -> Words:
-    column = np.array(numbers, np.uint64)
-    return column if len(numbers) == 1 else column.take(of_line)
+    # Mostly all texts are equally long, and begin alike.
+    if numbers.count(numbers[0]) == len(numbers):
+        return np.array(numbers[:1], np.uint64)
+    return np.array(numbers, np.uint64).take(of_line)
 
 
 def spread(numbers: Iterable[int], of_line: Integers) -> Integers:

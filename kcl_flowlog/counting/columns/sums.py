@@ -111,7 +111,7 @@ class Sums:
             make((slots[place][0], *_LABELS[labels], slots[place][1]))
             for place, labels in zip(places, labels_of, strict=True)
         ]
-        delta.add_sums(zip(series, sums, strict=True))
+        delta.add_sums(series, sums)
         for key_of_port, number in self._rejected.items():
             rest, port = divmod(key_of_port, len(self._ports))
             place, labels = divmod(rest * _SIZES[-1], SERIES)
