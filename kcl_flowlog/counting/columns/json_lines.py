@@ -134,7 +134,7 @@ class JsonReader:
         size = max(size, _LEAST_KEPT)
         octets: Octets = np.empty(size, np.uint8)
         octets[:PADDING] = _ZERO
-        self._text = memoryview(octets)
+        self._text = octets.data
         self._others: Flags = np.empty(size, np.bool_)
         self._separators: Flags = np.empty(size + size // 9 + 1, np.bool_)
 

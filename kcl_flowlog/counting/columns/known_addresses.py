@@ -88,7 +88,7 @@ class KnownIpv6:
         differences = keys[0] ^ self._keys[0].take(places)
         for words, known in zip(keys[1:], self._keys[1:], strict=True):
             differences |= words ^ known.take(places)
-        new = np.flatnonzero(differences)
+        new = np.flatnonzero(differences != 0)
         if len(new):
             found = compute(new)
             codes[new] = found
