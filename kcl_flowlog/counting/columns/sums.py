@@ -6,6 +6,7 @@ at a multiple of their product. Promises exact sums: what could exceed 64 bits i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from typing import Final
@@ -53,7 +54,7 @@ class Sums:
         # One cell more, for lines that are not counted.
         self.nowhere: Final = _MAX_SLOTS * SERIES
         self._flows, self._packets, self._bytes = (_NO_CELLS,) * 3
-        self._rejected: dict[int, int] = {}
+        self._rejected: Counter[int] = Counter()
         # At least the largest sum.
         self._bound = 0
 
@@ -92,9 +93,7 @@ class Sums:
     def add_rejected(self, series: Integers, ports: Integers) -> None:
         """Count rejected lines of ports, given by their place in `ports`."""
         # The peer does not matter.
-        found, numbers = np.unique(series // _SIZES[-1] * len(self._ports) + ports, return_counts=True)
-        for key, number in zip(found.tolist(), numbers.tolist(), strict=True):
-            self._rejected[key] = self._rejected.get(key, 0) + number
+        self._rejected.update((series // _SIZES[-1] * len(self._ports) + ports).tolist())
 
     def move_to(self, delta: Delta) -> None:
         """Add all sums to a delta, and begin anew."""
