@@ -27,6 +27,7 @@ from kcl_flowlog.counting.flow_record import (
 from kcl_flowlog.counting.formats import MAX_LENGTH, Formats, LineReader
 from kcl_flowlog.counting.known_interface import EGRESS, INGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.line_format import LineFormat
+from kcl_flowlog.counting.peers import SAME_SUBNET
 from kcl_flowlog.counting.tally import Tally
 from kcl_flowlog.errors import Malformed
 
@@ -72,7 +73,8 @@ class OrdinaryLines:
         # long because a call costs as much as three lines of this loop.
         attributor = self._attributor
         reader = self._formats.reader(tally.log_stream, attributor.index)
-        listed, packed, find_peer = attributor.listed, attributor.packed, attributor.peers.find
+        listed, packed = attributor.listed, attributor.packed
+        peer_ends, peer_classes = attributor.peers.ends, attributor.peers.classes
         leaves_rejected = self._leaves_rejected
         left: list[LogEvent | bytes] = []
         ends: list[int] = []
@@ -99,7 +101,6 @@ class OrdinaryLines:
                 left.append(event)
                 continue
             try:
-                protocol, action = PROTOCOL_OF[protocol], ACTION_OF[action]
                 packets, _, end = NUMBERS[packets], SECONDS[start], SECONDS[end]
                 # Faster than `read_number`.
                 is_digits = octets.isdigit() and octets.isascii() and len(octets) <= MAX_DIGITS
@@ -112,25 +113,32 @@ class OrdinaryLines:
                     else:
                         direction = interface.direction(source, target)
                     other = target if direction == EGRESS else source
-                    peer = UNKNOWN if other is None else find_peer(subnet_id, vpc_id, other)
+                    if other is None:
+                        peer = UNKNOWN
+                    else:
+                        # As `Peers.find`.
+                        peer_subnet_id, zone = peer_ends[vpc_id, other]
+                        peer = SAME_SUBNET if peer_subnet_id == subnet_id else peer_classes[subnet_id, zone]
                 else:
                     direction, peer, path = self._place(interface, source, target, *pick_further(words))
+                # By the words, so that they are translated once.
+                key = (direction, action, protocol, peer, path)
+                cell = cells.get(key)
+                if cell is None and direction != UNKNOWN:
+                    labels = (direction, ACTION_OF[action], PROTOCOL_OF[protocol], peer, path)
+                    cell = cells[key] = tally.delta.cell(Traffic(subnet_id, *labels, interface.interface_type))
             except Malformed:
-                direction = UNKNOWN
-            if direction == UNKNOWN:
+                cell = None
+            if cell is None:
                 left.append(event)
                 continue
-            key = (direction, action, protocol, peer, path)
-            cell = cells.get(key)
-            if cell is None:
-                cell = cells[key] = tally.delta.cell(Traffic(subnet_id, *key, interface.interface_type))
             cell[0] += 1
             cell[1] += packets
             cell[2] += octets
             ends.append(end)
-            if action == REJECT:
+            if action == _REJECTED:
                 label = port if port in self._watched_ports else OTHER_PORT
-                tally.delta.rejected_ports[RejectedPort(subnet_id, direction, protocol, label)] += 1
+                tally.delta.rejected_ports[RejectedPort(subnet_id, direction, PROTOCOL_OF[protocol], label)] += 1
         if ends:
             tally.events[outcomes.COUNTED] += len(ends)
             tally.ends += ends
@@ -176,7 +184,7 @@ class OrdinaryLines:
         return self._picks[line_format]
 
     def _cells_of(self, subnet_id: str, interface_type: str, delta: Delta) -> dict[_Labels, list[int]]:
-        """Return the cells of a subnet and a type of interfaces, by direction, action, protocol, peer and path."""
+        """Return cells of a subnet and a type of interfaces: by direction, words of action and protocol, peer, path."""
         if delta is not self._delta:
             self._delta, self._cells = delta, {}
         return self._cells.setdefault((subnet_id, interface_type), {})

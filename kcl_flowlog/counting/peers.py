@@ -80,13 +80,13 @@ class Peers:
         self._index = index
         # Two steps, since many subnets see the same addresses. By VPC and address, the subnet and its zone, or the
         # class of an address outside the inventory; by subnet and either of these, the class.
-        self._ends: BoundedCache[tuple[str, bytes], tuple[str, Zone | str]] = BoundedCache(self._find_end, cache_size)
-        self._classes: BoundedCache[tuple[str, Zone | str], str] = BoundedCache(self._classify, cache_size)
+        self.ends: BoundedCache[tuple[str, bytes], tuple[str, Zone | str]] = BoundedCache(self._find_end, cache_size)
+        self.classes: BoundedCache[tuple[str, Zone | str], str] = BoundedCache(self._classify, cache_size)
 
     def find(self, subnet_id: str, vpc_id: str, packed: bytes) -> str:
         """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`, but no AWS service."""
-        peer_subnet_id, zone = self._ends[vpc_id, packed]
-        return SAME_SUBNET if peer_subnet_id == subnet_id else self._classes[subnet_id, zone]
+        peer_subnet_id, zone = self.ends[vpc_id, packed]
+        return SAME_SUBNET if peer_subnet_id == subnet_id else self.classes[subnet_id, zone]
 
     def _find_end(self, key: tuple[str, bytes]) -> tuple[str, Zone | str]:
         vpc_id, packed = key
