@@ -86,8 +86,8 @@ class JsonReader:
         end = begin + len(events)
         if end > len(self._text):
             before = self._text[:begin]
-            self._allocate(end)
-            self._text[:begin] = before
+            self._allocate(max(end, _LEAST_KEPT))
+            self._text[: len(before)] = before
         self._text[begin - 1] = _COMMA
         self._text[begin:end] = events
         self._begins.append(end + 1)
@@ -131,7 +131,6 @@ class JsonReader:
         return self._separators[:end].nonzero()[0][:count]
 
     def _allocate(self, size: int) -> None:
-        size = max(size, _LEAST_KEPT)
         octets: Octets = np.empty(size, np.uint8)
         octets[:PADDING] = _ZERO
         self._text = octets.data
