@@ -101,9 +101,10 @@ class EventCounter:
             done = self._columns.count_lines(
                 rows, fields, log_streams, counts, self._attributor.index, self._now, self._delta
             )
-            for piece, messages in zip(block, left(rows, done, counts), strict=True):
-                events = [LogEvent(message) for message in messages]
-                self._count_rest(events, piece.lines, piece.log_stream, piece.origin)
+            if self._columns.left.without_flow or not done.all():
+                for piece, messages in zip(block, left(rows, done, counts), strict=True):
+                    events = [LogEvent(message) for message in messages]
+                    self._count_rest(events, piece.lines, piece.log_stream, piece.origin)
             start = end
 
     @property

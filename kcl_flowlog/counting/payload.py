@@ -185,19 +185,18 @@ class PayloadCounter:
             return
         pieces: list[Piece] = []
         are_new: list[bool] = []
-        end = 0
-        for each, number in zip(taken.envelopes, found.counts, strict=True):
-            start, end = end, end + number
-            log_stream, checksum = each.log_stream, each.checksum
-            ids = found.id_of(start), found.id_of(end - 1)
-            are_new.append(not self._is_duplicate(log_stream, *ids, number, checksum))
-            if not are_new[-1]:
-                self._count_payload(outcomes.DUPLICATE)
-                self._count_all(outcomes.DUPLICATE, number, log_stream, each.origin)
+        for each, number, ids in zip(taken.envelopes, found.counts, found.outer_ids(), strict=True):
+            log_stream, checksum, _, form, origin = each
+            is_new = not self._is_duplicate(log_stream, *ids, number, checksum)
+            are_new.append(is_new)
+            self._count_payload(_OUTCOME_OF_FORM[form] if is_new else outcomes.DUPLICATE)
+            if not is_new:
+                self._count_all(outcomes.DUPLICATE, number, log_stream, origin)
+            elif number <= AT_A_TIME:
+                pieces.append(Piece(log_stream, number, origin))
             else:
-                self._count_payload(_OUTCOME_OF_FORM[each.form])
-                sizes = [min(AT_A_TIME, end - at) for at in range(start, end, AT_A_TIME)]
-                pieces += [Piece(log_stream, size, each.origin) for size in sizes]
+                sizes = [min(AT_A_TIME, number - at) for at in range(0, number, AT_A_TIME)]
+                pieces += [Piece(log_stream, size, origin) for size in sizes]
         self._events.count_lines(found.lines_of(are_new), taken.fields, pieces)
 
     def _add_unpacked(self, payload: bytes, unpacked: Unpacked, origin: PayloadOrigin) -> None:

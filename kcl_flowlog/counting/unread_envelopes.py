@@ -26,11 +26,8 @@ _MAX_PART = 4
 _MAX_TOGETHER = 700 * 1024
 
 
-class Candidate(NamedTuple):
-    """An envelope that may be counted without decoding its events, with the fields of its lines."""
-
-    envelope: UnreadEnvelope
-    fields: Fields
+Candidate = tuple[UnreadEnvelope, Fields]
+"""An envelope that may be counted without decoding its events, and the fields of its lines."""
 
 
 class Unread(NamedTuple):
@@ -73,22 +70,22 @@ class UnreadEnvelopes:
         if found is None or not self._log_groups.has(found.log_stream.log_group):
             return None
         fields = self._columns.fields_of(found.log_stream, found.word_count, index)
-        return None if fields is None or fields.has_column_in_front else Candidate(found, fields)
+        return None if fields is None or fields.has_column_in_front else (found, fields)
 
     def fits(self, candidate: Candidate) -> bool:
         """Tell whether an envelope may be counted together with those that wait."""
-        is_small = self._json.size + len(candidate.envelope.events) <= _MAX_TOGETHER
-        return not self._waiting or (is_small and candidate.fields == self._fields)
+        envelope, fields = candidate
+        is_small = self._json.size + len(envelope.events) <= _MAX_TOGETHER
+        return not self._waiting or (is_small and fields == self._fields)
 
     def add(self, candidate: Candidate, payload: bytes, form: str, origin: PayloadOrigin) -> None:
         """Let an envelope wait. The caller checks that it `fits`.
 
         Its text can be dropped: the next text then takes the same memory, which is far faster than fresh memory.
         """
-        log_stream, events, checksum, _ = candidate.envelope
+        (log_stream, events, checksum, _), self._fields = candidate
         self._waiting.append(Unread(log_stream, checksum, payload, form, origin))
         self._json.add(events)
-        self._fields = candidate.fields
 
     def take(self) -> Taken | None:
         """Remove and return all that wait, None if nothing does."""

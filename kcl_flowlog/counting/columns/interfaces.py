@@ -17,6 +17,7 @@ from kcl_flowlog.counting.columns.known_addresses import IPV6_WORDS, KnownIpv4, 
 from kcl_flowlog.counting.columns.networks import Networks
 from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Words, mask_of, word_of
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, Zone, distance, zone_of
 
 _MAX_INTERFACES = 8192
@@ -70,6 +71,13 @@ class Interfaces:
         self.classes: Integers = np.zeros((count + 1) * self.zone_count, np.int64) if self._usable else np.zeros(1, int)
         self._filled: set[int] = set()
         self._known: BoundedCache[str, ListedInterface | None] = BoundedCache(self._make, _MAX_INTERFACES)
+        self._named: BoundedCache[LogStream, ListedInterface | None] = BoundedCache(
+            lambda log_stream: self.find(log_stream.interface_id), _MAX_INTERFACES
+        )
+
+    def find_named(self, log_stream: LogStream) -> ListedInterface | None:
+        """Return the listed interface that a log stream is named after, None as of `find`."""
+        return self._named[log_stream]
 
     def find(self, interface_id: str) -> ListedInterface | None:
         """Return a listed interface; None if it is not listed, or its lines must be read alone."""

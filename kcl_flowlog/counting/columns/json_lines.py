@@ -59,10 +59,15 @@ class JsonLines(NamedTuple):
             return self.lines
         return self.lines.rows(np.flatnonzero(np.repeat(are_wanted, self.counts)))
 
-    def id_of(self, row: int) -> str:
-        """Return the id of an event."""
-        start, end = self.ids
-        return str(self.data[start[row] + 1 : end[row]], "ascii")
+    def outer_ids(self) -> list[tuple[str, str]]:
+        """Return the ids of the first and the last event of each text."""
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        firsts, lasts = (self._ids(rows) for rows in (ends - self.counts, ends - 1))
+        return [*zip(firsts, lasts, strict=True)]
+
+    def _ids(self, rows: Integers) -> list[str]:
+        starts, ends = (places.take(rows).tolist() for places in self.ids)
+        return [str(self.data[start + 1 : end], "ascii") for start, end in zip(starts, ends, strict=True)]
 
 
 class JsonReader:
