@@ -44,7 +44,7 @@ _FURTHER = (
 )
 
 _REJECTED = "REJECT"
-# Log statuses; some formats have none.
+# The log statuses of a flow record; some formats lack the field.
 _WITH_FLOW = frozenset((OK, NO_VALUE))
 
 _Pick = Callable[[list[str]], Any]
