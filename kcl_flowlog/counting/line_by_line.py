@@ -71,10 +71,12 @@ class LineByLine:
         """Count the records that still wait for their interface."""
         for log_stream in self._waiting.log_streams:
             self._place_waiting(log_stream, now, delta, is_last=True)
+        self._ordinary.forget()
 
     def forget(self) -> None:
         """Forget the waiting records: their delta is not used."""
         self._waiting.clear()
+        self._ordinary.forget()
 
     def _read_events(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[tuple[str, FlowRecord]]:
         """Return the flow records among the events, each with its line; the tally counts the other events."""

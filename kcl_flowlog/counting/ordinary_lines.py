@@ -65,8 +65,12 @@ class OrdinaryLines:
         # What picks the words of `_COMMON` from a line of a format, and of `_FURTHER`, if it has any of these.
         self._picks: dict[LineFormat, tuple[_Pick, _Pick | None]] = {}
         self._delta = Delta()
-        # The cells of a delta.
+        # The cells of this delta.
         self._cells: dict[tuple[str, str], dict[_Labels, list[int]]] = {}
+
+    def forget(self) -> None:
+        """Forget the delta that was counted into."""
+        self._delta, self._cells = Delta(), {}
 
     def count(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[LogEvent | bytes]:
         """Count events of a log stream; return those that are left."""
@@ -78,7 +82,7 @@ class OrdinaryLines:
         leaves_rejected = self._leaves_rejected
         left: list[LogEvent | bytes] = []
         ends: list[int] = []
-        word_count, pick, pick_further, path = 0, None, None, UNKNOWN
+        word_count, pick, pick_further = 0, None, None
         last_interface_id, interface, subnet_id, vpc_id, own = "", None, "", "", frozenset[bytes]()
         for event in events:
             line = event.message if isinstance(event, LogEvent) else ""
@@ -112,6 +116,7 @@ class OrdinaryLines:
                         direction = EGRESS if is_egress else INGRESS
                     else:
                         direction = interface.direction(source, target)
+                    path = UNKNOWN
                     other = target if direction == EGRESS else source
                     if other is None:
                         peer = UNKNOWN
@@ -121,11 +126,12 @@ class OrdinaryLines:
                         peer = SAME_SUBNET if peer_subnet_id == subnet_id else peer_classes[subnet_id, zone]
                 else:
                     direction, peer, path = self._place(interface, source, target, *pick_further(words))
-                # By the words, so that they are translated once.
+                # Each word of an action has a label of its own, so there are no more cells than series.
+                protocol = PROTOCOL_OF[protocol]
                 key = (direction, action, protocol, peer, path)
                 cell = cells.get(key)
                 if cell is None and direction != UNKNOWN:
-                    labels = (direction, ACTION_OF[action], PROTOCOL_OF[protocol], peer, path)
+                    labels = (direction, ACTION_OF[action], protocol, peer, path)
                     cell = cells[key] = tally.delta.cell(Traffic(subnet_id, *labels, interface.interface_type))
             except Malformed:
                 cell = None
@@ -138,7 +144,7 @@ class OrdinaryLines:
             ends.append(end)
             if action == _REJECTED:
                 label = port if port in self._watched_ports else OTHER_PORT
-                tally.delta.rejected_ports[RejectedPort(subnet_id, direction, PROTOCOL_OF[protocol], label)] += 1
+                tally.delta.rejected_ports[RejectedPort(subnet_id, direction, protocol, label)] += 1
         if ends:
             tally.events[outcomes.COUNTED] += len(ends)
             tally.ends += ends
@@ -184,7 +190,7 @@ class OrdinaryLines:
         return self._picks[line_format]
 
     def _cells_of(self, subnet_id: str, interface_type: str, delta: Delta) -> dict[_Labels, list[int]]:
-        """Return cells of a subnet and a type of interfaces: by direction, words of action and protocol, peer, path."""
+        """Return the cells of a subnet and a type of interfaces, by the other labels; the action is its word."""
         if delta is not self._delta:
             self._delta, self._cells = delta, {}
         return self._cells.setdefault((subnet_id, interface_type), {})
