@@ -126,7 +126,7 @@ class OrdinaryLines:
                         peer = SAME_SUBNET if peer_subnet_id == subnet_id else peer_classes[subnet_id, zone]
                 else:
                     direction, peer, path = self._place(interface, source, target, *pick_further(words))
-                # Each word of an action has a label of its own, so there are no more cells than series.
+                # Each action has one word, so there are no more cells than series.
                 protocol = PROTOCOL_OF[protocol]
                 key = (direction, action, protocol, peer, path)
                 cell = cells.get(key)
