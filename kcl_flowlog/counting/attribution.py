@@ -12,7 +12,6 @@ I/O and holds a bounded memory.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import NamedTuple
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
@@ -22,7 +21,7 @@ from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN, KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.paths import path_of
-from kcl_flowlog.counting.peers import INTERNET, SAME_SUBNET, peer_class, public_peer
+from kcl_flowlog.counting.peers import INTERNET, SAME_SUBNET, Peers, public_peer
 from kcl_flowlog.counting.prefixes import pack
 from kcl_flowlog.counting.unlisted_interfaces import UnlistedInterfaces
 from kcl_flowlog.errors import Malformed
@@ -52,27 +51,28 @@ class Attributor:
     """
 
     def __init__(self, index: Index, cache_size: int = _CACHE_SIZE) -> None:
-        self.index = index
         self.unknown_interfaces: set[str] = set()
         self._cache_size = cache_size
         self._unlisted = UnlistedInterfaces(index)
-        self._packed = BoundedCache(_pack_or_refuse, cache_size)
-        self._peers = BoundedCache(partial(peer_class, index), cache_size)
+        self.packed = BoundedCache(_pack_or_refuse, cache_size)
+        self._use(index)
         # Interfaces that were in `unknown_interfaces`; EC2 may not know them either.
         self._reported = BoundedCache(self._report, cache_size)
 
     def use(self, index: Index) -> None:
         """Use a newer inventory; what was learned of interfaces stays."""
-        self.index = index
         self._unlisted.use(index)
-        self._peers = BoundedCache(partial(peer_class, index), self._cache_size)
+        self._use(index)
 
     def learn(self, records: Iterable[FlowRecord], log_stream: LogStream) -> bool:
         """Learn the addresses of interfaces that the inventory lacks; tell whether anything was new."""
         is_new = False
+        listed = self.listed
         for record in records:
+            if listed[record.interface_id] is not None:
+                continue
             interface_id = self._interface_of(record, log_stream)
-            if interface_id in self.index.interfaces:
+            if listed[interface_id] is not None:
                 continue
             # Without an interface nothing tells which of the two ends has recorded it.
             if not IDS["interface"](interface_id):
@@ -80,7 +80,7 @@ class Attributor:
             if self.index.lists_interfaces:
                 _ = self._reported[interface_id]  # reports it, but only once
             try:
-                source, destination = self._packed[record.srcaddr], self._packed[record.dstaddr]
+                source, destination = self.packed[record.srcaddr], self.packed[record.dstaddr]
             except Malformed:
                 continue  # `locate` raises it
             is_new |= self._unlisted.learn(interface_id, source, destination, record.flow_direction)
@@ -96,34 +96,69 @@ class Attributor:
 
         Raises `Malformed` if an address or an id is not valid.
         """
-        source = self._packed[record.srcaddr]
-        destination = self._packed[record.dstaddr]
-        interface = self._find_interface(record, log_stream, source, destination)
-        if interface is None:
-            return None
+        packed = self.packed
+        source, destination = packed[record.srcaddr], packed[record.dstaddr]
+        interface = self.listed[record.interface_id]
+        if interface is None or record.subnet_id not in (NO_VALUE, interface.subnet_id):
+            interface = self._find_interface(record, log_stream, source, destination)
+            if interface is None:
+                return None
         direction = record.flow_direction
         if direction == UNKNOWN:
             direction = interface.direction(source, destination)
-        subnet_id, kind = interface.subnet_id, interface.interface_type
         if direction == UNKNOWN:
-            return Place(subnet_id, direction, self._peer_of_either(record, interface), UNKNOWN, kind)
+            peer = self._peer_of_either(record, interface)
+            return Place(interface.subnet_id, direction, peer, UNKNOWN, interface.interface_type)
+        return self.place(
+            interface,
+            direction,
+            source,
+            destination,
+            record.pkt_srcaddr,
+            record.pkt_dstaddr,
+            record.pkt_src_aws_service,
+            record.pkt_dst_aws_service,
+            record.traffic_path,
+        )
+
+    def place(
+        self,
+        interface: KnownInterface,
+        direction: str,
+        source: bytes | None,
+        destination: bytes | None,
+        packet_source: str,
+        packet_destination: str,
+        source_service: str,
+        destination_service: str,
+        traffic_path: str,
+    ) -> Place:
+        """Return the place of a record of an interface whose direction is known. Raises `Malformed`."""
         # Behind a NAT gateway or a load balancer the address of the packet tells the peer.
         if direction == EGRESS:
-            end = destination if record.pkt_dstaddr == NO_VALUE else self._packed[record.pkt_dstaddr]
-            service, path = record.pkt_dst_aws_service, path_of(record.traffic_path)
+            end = destination if packet_destination == NO_VALUE else self.packed[packet_destination]
+            service, path = destination_service, path_of(traffic_path)
         else:
-            end = source if record.pkt_srcaddr == NO_VALUE else self._packed[record.pkt_srcaddr]
-            service, path = record.pkt_src_aws_service, UNKNOWN
-        peer = UNKNOWN if end is None else self._peers[subnet_id, interface.vpc_id, end]
-        return Place(subnet_id, direction, public_peer(service) if peer == INTERNET else peer, path, kind)
+            end = source if packet_source == NO_VALUE else self.packed[packet_source]
+            service, path = source_service, UNKNOWN
+        peer = UNKNOWN if end is None else self.peers.find(interface.subnet_id, interface.vpc_id, end)
+        if peer == INTERNET:
+            peer = public_peer(service)
+        # As `Place(…)`, which is slower.
+        return tuple.__new__(Place, (interface.subnet_id, direction, peer, path, interface.interface_type))
+
+    def _use(self, index: Index) -> None:
+        self.index = index
+        self.listed = BoundedCache(index.interfaces.get, self._cache_size)
+        self.peers = Peers(index, self._cache_size)
 
     def _peer_of_either(self, record: FlowRecord, interface: KnownInterface) -> str:
         """Return the peer of a record without direction, which is certain only if all addresses are in the subnet."""
         ends = {record.srcaddr, record.dstaddr}
         if NO_VALUE in ends:
             return UNKNOWN
-        packed = map(self._packed.__getitem__, ends | ({record.pkt_srcaddr, record.pkt_dstaddr} - {NO_VALUE}))
-        peers = {self._peers[interface.subnet_id, interface.vpc_id, address] for address in packed if address}
+        packed = map(self.packed.__getitem__, ends | ({record.pkt_srcaddr, record.pkt_dstaddr} - {NO_VALUE}))
+        peers = {self.peers.find(interface.subnet_id, interface.vpc_id, address) for address in packed if address}
         return SAME_SUBNET if peers == {SAME_SUBNET} else UNKNOWN
 
     def _find_interface(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -93,23 +93,27 @@ class Delta:
         """The number of rows that a commit of this delta writes."""
         return len(self.traffic) + len(self.rejected_ports) + len(self.dead_letters) + len(self.fingerprints)
 
+    def cell(self, series: Traffic) -> list[int]:
+        """Return the flows, packets and bytes of a series. The caller adds a flow to them."""
+        return self.traffic.setdefault(series, [0, 0, 0])
+
     def add_flow(self, series: Traffic, packets: int, octets: int) -> None:
         """Count a flow record of `packets` and `octets` bytes."""
-        cell = self.traffic.get(series)
-        if cell is None:
-            self.traffic[series] = [1, packets, octets]
-        else:
-            cell[0] += 1
-            cell[1] += packets
-            cell[2] += octets
+        cell = self.cell(series)
+        cell[0] += 1
+        cell[1] += packets
+        cell[2] += octets
 
-    def add_sums(self, sums: Iterable[tuple[Traffic, list[int]]]) -> None:
-        """Add the flows, packets and bytes of series. The lists are taken over."""
+    def add_sums(self, series: Sequence[Traffic], sums: Sequence[list[int]]) -> None:
+        """Add the flows, packets and bytes of several series, all different. The lists are taken over."""
         traffic = self.traffic
-        for series, added in sums:
-            cell = traffic.get(series)
+        if traffic.keys().isdisjoint(series):
+            traffic.update(zip(series, sums, strict=True))
+            return
+        for each, added in zip(series, sums, strict=True):
+            cell = traffic.get(each)
             if cell is None:
-                traffic[series] = added
+                traffic[each] = added
             else:
                 cell[0] += added[0]
                 cell[1] += added[1]

@@ -56,6 +56,8 @@ class EventCounter:
         self._lines = lines
         self._columns = columns
         self._make_tally = make_tally
+        # Line by line there is nothing to wait for, and the events are still in the processor's cache.
+        self._block = BLOCK if columns is not None else 1
         self._waiting: list[_Waiting] = []
         self._events = self._bytes = 0
         self._now = 0.0
@@ -72,7 +74,7 @@ class EventCounter:
             self._waiting.append(_Waiting(Chunk(log_stream, some, size), origin))
             self._events += len(some)
             self._bytes += size or 0
-            if self._events >= BLOCK or self._bytes >= _MAX_WAITING_BYTES:
+            if self._events >= self._block or self._bytes >= _MAX_WAITING_BYTES:
                 self.flush()
 
     def flush(self) -> None:
@@ -99,9 +101,10 @@ class EventCounter:
             done = self._columns.count_lines(
                 rows, fields, log_streams, counts, self._attributor.index, self._now, self._delta
             )
-            for piece, messages in zip(block, left(rows, done, counts), strict=True):
-                events = [LogEvent(message) for message in messages]
-                self._count_rest(events, piece.lines, piece.log_stream, piece.origin)
+            if self._columns.left.without_flow or not done.all():
+                for piece, messages in zip(block, left(rows, done, counts), strict=True):
+                    events = [LogEvent(message) for message in messages]
+                    self._count_rest(events, piece.lines, piece.log_stream, piece.origin)
             start = end
 
     @property

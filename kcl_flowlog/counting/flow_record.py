@@ -9,9 +9,9 @@ value that does not fit its field raises `Malformed` with a reason of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.errors import Malformed
 
@@ -27,10 +27,12 @@ ACTIONS = {"ACCEPT": "accept", "REJECT": "reject", NO_VALUE: "unknown"}
 DIRECTIONS = {"ingress": "ingress", "egress": "egress", NO_VALUE: "unknown"}
 
 # Longer numbers can't be true (a petabyte in one interval) and could overflow a total.
-_MAX_DIGITS = 15
+MAX_DIGITS = 15
 _MILLISECONDS = 100_000_000_000
 # The end of the year 9999, the last that can be written as a date.
 _LAST_SECOND = 253_402_300_799
+# Most numbers in memory at a time, as a text is found faster than converted.
+_MAX_NUMBERS = 4096
 
 
 class FlowRecord(NamedTuple):
@@ -94,39 +96,34 @@ class _Words(dict[str, str]):
         raise Malformed(self._reason)
 
 
-def _number(text: str) -> int:
+def read_number(text: str) -> int:
+    """Return a number, 0 for a missing value. Raises `Malformed`."""
     if text == NO_VALUE:
         return 0
-    if text.isdigit() and text.isascii() and len(text) <= _MAX_DIGITS:
+    if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
         return int(text)
     raise Malformed("bad_number")
 
 
-# The lines of an envelope share a few times.
-@lru_cache(maxsize=4096)
 def _seconds(text: str) -> int:
     """Return Unix seconds; some senders write milliseconds."""
-    number = _number(text)
+    number = read_number(text)
     seconds = number // 1000 if number >= _MILLISECONDS else number
     if seconds > _LAST_SECOND:
         raise Malformed("bad_number")
     return seconds
 
 
-_PROTOCOLS = {str(number): PROTOCOL_NAMES.get(number, OTHER_PROTOCOL) for number in range(256)}
-_PROTOCOL_WORDS = _Words("bad_protocol", {**_PROTOCOLS, NO_VALUE: OTHER_PROTOCOL})
-_ACTION_WORDS = _Words("bad_action", ACTIONS)
-_DIRECTION_WORDS = _Words("bad_direction", DIRECTIONS)
+# The lines of an envelope share a few times, and most flows have few packets.
+SECONDS = BoundedCache(_seconds, _MAX_NUMBERS)
+NUMBERS = BoundedCache(read_number, _MAX_NUMBERS)
 
-# The places of the fields that are converted; the rest stay text.
+_PROTOCOLS = {str(number): PROTOCOL_NAMES.get(number, OTHER_PROTOCOL) for number in range(256)}
+PROTOCOL_OF = _Words("bad_protocol", {**_PROTOCOLS, NO_VALUE: OTHER_PROTOCOL})
+ACTION_OF = _Words("bad_action", ACTIONS)
+DIRECTION_OF = _Words("bad_direction", DIRECTIONS)
+
 _LOG_STATUS = USED_FIELDS.index("log-status")
-_PROTOCOL = USED_FIELDS.index("protocol")
-_ACTION = USED_FIELDS.index("action")
-_FLOW_DIRECTION = USED_FIELDS.index("flow-direction")
-_PACKETS = USED_FIELDS.index("packets")
-_BYTES = USED_FIELDS.index("bytes")
-_START = USED_FIELDS.index("start")
-_END = USED_FIELDS.index("end")
 _SRCADDR = USED_FIELDS.index("srcaddr")
 _DSTADDR = USED_FIELDS.index("dstaddr")
 
@@ -136,18 +133,23 @@ def record_from_words(words: Sequence[str], has_addresses: bool) -> FlowRecord:
 
     `has_addresses` tells whether the format has both addresses, so that a `-` for an address was written by AWS.
     """
-    if words[_LOG_STATUS] != OK:
+    # fmt: off
+    (
+        status, interface, subnet, vpc, source, target, from_port, to_port, protocol, packets, octets, start, end,
+        action, direction, reason, packet_source, packet_target, source_service, target_service, path,
+    ) = words
+    if status != OK:
         return _record_not_ok(words, has_addresses)
-    values: list[Any] = list(words)
-    values[_PROTOCOL] = _PROTOCOL_WORDS[words[_PROTOCOL]]
-    values[_ACTION] = _ACTION_WORDS[words[_ACTION]]
-    values[_FLOW_DIRECTION] = _DIRECTION_WORDS[words[_FLOW_DIRECTION]]
-    values[_PACKETS] = _number(words[_PACKETS])
-    values[_BYTES] = _number(words[_BYTES])
-    values[_START] = _seconds(words[_START])
-    values[_END] = _seconds(words[_END])
-    # As `FlowRecord._make`, which is slower because it checks the length.
-    return tuple.__new__(FlowRecord, values)
+    # In this order, the first bad field is the reason.
+    protocol, action, direction = PROTOCOL_OF[protocol], ACTION_OF[action], DIRECTION_OF[direction]
+    # As `FlowRecord(…)`, which is slower.
+    return tuple.__new__(FlowRecord, (
+        status, interface, subnet, vpc, source, target, from_port, to_port, protocol, NUMBERS[packets],
+        int(octets) if octets.isdigit() and octets.isascii() and len(octets) <= MAX_DIGITS else read_number(octets),
+        SECONDS[start], SECONDS[end], action, direction, reason, packet_source, packet_target,
+        source_service, target_service, path,
+    ))
+    # fmt: on
 
 
 def _record_not_ok(words: Sequence[str], has_addresses: bool) -> FlowRecord:

@@ -32,7 +32,7 @@ from kcl_flowlog.errors import ConfigError, Malformed, Unsupported
 _MAX_READERS = 16_384
 """Most log streams whose formats are in memory at a time: some megabytes."""
 
-_MAX_LENGTH = 65_536
+MAX_LENGTH = 65_536
 """The longest message that is read, in characters; a line with all fields and long tags has a quarter of it."""
 
 _DEFAULT = LineFormat()
@@ -66,7 +66,7 @@ class LineReader:
 
     def read(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed` or `Unsupported`."""
-        if len(line) > _MAX_LENGTH:
+        if len(line) > MAX_LENGTH:
             raise Malformed("message_too_long")
         if parsevpc.is_json(line):
             return self._read_json(line)

@@ -21,13 +21,11 @@ from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.known_interface import UNKNOWN
 from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.ordinary_lines import OTHER_PORT, REJECT, OrdinaryLines
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
 from kcl_flowlog.errors import Malformed, Unsupported
-
-OTHER_PORT = "other"
-REJECT = "reject"
 
 
 class Denial(NamedTuple):
@@ -57,24 +55,28 @@ class LineByLine:
         self._waiting = waiting
         self._max_unlisted_subnets = max_unlisted_subnets
         self._make_tally = make_tally
+        self._ordinary = OrdinaryLines(formats, attributor, watched_ports, leaves_rejected=on_denial is not None)
 
     def count(self, events: Sequence[LogEvent | bytes], tally: Tally, now: float) -> None:
         """Count some events of the tally's log stream, whose records are in memory together."""
-        records = self._read_events(events, tally)
-        # All records of an interface together tell its address, so this comes before any of them is placed.
-        if self._attributor.learn((record for _, record in records), tally.log_stream):
-            self._place_waiting(tally.log_stream, now, tally.delta)
-        self._place_records(records, tally)
+        records = self._read_events(self._ordinary.count(events, tally), tally)
+        if records:
+            # All records of an interface together tell its address, so this comes before any of them is placed.
+            if self._attributor.learn((record for _, record in records), tally.log_stream):
+                self._place_waiting(tally.log_stream, now, tally.delta)
+            self._place_records(records, tally)
         tally.close(now)
 
     def finish(self, now: float, delta: Delta) -> None:
         """Count the records that still wait for their interface."""
         for log_stream in self._waiting.log_streams:
             self._place_waiting(log_stream, now, delta, is_last=True)
+        self._ordinary.forget()
 
     def forget(self) -> None:
         """Forget the waiting records: their delta is not used."""
         self._waiting.clear()
+        self._ordinary.forget()
 
     def _read_events(self, events: Iterable[LogEvent | bytes], tally: Tally) -> list[tuple[str, FlowRecord]]:
         """Return the flow records among the events, each with its line; the tally counts the other events."""
@@ -111,7 +113,7 @@ class LineByLine:
             if not is_placed and not is_last and self._may_wait(record, tally.log_stream):
                 self._waiting.add(tally.log_stream, WaitingRecord(tally.origin, line, record))
                 continue
-            tally.ends[record.end] += 1
+            tally.ends.append(record.end)
             if place is None:
                 tally.add(outcomes.UNATTRIBUTED, line)
             else:
@@ -134,8 +136,9 @@ class LineByLine:
         subnet_id = place.subnet_id if self._has_room_for(place.subnet_id, delta) else OTHER_SUBNET
         _, direction, peer, path, interface_type = place
         # As `Traffic(…)`, which is slower.
-        labels = (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
-        series = tuple.__new__(Traffic, labels)
+        series = tuple.__new__(
+            Traffic, (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
+        )
         delta.add_flow(series, record.packets, record.bytes)
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT

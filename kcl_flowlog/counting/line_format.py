@@ -7,8 +7,9 @@ A line that does not fit raises `Malformed`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
+from typing import Any
 
 from kcl_flowlog.counting import transit_gateway
 from kcl_flowlog.counting.fields import FIELDS, KINDS, NO_VALUE
@@ -29,12 +30,10 @@ class LineFormat:
         self.text = text
         self.fields = _field_names(text)
         self._has_addresses = "srcaddr" in self.fields and "dstaddr" in self.fields
-        # A used field that the format lacks is picked from behind the line's words, where `read` puts a `-`.
-        places = [self.fields.index(name) if name in self.fields else len(self.fields) for name in USED_FIELDS]
-        self._pick = itemgetter(*places)
+        self._pick = self.picker(USED_FIELDS)
         self._kinds = [KINDS[FIELDS[name].kind if name in FIELDS else "text"] for name in self.fields]
-        self._pick_status = itemgetter(places[USED_FIELDS.index("log-status")])
-        self._pick_version = itemgetter(self.fields.index("version") if "version" in self.fields else len(self.fields))
+        self._pick_status = self.picker(("log-status",))
+        self._pick_version = self.picker(("version",))
         self._version = max(map(_version_of, self.fields))
         self._has_later_fields = any(_version_of(name) == 0 for name in self.fields)
 
@@ -42,6 +41,10 @@ class LineFormat:
     def unknown_fields(self) -> list[str]:
         """The fields that neither VPCs nor transit gateways have."""
         return [name for name in self.fields if _version_of(name) == 0]
+
+    def picker(self, names: Sequence[str]) -> Callable[[list[str]], Any]:
+        """Return what picks the words of fields from those of a line, with a `-` behind them for missing fields."""
+        return itemgetter(*(self.fields.index(name) if name in self.fields else len(self.fields) for name in names))
 
     def parse(self, line: str) -> FlowRecord:
         """Return the record of a line. Raises `Malformed`."""

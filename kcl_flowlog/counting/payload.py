@@ -28,9 +28,10 @@ from kcl_flowlog.counting.envelope import (
 )
 from kcl_flowlog.counting.events import AT_A_TIME, EventCounter, Piece
 from kcl_flowlog.counting.formats import Formats
-from kcl_flowlog.counting.line_by_line import OTHER_PORT, Denial, LineByLine
+from kcl_flowlog.counting.line_by_line import Denial, LineByLine
 from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.ordinary_lines import OTHER_PORT
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.unpacking import BASE64, GZIP, PLAIN, Unpacked, unpack
@@ -119,7 +120,7 @@ class PayloadCounter:
             self._count_unread()
         if not self._unread:
             self._events.flush()
-        self._unread.add(candidate, payload, unpacked, origin)
+        self._unread.add(candidate, payload, unpacked.form, origin)
 
     def flush(self) -> None:
         """Count all payloads that were added. Their sums by series may be missing from the delta until `finish`."""
@@ -180,23 +181,22 @@ class PayloadCounter:
         found = taken.lines
         if found is None:
             for each in taken.envelopes:
-                self._add_unpacked(each.payload, each.unpacked, each.origin)
+                self._add_unpacked(each.payload, unpack(each.payload, self._payload_limit), each.origin)
             return
         pieces: list[Piece] = []
         are_new: list[bool] = []
-        end = 0
-        for each, number in zip(taken.envelopes, found.counts, strict=True):
-            start, end = end, end + number
-            log_stream, _, checksum, _ = each.envelope
-            ids = found.id_of(start), found.id_of(end - 1)
-            are_new.append(not self._is_duplicate(log_stream, *ids, number, checksum))
-            if not are_new[-1]:
-                self._count_payload(outcomes.DUPLICATE)
-                self._count_all(outcomes.DUPLICATE, number, log_stream, each.origin)
+        for each, number, ids in zip(taken.envelopes, found.counts, found.outer_ids(), strict=True):
+            log_stream, checksum, _, form, origin = each
+            is_new = not self._is_duplicate(log_stream, *ids, number, checksum)
+            are_new.append(is_new)
+            self._count_payload(_OUTCOME_OF_FORM[form] if is_new else outcomes.DUPLICATE)
+            if not is_new:
+                self._count_all(outcomes.DUPLICATE, number, log_stream, origin)
+            elif number <= AT_A_TIME:
+                pieces.append(Piece(log_stream, number, origin))
             else:
-                self._count_payload(_OUTCOME_OF_FORM[each.unpacked.form])
-                sizes = [min(AT_A_TIME, end - at) for at in range(start, end, AT_A_TIME)]
-                pieces += [Piece(log_stream, size, each.origin) for size in sizes]
+                sizes = [min(AT_A_TIME, number - at) for at in range(0, number, AT_A_TIME)]
+                pieces += [Piece(log_stream, size, origin) for size in sizes]
         self._events.count_lines(found.lines_of(are_new), taken.fields, pieces)
 
     def _add_unpacked(self, payload: bytes, unpacked: Unpacked, origin: PayloadOrigin) -> None:

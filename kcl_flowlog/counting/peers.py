@@ -2,7 +2,7 @@
 
 Two pure rules, one after the other:
 
-1. `peer_class` looks the address of the other end up: in the inventory, then in the special-purpose blocks.
+1. `Peers.find` looks the address of the other end up: in the inventory, then in the special-purpose blocks.
 2. If that answers `internet`, and only then, `public_peer` looks at the AWS service that the record names for that end.
 
 So an address of the inventory keeps its class, though AWS's lists have public IPv6 addresses of subnets as well.
@@ -10,6 +10,9 @@ So an address of the inventory keeps its class, though AWS's lists have public I
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.known_interface import UNKNOWN
@@ -44,6 +47,8 @@ SPECIAL_BLOCKS = (
     *((block, UNKNOWN) for block in ("::/127", "ff00::/8")),
 )
 _SPECIAL = Prefixes(SPECIAL_BLOCKS)
+# Their IPv4 blocks have prefixes of at most 16 bits, so the first two bytes of an address tell its class.
+_IPV4_CLASSES: BoundedCache[bytes, str] = BoundedCache(lambda start: _SPECIAL.find(start + bytes(2)) or INTERNET, 2**16)
 
 
 def is_private(packed: bytes) -> bool:
@@ -53,33 +58,59 @@ def is_private(packed: bytes) -> bool:
 
 def special_class(packed: bytes) -> str:
     """Return the class of a packed address outside the inventory."""
-    return _SPECIAL.find(packed) or INTERNET
+    return _IPV4_CLASSES[packed[:2]] if len(packed) == 4 else _SPECIAL.find(packed) or INTERNET
 
 
-def peer_class(index: Index, key: tuple[str, str, bytes]) -> str:
-    """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`, but no AWS service.
+class Zone(NamedTuple):
+    """The region and the id of an availability zone, empty if not known."""
 
-    `key` is the id of the subnet, the id of the VPC, and the address.
-    """
-    subnet_id, vpc_id, packed = key
-    peer = index.find_subnet(packed, vpc_id)
-    if peer is None:
-        return special_class(packed)
-    if peer.subnet_id == subnet_id:
-        return SAME_SUBNET
-    return distance(index.subnets.get(subnet_id), peer)
+    region: str
+    zone_id: str
 
 
-def distance(subnet: Subnet | None, peer: Subnet) -> str:
-    """Return the class of another subnet as seen from a subnet, None if the inventory lacks it. Its zones decide."""
-    if subnet is None:
+def zone_of(subnet: Subnet) -> Zone:
+    """Return the zone of a subnet."""
+    return Zone(subnet.region, subnet.availability_zone_id)
+
+
+class Peers:
+    """Finds the class of the other end in an inventory; at most `cache_size` answers each are kept."""
+
+    def __init__(self, index: Index, cache_size: int) -> None:
+        self._index = index
+        # Two steps, since many subnets see the same addresses. By VPC and address, the subnet and its zone, or the
+        # class of an address outside the inventory; by subnet and either of these, the class.
+        self.ends: BoundedCache[tuple[str, bytes], tuple[str, Zone | str]] = BoundedCache(self._find_end, cache_size)
+        self.classes: BoundedCache[tuple[str, Zone | str], str] = BoundedCache(self._classify, cache_size)
+
+    def find(self, subnet_id: str, vpc_id: str, packed: bytes) -> str:
+        """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`, but no AWS service."""
+        peer_subnet_id, zone = self.ends[vpc_id, packed]
+        return SAME_SUBNET if peer_subnet_id == subnet_id else self.classes[subnet_id, zone]
+
+    def _find_end(self, key: tuple[str, bytes]) -> tuple[str, Zone | str]:
+        vpc_id, packed = key
+        subnet = self._index.find_subnet(packed, vpc_id)
+        return ("", special_class(packed)) if subnet is None else (subnet.subnet_id, zone_of(subnet))
+
+    def _classify(self, key: tuple[str, Zone | str]) -> str:
+        subnet_id, peer = key
+        if isinstance(peer, str):
+            return peer
+        subnet = self._index.subnets.get(subnet_id)
+        return distance(None if subnet is None else zone_of(subnet), peer)
+
+
+def distance(own: Zone | None, peer: Zone) -> str:
+    """Return the class of another subnet by its zone, as seen from a zone; None if the inventory lacks the subnet."""
+    if own is None:
         return "private"
     # An inventory that somebody wrote by hand may lack regions. Zone ids name the same zone in every account.
-    if subnet.region and peer.region and subnet.region != peer.region:
+    if own.region and peer.region and own.region != peer.region:
         return "cross_region"
-    if not (subnet.availability_zone_id and peer.availability_zone_id):
+    if not (own.zone_id and peer.zone_id):
         return UNKNOWN
-    return "same_zone" if subnet.availability_zone_id == peer.availability_zone_id else "cross_zone"
+    return "same_zone" if own.zone_id == peer.zone_id else "cross_zone"
 
 
 def public_peer(service: str) -> str:

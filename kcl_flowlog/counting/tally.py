@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
 from kcl_flowlog.counting.dead_letter import DeadLetter
@@ -20,8 +22,8 @@ class Tally:
         self.log_stream = log_stream
         self.origin = origin
         self.events: Counter[str] = Counter()
-        # Records by their end, in Unix seconds.
-        self.ends: Counter[int] = Counter()
+        # Of the records, in Unix seconds; 0 if missing.
+        self.ends: list[int] = []
 
     def add(self, outcome: str, line: str) -> None:
         """Count a log event that counts for no subnet."""
@@ -44,9 +46,16 @@ class Tally:
         """Add the outcomes to the delta, and the delay of each record that has an end."""
         for outcome, number in self.events.items():
             self.delta.add(counts.EVENTS, outcome, number)
-        for end, number in self.ends.items():
-            if end:
-                self.delta.observe(counts.EVENT_DELAY, max(0.0, now - end), number)
+        if any(self.ends):
+            self._observe_delays(sorted(filter(None, self.ends)), now)
+
+    def _observe_delays(self, ends: list[int], now: float) -> None:
+        """Sort delays into buckets by looking up the bounds among the ends, which are far more."""
+        at_most = [len(ends) - bisect_left(ends, now - bound) for bound in counts.BOUNDS[counts.EVENT_DELAY]]
+        buckets = [more - less for less, more in pairwise((0, *at_most, len(ends)))]
+        # What ends in the future has no delay.
+        past = ends[: bisect_right(ends, now)]
+        self.delta.observe_many(counts.EVENT_DELAY, buckets, len(past) * now - sum(past))
 
     def _add_malformed(self, letter: DeadLetter) -> None:
         self.events[outcomes.MALFORMED] += 1

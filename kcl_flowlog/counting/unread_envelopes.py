@@ -11,9 +11,11 @@ from typing import NamedTuple
 from kcl_flowlog.counting.columns.counter import ColumnCounter
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.json_lines import JsonLines, JsonReader
+from kcl_flowlog.counting.duplicates import Checksum
 from kcl_flowlog.counting.envelope import UnreadEnvelope, peek
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.log_groups import LogGroups
+from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.positions import PayloadOrigin
 from kcl_flowlog.counting.unpacking import Unpacked
 
@@ -24,19 +26,17 @@ _MAX_PART = 4
 _MAX_TOGETHER = 700 * 1024
 
 
-class Candidate(NamedTuple):
-    """An envelope that may be counted without decoding its events, with the fields of its lines."""
-
-    envelope: UnreadEnvelope
-    fields: Fields
+Candidate = tuple[UnreadEnvelope, Fields]
+"""An envelope that may be counted without decoding its events, and the fields of its lines."""
 
 
 class Unread(NamedTuple):
-    """An envelope and its payload."""
+    """What is kept of an envelope, and its payload, of which `form` is that of `Unpacked`."""
 
-    envelope: UnreadEnvelope
+    log_stream: LogStream
+    checksum: Checksum
     payload: bytes
-    unpacked: Unpacked
+    form: str
     origin: PayloadOrigin
 
 
@@ -57,7 +57,6 @@ class UnreadEnvelopes:
         self._max_bytes = min(_MAX_BYTES, payload_limit // _MAX_PART)
         self._json = JsonReader()
         self._waiting: list[Unread] = []
-        self._bytes = 0
         self._fields: Fields | None = None
 
     def __bool__(self) -> bool:
@@ -71,31 +70,34 @@ class UnreadEnvelopes:
         if found is None or not self._log_groups.has(found.log_stream.log_group):
             return None
         fields = self._columns.fields_of(found.log_stream, found.word_count, index)
-        return None if fields is None or fields.has_column_in_front else Candidate(found, fields)
+        return None if fields is None or fields.has_column_in_front else (found, fields)
 
     def fits(self, candidate: Candidate) -> bool:
         """Tell whether an envelope may be counted together with those that wait."""
-        is_small = self._bytes + len(candidate.envelope.events) <= _MAX_TOGETHER
-        return not self._waiting or (is_small and candidate.fields == self._fields)
+        envelope, fields = candidate
+        is_small = self._json.size + len(envelope.events) <= _MAX_TOGETHER
+        return not self._waiting or (is_small and fields == self._fields)
 
-    def add(self, candidate: Candidate, payload: bytes, unpacked: Unpacked, origin: PayloadOrigin) -> None:
-        """Let an envelope wait. The caller checks that it `fits`."""
-        self._waiting.append(Unread(candidate.envelope, payload, unpacked, origin))
-        self._bytes += len(candidate.envelope.events)
-        self._fields = candidate.fields
+    def add(self, candidate: Candidate, payload: bytes, form: str, origin: PayloadOrigin) -> None:
+        """Let an envelope wait. The caller checks that it `fits`.
+
+        Its text can be dropped: the next text then takes the same memory, which is far faster than fresh memory.
+        """
+        (log_stream, events, checksum, _), self._fields = candidate
+        self._waiting.append(Unread(log_stream, checksum, payload, form, origin))
+        self._json.add(events)
 
     def take(self) -> Taken | None:
         """Remove and return all that wait, None if nothing does."""
         waiting, fields = self._waiting, self._fields
-        self.clear()
         if fields is None:
             return None
-        return Taken(
-            waiting, fields, self._json.find_lines([each.envelope.events for each in waiting], fields.word_count)
-        )
+        lines = self._json.find_lines(fields.word_count)
+        self.clear()
+        return Taken(waiting, fields, lines)
 
     def clear(self) -> None:
         """Remove all that wait."""
         self._waiting = []
-        self._bytes = 0
+        self._json.clear()
         self._fields = None

@@ -238,5 +238,6 @@ def test_memory_is_bounded() -> None:
         attributor.locate(PLAIN.parse(line("10.0.1.10", peer)), NO_LOG_STREAM)
 
     assert 0 < len(attributor.unknown_interfaces) <= 1000
-    caches = (attributor._packed, attributor._peers, attributor._reported)
-    assert [True] * 3 == [0 < len(cache) <= 10 for cache in caches]
+    peers = attributor.peers
+    caches = (attributor.packed, attributor.listed, peers.ends, peers.classes, attributor._reported)
+    assert [True] * 5 == [0 < len(cache) <= 10 for cache in caches]

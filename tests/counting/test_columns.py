@@ -1,4 +1,4 @@
-"""Columns and line by line never differ, whatever the lines."""
+"""Columns, line by line and its short cut never differ, whatever the lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_by_line import LineByLine
 from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from tests.support.builders import GOOD, INVENTORY, NODATA, NOW, ORIGIN, SKIPDATA, envelope, labelled, line
-from tests.support.columns import as_cloudwatch_logs, counted_both_ways, counter
+from tests.support.columns import as_cloudwatch_logs, counted_all_ways, counter
 
 # Values of each kind of field: first those of ordinary lines, then all that somebody may write there.
 _ADDRESSES = (
@@ -127,9 +127,10 @@ def _lines(draw: st.DrawFn, fields: tuple[str, ...]) -> str:
 
 
 @st.composite
-def _payloads(draw: st.DrawFn) -> tuple[str, list[bytes]]:
-    line_format = draw(_formats())
-    lines = st.one_of(_lines(LineFormat(line_format).fields), st.sampled_from((*_WHOLE_LINES, None, 7)))
+def _payloads(draw: st.DrawFn) -> tuple[tuple[str, ...], list[bytes]]:
+    formats = (draw(_formats()), *draw(st.sampled_from(((), (), (DEFAULT_FORMAT,), (_V5,)))))
+    of_formats = (_lines(LineFormat(line_format).fields) for line_format in formats)
+    lines = st.one_of(*of_formats, st.sampled_from((*_WHOLE_LINES, None, 7)))
     streams = st.sampled_from(("eni-a-all", "eni-a-all", "eni-b-all", "eni-facefeed-all", "other"))
     made = []
     for number in range(draw(st.integers(1, 4))):
@@ -141,17 +142,17 @@ def _payloads(draw: st.DrawFn) -> tuple[str, list[bytes]]:
         else:
             content = envelope(*messages, logStream=log_stream, subscriptionFilters=[str(number)])
         made.append(content if draw(st.integers(0, 9)) else content[: len(content) // 2])
-    return line_format, made
+    return formats, made
 
 
 @given(_payloads(), st.booleans(), st.sampled_from((NOW, NOW + 0.337)))
-def test_both_ways_count_the_same(made: tuple[str, list[bytes]], with_denials: bool, now: float) -> None:
-    """Valid, special and hostile lines of any format in any mixture."""
-    line_format, payloads = made
+def test_all_ways_count_the_same(made: tuple[tuple[str, ...], list[bytes]], with_denials: bool, now: float) -> None:
+    """Valid, special and hostile lines of any formats in any mixture."""
+    formats, payloads = made
 
-    by_line, as_columns = counted_both_ways(payloads, (line_format,), with_denials, now=now)
+    by_line, shortly, as_columns = counted_all_ways(payloads, formats, with_denials, now=now)
 
-    assert by_line == as_columns
+    assert by_line == shortly == as_columns
 
 
 def _all_lines(field: str) -> list[str]:
@@ -187,9 +188,20 @@ def test_every_value_of_a_field_counts_the_same(field: str) -> None:
 
     payloads = [*map(as_cloudwatch_logs, (lines, lines[:1])), *(envelope(*some) for some in (lines, *zip(lines)))]
 
-    by_line, as_columns = counted_both_ways(payloads, (_V5,))
+    by_line, shortly, as_columns = counted_all_ways(payloads, (_V5,))
 
-    assert by_line == as_columns
+    assert by_line == shortly == as_columns
+
+
+def test_lines_of_two_formats_in_turn_count_the_same() -> None:
+    """Nothing of a line is left over for the next."""
+    words = _all_lines("traffic-path")[-1]
+    payloads = [make([words, GOOD, words, GOOD]) for make in (as_cloudwatch_logs, lambda lines: envelope(*lines))]
+
+    by_line, shortly, as_columns = counted_all_ways(payloads, (DEFAULT_FORMAT, _V5))
+
+    assert by_line == shortly == as_columns
+    assert {"unknown", "other"} == {series.path for series in by_line["traffic"]}
 
 
 @pytest.mark.parametrize("make", [as_cloudwatch_logs, lambda lines: envelope(*lines)])
@@ -232,7 +244,7 @@ def test_sums_beyond_64_bits_are_exact() -> None:
     largest = line("10.0.1.10", "198.51.100.7", packets=999_999_999_999_999, bytes=999_999_999_999_999)
     payloads = [envelope(*[largest] * 2000, logGroup=str(number)) for number in range(6)]
 
-    by_line, as_columns = counted_both_ways(payloads)
+    by_line, shortly, as_columns = counted_all_ways(payloads)
 
-    assert by_line == as_columns
+    assert by_line == shortly == as_columns
     assert 12_000 * 999_999_999_999_999 == sum(cell[2] for cell in as_columns["traffic"].values())

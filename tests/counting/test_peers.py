@@ -6,7 +6,7 @@ import pytest
 
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_format import LineFormat
-from kcl_flowlog.counting.peers import PEERS, peer_class, public_peer
+from kcl_flowlog.counting.peers import PEERS, Peers, public_peer
 from kcl_flowlog.counting.prefixes import pack
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 from tests.support.placing import place
@@ -52,7 +52,7 @@ def test_the_address_tells_the_class(subnet_id: str, address: str, expected: str
     packed = pack(address)
     assert packed is not None
 
-    assert expected == peer_class(index, (subnet_id, index.subnets[subnet_id].vpc_id, packed))
+    assert expected == Peers(index, 9).find(subnet_id, index.subnets[subnet_id].vpc_id, packed)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ with atheris.instrument_imports(include=["kcl_flowlog"], enable_loader_override=
     from kcl_flowlog.replay.counter import ItemCounter
     from tests.support.balance import imbalances_of
     from tests.support.builders import INVENTORY, NOW, ORIGIN
-    from tests.support.columns import as_cloudwatch_logs, counted_both_ways
+    from tests.support.columns import as_cloudwatch_logs, counted_all_ways
 
 LIMIT = 1_000_000
 # Of address space, besides what Python, libFuzzer and the instrumented modules have taken by then.
@@ -133,8 +133,8 @@ def columns(data: bytes) -> None:
     payloads = [as_cloudwatch_logs(lines), as_cloudwatch_logs(lines, "eni-b-all"), middle]
     line_format = FORMATS[data[0] % len(FORMATS)] if data else FORMATS[0]
     for with_denials in (False, True):
-        by_line, as_columns = counted_both_ways(payloads, (line_format,), with_denials, WORLD)
-        assert by_line == as_columns, (by_line, as_columns)
+        by_line, shortly, as_columns = counted_all_ways(payloads, (line_format,), with_denials, WORLD)
+        assert by_line == shortly == as_columns, (by_line, shortly, as_columns)
 
 
 def files(data: bytes) -> None:

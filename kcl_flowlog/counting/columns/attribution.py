@@ -130,7 +130,7 @@ class Ends:
         known = self._interfaces.known_ipv4
         lines, fields, is_egress = self._lines, self._fields, self.is_egress
         ends = np.where(is_egress, self._targets, self._sources)
-        widths = np.where(is_egress, lines.widths(fields.dstaddr), lines.widths(fields.srcaddr))
+        widths = ends - np.where(is_egress, lines.starts(fields.dstaddr), lines.starts(fields.srcaddr)) - 1
         low, high = map(np.where, (is_egress, is_egress), self._target_tails, self._source_tails)
         codes = known.find(lines, ends, widths, low, high)
         are_ipv4 = codes != NOT_IPV4

@@ -13,7 +13,7 @@ import numpy as np
 
 from kcl_flowlog.counting.columns import words
 from kcl_flowlog.counting.columns.attribution import Ends
-from kcl_flowlog.counting.columns.digits import are_times, numbers, times
+from kcl_flowlog.counting.columns.digits import are_times, numbers, second_times, times
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.interfaces import (
     DASH_COLUMN,
@@ -75,9 +75,7 @@ class Block:
         protocol = self._protocol()
         action = self._choice(fields.action, words.ACTION_NUMBERS)
         packets, octets = self._number(fields.packets), self._number(fields.bytes)
-        if fields.start is not None:
-            self._decided &= are_times(self._lines, fields.start)
-        time = self._time(fields.end)
+        time = self._time(fields.start, fields.end)
         self._check_subnets(listed, of_line)
         ends = Ends(self._lines, fields, self._interfaces, listed, of_line, self._decided)
         peer = ends.find_peers()
@@ -101,9 +99,15 @@ class Block:
             return {}
         is_ok = words.is_word(self._lines, field, OK)
         self._decided &= is_ok
-        if is_ok.all():
+        rest = np.flatnonzero(~is_ok)
+        if not len(rest):
             return {}
-        return {status: words.is_word(self._lines, field, status) for status in (NODATA, SKIPDATA)}
+        others = self._lines.rows(rest)
+        without_flow = {}
+        for status in (NODATA, SKIPDATA):
+            without_flow[status] = np.zeros(self._lines.count, np.bool_)
+            without_flow[status][rest] = words.is_word(others, field, status)
+        return without_flow
 
     def _protocol(self) -> Integers:
         if self._fields.protocol is None:
@@ -119,12 +123,18 @@ class Block:
         self._decided &= are_numbers
         return found
 
-    def _time(self, field: int | None) -> Integers:
-        """Return Unix seconds; milliseconds and a missing time are not decided here."""
-        if field is None:
+    def _time(self, start: int | None, end: int | None) -> Integers:
+        """Return the end in Unix seconds; milliseconds and a missing time are not decided here."""
+        if start is not None and end == start + 1:
+            found, are_valid = second_times(self._lines, end)
+            self._decided &= are_valid & (found > 0)
+            return found
+        if start is not None:
+            self._decided &= are_times(self._lines, start)
+        if end is None:
             return np.zeros(self._lines.count, np.int64)
-        found, are_times_ = times(self._lines, field)
-        self._decided &= are_times_ & (found > 0)
+        found, are_valid = times(self._lines, end)
+        self._decided &= are_valid & (found > 0)
         return found
 
     def _choice(self, field: int | None, choices: dict[str, int]) -> Integers:
@@ -140,13 +150,14 @@ class Block:
         """Return the interfaces of the block, and the place of each line's."""
         field = self._fields.interface_id
         none = no_text(INTERFACE_WORDS)
-        is_expected = spread((interface is not None for interface in expected), of_line) != 0
+        found = [each for each in expected if each is not None]
         if field is not None:
             texts = Column([none if each is None else each.interface_id for each in expected], of_line)
-            is_expected &= texts.equals(self._lines.tails(self._lines.ends(field), INTERFACE_WORDS))
-        found = [each for each in expected if each is not None]
-        place_of = np.cumsum([each is not None for each in expected], dtype=np.int64) - 1
+            is_expected = texts.equals(self._lines.tails(self._lines.ends(field), INTERFACE_WORDS))
+        else:
+            is_expected = spread((interface is not None for interface in expected), of_line) != 0
         if len(found) < len(expected):
+            place_of = np.cumsum([each is not None for each in expected], dtype=np.int64) - 1
             of_line = np.maximum(place_of.take(of_line), 0)
         others = np.flatnonzero(~is_expected & self._decided)
         if len(others) and field is not None:

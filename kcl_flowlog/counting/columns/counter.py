@@ -108,7 +108,7 @@ class ColumnCounter:
         """Count the lines of log streams, `counts` for each; return which lines are done."""
         if index is not self._index:
             self._index, self._interfaces = index, Interfaces(index)
-        expected = [self._interfaces.find(log_stream.interface_id) for log_stream in log_streams]
+        expected = [self._interfaces.find_named(log_stream) for log_stream in log_streams]
         of_line = np.repeat(np.arange(len(counts)), counts)
         decided = Block(lines, fields, self._interfaces).decide(expected, of_line)
         if decided is None:

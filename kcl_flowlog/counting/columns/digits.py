@@ -20,6 +20,18 @@ _DIGIT: Final = 0xFF
 _DIGITS_OF_TIME: Final = 10
 _MASKS: Words = np.array([mask_of(length) for length in range(WORD + 1)], np.uint64)
 _TEN_TO_THE_EIGHT: Final = 10**WORD
+# Two times of ten digits each as words, the last first. Zeros stand for digits; the bytes in front are not checked.
+_TIMES: Final = b"\0\0 0000000000 0000000000"
+
+
+def _words_of(letters: bytes) -> list[np.uint64]:
+    return [np.uint64(int.from_bytes(letters[place : place + WORD], "little")) for place in (16, 8, 0)]
+
+
+_TWO_TIMES: Final = _words_of(_TIMES)
+# What sets the highest bit of a byte that is no digit, or not the space.
+_TOLERANCES: Final = _words_of(_TIMES.translate(bytes.maketrans(b"0 ", b"\x76\x7f")))[1:]
+_CHECKED: Final = _words_of(_TIMES.translate(bytes.maketrans(b"0 ", b"\x80\x80")))[1:]
 
 
 def numbers(lines: Lines, field: int, max_digits: int) -> tuple[Integers, Flags]:
@@ -40,10 +52,16 @@ def numbers(lines: Lines, field: int, max_digits: int) -> tuple[Integers, Flags]
 def times(lines: Lines, field: int) -> tuple[Integers, Flags]:
     """Return a field as numbers of ten digits, and whether each is one."""
     low, high, are_times = _time_digits(lines, field)
-    value = _value(low)
-    value += ((high >> 48) & _DIGIT).view(np.int64) * (10 * _TEN_TO_THE_EIGHT)
-    value += (high >> 56).view(np.int64) * _TEN_TO_THE_EIGHT
-    return value, are_times
+    return _time(low, high), are_times
+
+
+def second_times(lines: Lines, field: int) -> tuple[Integers, Flags]:
+    """Return a field as numbers of ten digits, and whether it and the field before it are each such a number."""
+    words = [word ^ template for word, template in zip(lines.tails(lines.ends(field), 3), _TWO_TIMES, strict=True)]
+    wrong = (words[0] + _TO_HIGH_BIT) & _HIGH_BITS
+    for word, tolerance, checked in zip(words[1:], _TOLERANCES, _CHECKED, strict=True):
+        wrong |= (word + tolerance) & checked
+    return _time(words[0], words[1]), wrong == 0
 
 
 def are_times(lines: Lines, field: int) -> Flags:
@@ -57,6 +75,14 @@ def _time_digits(lines: Lines, field: int) -> tuple[Words, Words, Flags]:
     low, high = tails[0] ^ _ZEROS, tails[1] ^ _ZEROS
     wrong = ((low + _TO_HIGH_BIT) & _HIGH_BITS) | ((high + _TO_HIGH_BIT) & _FIRST_TWO_HIGH_BITS)
     return low, high, (wrong == 0) & (lines.widths(field) == _DIGITS_OF_TIME)
+
+
+def _time(low: Words, high: Words) -> Integers:
+    """Return the number of ten digits of which these words hold the last eight, and behind others the first two."""
+    value = _value(low)
+    value += ((high >> 48) & _DIGIT).view(np.int64) * (10 * _TEN_TO_THE_EIGHT)
+    value += (high >> 56).view(np.int64) * _TEN_TO_THE_EIGHT
+    return value
 
 
 def _value(digits: Words) -> Integers:

@@ -17,8 +17,8 @@ from kcl_flowlog.counting.columns.known_addresses import IPV6_WORDS, KnownIpv4, 
 from kcl_flowlog.counting.columns.networks import Networks
 from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Words, mask_of, word_of
 from kcl_flowlog.counting.inventory_index import Index
-from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, distance
-from kcl_flowlog.counting.subnets import Subnet
+from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, Zone, distance, zone_of
 
 _MAX_INTERFACES = 8192
 _MAX_ADDRESSES = 16
@@ -59,12 +59,9 @@ class Interfaces:
         self.networks = Networks(index, self._numbers)
         self.known_ipv4 = KnownIpv4(self.networks)
         self.known_ipv6 = KnownIpv6()
-        zones: dict[tuple[str, ...], tuple[int, Subnet]] = {}
-        of_subnets = []
-        for subnet in index.subnets.values():
-            zone, _ = zones.setdefault(_zone_of(subnet), (len(zones), subnet))
-            of_subnets.append(zone)
-        self._examples = [subnet for _, subnet in zones.values()]
+        zones: dict[Zone, int] = {}
+        of_subnets = [zones.setdefault(zone_of(subnet), len(zones)) for subnet in index.subnets.values()]
+        self._zones = [*zones]
         count = len(zones)
         # Behind the zones come the kinds of addresses outside the inventory.
         self.zone_of_code: Integers = np.array([*of_subnets, *range(count, count + len(PEERS))], np.int64)
@@ -74,6 +71,13 @@ class Interfaces:
         self.classes: Integers = np.zeros((count + 1) * self.zone_count, np.int64) if self._usable else np.zeros(1, int)
         self._filled: set[int] = set()
         self._known: BoundedCache[str, ListedInterface | None] = BoundedCache(self._make, _MAX_INTERFACES)
+        self._named: BoundedCache[LogStream, ListedInterface | None] = BoundedCache(
+            lambda log_stream: self.find(log_stream.interface_id), _MAX_INTERFACES
+        )
+
+    def find_named(self, log_stream: LogStream) -> ListedInterface | None:
+        """Return the listed interface that a log stream is named after, None as of `find`."""
+        return self._named[log_stream]
 
     def find(self, interface_id: str) -> ListedInterface | None:
         """Return a listed interface; None if it is not listed, or its lines must be read alone."""
@@ -89,7 +93,7 @@ class Interfaces:
         if len(interface_id) >= INTERFACE_WORDS * WORD or len(interface.subnet_id) >= SUBNET_WORDS * WORD:
             return None
         subnet = self._index.subnets.get(interface.subnet_id)
-        zone = len(self._examples) if subnet is None else int(self.zone_of_code[self._numbers[subnet.subnet_id]])
+        zone = len(self._zones) if subnet is None else int(self.zone_of_code[self._numbers[subnet.subnet_id]])
         self._fill(zone)
         return ListedInterface(
             spaced(interface_id, INTERFACE_WORDS),
@@ -110,18 +114,12 @@ class Interfaces:
             return
         self._filled.add(zone)
         names = list(PEERS)
-        count = len(self._examples)
-        own = self._examples[zone] if zone < count else None
-        seen = [distance(own, example) for example in self._examples] + names
+        own = self._zones[zone] if zone < len(self._zones) else None
+        seen = [distance(own, peer) for peer in self._zones] + names
         self.classes[zone * self.zone_count : (zone + 1) * self.zone_count] = [names.index(name) for name in seen]
 
 
 SAME_SUBNET_CLASS = list(PEERS).index(SAME_SUBNET)
-
-
-def _zone_of(subnet: Subnet) -> tuple[str, ...]:
-    """Return all that `distance` looks at."""
-    return (subnet.region, subnet.availability_zone_id)
 
 
 def spaced(text: str, words: int) -> Text:
@@ -148,8 +146,10 @@ class Column:
 
 
 def _spread(numbers: Sequence[int], of_line: Integers) -> Words:
-    column = np.array(numbers, np.uint64)
-    return column if len(numbers) == 1 else column.take(of_line)
+    # Mostly all texts are equally long, and begin alike.
+    if numbers.count(numbers[0]) == len(numbers):
+        return np.array(numbers[:1], np.uint64)
+    return np.array(numbers, np.uint64).take(of_line)
 
 
 def spread(numbers: Iterable[int], of_line: Integers) -> Integers:

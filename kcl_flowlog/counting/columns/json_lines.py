@@ -20,6 +20,7 @@ from kcl_flowlog.counting.columns.text import (
     Flags,
     Integers,
     Lines,
+    Octets,
     Text,
     Words,
     word_of,
@@ -39,7 +40,7 @@ _FIRST_DIGIT: Final = _AFTER_ID.index("0")
 _LEAST_BYTES = 66
 # So many events are checked at a time.
 _MOST_ROWS = 1024
-# The bytes of buffers: at first, and those that are kept when less would do.
+# The bytes of buffers: at first, and those that are kept.
 _LEAST_KEPT = 1024 * 1024
 _MOST_KEPT = 2 * 1024 * 1024
 
@@ -58,36 +59,62 @@ class JsonLines(NamedTuple):
             return self.lines
         return self.lines.rows(np.flatnonzero(np.repeat(are_wanted, self.counts)))
 
-    def id_of(self, row: int) -> str:
-        """Return the id of an event."""
-        start, end = self.ids
-        return str(self.data[start[row] + 1 : end[row]], "ascii")
+    def outer_ids(self) -> list[tuple[str, str]]:
+        """Return the ids of the first and the last event of each text."""
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        firsts, lasts = (self._ids(rows) for rows in (ends - self.counts, ends - 1))
+        return [*zip(firsts, lasts, strict=True)]
+
+    def _ids(self, rows: Integers) -> list[str]:
+        starts, ends = (places.take(rows).tolist() for places in self.ids)
+        return [str(self.data[start + 1 : end], "ascii") for start, end in zip(starts, ends, strict=True)]
 
 
 class JsonReader:
     """Finds lines. Its buffers are used again and again: a fresh page of memory costs as much as reading it.
 
-    The lines of one call are valid until the next.
+    The lines that it found are valid until more is added.
     """
 
     def __init__(self) -> None:
-        self._text = bytearray()
-        self._separators: Flags = np.zeros(0, np.bool_)
-        self._others: Flags = np.zeros(0, np.bool_)
+        self._allocate(0)
+        self.clear()
 
-    def find_lines(self, texts: Sequence[bytes | memoryview], field_count: int) -> JsonLines | None:
-        """Return the lines of events whose messages have this number of words, None if there is anything else.
+    @property
+    def size(self) -> int:
+        """The bytes of all texts that were added."""
+        return self._begins[-1] - PADDING
 
-        Each text is what stands between the brackets of a list of events; ASCII without a backslash.
-        """
-        text, size = self._join(texts)
+    def add(self, events: memoryview) -> None:
+        """Copy a text: what stands between the brackets of a list of events, in ASCII without a backslash."""
+        begin = self._begins[-1]
+        end = begin + len(events)
+        if end > len(self._text):
+            before = self._text[:begin]
+            self._allocate(max(end, _LEAST_KEPT))
+            self._text[: len(before)] = before
+        self._text[begin - 1] = _COMMA
+        self._text[begin:end] = events
+        self._begins.append(end + 1)
+
+    def clear(self) -> None:
+        """Remove all texts."""
+        if len(self._text) > _MOST_KEPT:
+            self._allocate(0)
+        # Where texts begin, each behind a comma, and where the next would.
+        self._begins = [PADDING]
+
+    def find_lines(self, field_count: int) -> JsonLines | None:
+        """Return the lines of events whose messages have this number of words, None if there is anything else."""
+        size = self._begins[-1] - 1
+        text = Text(self._text[:size])
         octets = text.octets
         are_separators = np.less_equal(octets, _QUOTE, out=self._separators[:size])
         columns = field_count + _BEFORE
         count, rest = divmod(int(np.count_nonzero(are_separators)), columns)
         if rest or not count or count * _LEAST_BYTES > size:
             return None
-        places = are_separators.nonzero()[0].reshape(count, columns)
+        places = self._places(size, count * columns).reshape(count, columns)
         id_start, id_end, last = (np.ascontiguousarray(places[:, column]) for column in (_ID, _ID_END, -1))
         others = self._others[:size]
         is_plain = (
@@ -98,26 +125,22 @@ class JsonReader:
         )
         if not is_plain:
             return None
-        begins = np.cumsum([PADDING, *(len(each) + 1 for each in texts)])
-        counts = np.diff(np.searchsorted(id_start, begins))
+        counts = np.diff(np.searchsorted(id_start, self._begins))
         return JsonLines(Lines(text, places[:, _MESSAGE:]), counts.tolist(), (id_start, id_end), text.data)
 
-    def _join(self, texts: Sequence[bytes | memoryview]) -> tuple[Text, int]:
-        """Return the texts with a comma in front of each, and the size of all."""
-        size = PADDING - 1 + sum(map(len, texts)) + len(texts)
-        if size > len(self._text) or len(self._text) > max(_MOST_KEPT, 2 * size):
-            self._text = bytearray(max(size, _LEAST_KEPT))
-            self._separators = np.zeros(len(self._text), np.bool_)
-            self._others = np.zeros(len(self._text), np.bool_)
-        buffer = self._text
-        end = PADDING - 1
-        buffer[:end] = b"0" * end
-        for each in texts:
-            buffer[end] = _COMMA
-            start = end + 1
-            end = start + len(each)
-            buffer[start:end] = each
-        return Text(memoryview(buffer)[:size]), size
+    def _places(self, size: int, count: int) -> Integers:
+        """Return the places of the separators."""
+        # numpy takes three times as long if less than a tenth is true; so some true values are added.
+        end = size + max(0, (size - 10 * count) // 9 + 1)
+        self._separators[size:end] = True
+        return self._separators[:end].nonzero()[0][:count]
+
+    def _allocate(self, size: int) -> None:
+        octets: Octets = np.empty(size, np.uint8)
+        octets[:PADDING] = _ZERO
+        self._text = octets.data
+        self._others: Flags = np.empty(size, np.bool_)
+        self._separators: Flags = np.empty(size + size // 9 + 1, np.bool_)
 
 
 def _are_events(text: Text, id_start: Integers, id_end: Integers, last: Integers) -> bool:

@@ -30,9 +30,8 @@ class KnownIpv4:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
-        self._low: Words = np.zeros(1 << _BITS, np.uint64)
-        self._high: Words = np.zeros(1 << _BITS, np.uint64)
-        self._codes: Integers = np.zeros(1 << _BITS, np.int64)
+        # Row by row the last word of a text, the word before, and the code: a row is read from memory at once.
+        self._known: Words = np.zeros((1 << _BITS, 4), np.uint64)
 
     def find(self, lines: Lines, ends: Integers, widths: Integers, low: Words, high: Words) -> Integers:
         """Return the codes of fields with these ends and widths, whose last words are `low` and `high`.
@@ -41,14 +40,14 @@ class KnownIpv4:
         """
         high = high & _MASKS.take(widths, mode="clip")
         places = ((low * _FACTORS[0] ^ high) * _FACTORS[1]) >> (64 - _BITS)
-        codes = self._codes.take(places)
-        new = np.flatnonzero((self._low.take(places) ^ low) | (self._high.take(places) ^ high))
+        known = self._known.take(places, axis=0)
+        codes = known[:, 2].astype(np.int64)
+        new = np.flatnonzero((known[:, 0] != low) | (known[:, 1] != high))
         if len(new):
             addresses, are_ipv4 = ipv4(lines.octets, ends[new])
             found = np.where(are_ipv4, self._networks.find_ipv4(addresses), NOT_IPV4)
             codes[new] = found
-            places = places[new]
-            self._low[places], self._high[places], self._codes[places] = low[new], high[new], found
+            self._known[places[new], :3] = np.stack((low[new], high[new], found.astype(np.uint64)), 1)
         return codes
 
     def settle(self, codes: Integers, lines: Lines, ends: Integers, vpcs: Integers) -> None:
@@ -89,7 +88,7 @@ class KnownIpv6:
         differences = keys[0] ^ self._keys[0].take(places)
         for words, known in zip(keys[1:], self._keys[1:], strict=True):
             differences |= words ^ known.take(places)
-        new = np.flatnonzero(differences)
+        new = np.flatnonzero(differences != 0)
         if len(new):
             found = compute(new)
             codes[new] = found

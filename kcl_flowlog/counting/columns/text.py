@@ -66,6 +66,10 @@ class Lines:
         """Return the lengths of a field in all lines."""
         return self._column(field + 1) - self._column(field) - 1
 
+    def starts(self, field: int) -> Integers:
+        """Return the places before a field in all lines."""
+        return self._column(field)
+
     def words_before(self, ends: Integers) -> Words:
         """Return the eight bytes before each place, the first in the lowest bits."""
         return self._text.words(ends - WORD, 1)

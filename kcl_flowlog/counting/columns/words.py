@@ -35,15 +35,14 @@ def is_text(words: Words, text: str) -> Flags:
 def which(lines: Lines, field: int, choices: dict[str, int], otherwise: int = UNDECIDED) -> Integers:
     """Return the number of the word that a field holds, of words of at most seven letters."""
     words = lines.words_before(lines.ends(field))
-    found = np.full(lines.count, otherwise, np.int64)
-    rest: Integers | None = None
-    for word, number in choices.items():
-        if rest is None:
-            is_word = is_text(words, " " + word)
-            np.copyto(found, number, where=is_word)
-            rest = np.flatnonzero(~is_word)
-        elif len(rest):
-            found[rest[is_text(words[rest], " " + word)]] = number
+    (first, first_number), *further = choices.items()
+    is_first = is_text(words, " " + first)
+    found: Integers = np.where(is_first, first_number, otherwise)
+    rest = np.flatnonzero(~is_first)
+    if len(rest):
+        words = words[rest]
+        for word, number in further:
+            found[rest[is_text(words, " " + word)]] = number
     return found
 
 
