@@ -8,7 +8,8 @@ discounts, other regions, and what does not depend on this product, such as Clou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import NamedTuple
 
 from kcl_flowlog.config import settings
@@ -25,7 +26,7 @@ class Load(NamedTuple):
     events: int
     record_bytes: int
     processor: float
-    jvm: float
+    daemon: float
 
     @property
     def records(self) -> float:
@@ -40,11 +41,11 @@ class Load(NamedTuple):
     @property
     def cores(self) -> float:
         """CPU seconds in a second."""
-        return self.flows * (self.processor + self.jvm) / 1e6
+        return self.flows * (self.processor + self.daemon) / 1e6
 
 
 # Bytes: benchmarks/flow_logs.py, which gzip makes shorter than most real traffic. CPU: benchmarks/stream.py.
-LARGE = Load(500, 12_772, 1.5, 0.3)
+LARGE = Load(500, 12_772, 1.8, 0.5)
 SMALL = Load(25, 977, 3.0, 0.6)
 CATCHING_UP = 2
 """A shard gives 2 MB/s, twice what it takes."""
@@ -138,22 +139,25 @@ def megabytes(shards: int) -> int:
     return max(512, 256 + 64 * shards) + JVM_BESIDES_HEAP + PROCESSOR * shards
 
 
-def is_enough(size: Size, shards: int) -> bool:
-    """Tell whether an instance can hold so many shards that all catch up."""
-    cores = max(LARGE.cores, SMALL.cores) * shards * CATCHING_UP
-    return cores <= BUSY * size.cores and megabytes(shards) <= size.megabytes
+def is_enough(size: Size, share: int, without_one: int) -> bool:
+    """Tell whether an instance can hold its share of shards that catch up, and more of them that do not."""
+    shard = max(LARGE.cores, SMALL.cores)
+    busiest = max(CATCHING_UP * share, without_one) * shard
+    return busiest <= BUSY * size.cores and megabytes(without_one) <= size.megabytes
 
 
 def fleet(shards: int) -> Fleet:
-    """Return the smallest fleet that can lose an instance."""
-    most = max(number for number in range(1, LARGEST_SHARE + 1) if is_enough(SIZES[-1], number))
-    needed = math.ceil(shards / most)
-    share = math.ceil(shards / needed)
-    size = next(size for size in SIZES if is_enough(size, share))
-    instances = needed + 1
+    """Return the fleet with the fewest instances, two at least."""
+    instances, size = next(_fleets(shards))
     numbers = {"shard": shards, "instance": instances, "fleet": 1}
     get_records = DAY / GET_RECORDS.seconds * shards
     return Fleet(shards, instances, size, _units(WRITES, numbers), _units(READS, numbers), get_records)
+
+
+def _fleets(shards: int) -> Iterator[tuple[int, Size]]:
+    for instances in count(max(2, math.ceil(shards / LARGEST_SHARE))):
+        share, without_one = math.ceil(shards / instances), math.ceil(shards / (instances - 1))
+        yield from ((instances, size) for size in SIZES if is_enough(size, share, without_one))
 
 
 def _units(requests: Iterable[Requests], numbers: dict[str, int]) -> float:
