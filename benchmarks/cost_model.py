@@ -44,10 +44,9 @@ class Load(NamedTuple):
         return self.flows * (self.processor + self.daemon) / 1e6
 
 
-# Bytes: benchmarks/flow_logs.py, which gzip makes shorter than most real traffic. CPU of large records:
-# benchmarks/stream.py; of small ones: what they take more in benchmarks/counting.py, and half as many bytes more.
+# Bytes: benchmarks/flow_logs.py, which gzip makes shorter than most real traffic. CPU: benchmarks/stream.py.
 LARGE = Load(500, 12_772, 1.8, 0.5)
-SMALL = Load(25, 977, 3.0, 0.6)
+SMALL = Load(25, 977, 3.0, 0.9)
 CATCHING_UP = 2
 """A shard gives 2 MB/s, twice what it takes."""
 
