@@ -45,7 +45,7 @@ class Load(NamedTuple):
 
 
 # Bytes: benchmarks/flow_logs.py, which gzip makes shorter than most real traffic. CPU: benchmarks/stream.py.
-LARGE = Load(500, 12_772, 1.8, 0.5)
+LARGE = Load(500, 12_772, 1.4, 0.6)
 SMALL = Load(25, 977, 3.0, 0.9)
 CATCHING_UP = 2
 """A shard gives 2 MB/s, twice what it takes."""

@@ -36,7 +36,15 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "numbers, words": ("columns/digits", "columns/words", "columns/fields", "columns/block"),
     "interface, direction": ("columns/block:_find_interfaces", "columns/interfaces", "columns/attribution"),
     "peer": ("columns/known_addresses", "columns/networks"),
-    "sums, delays, ports": ("columns/sums", "columns/delays", "columns/ports", "columns/counter", "events", "tally"),
+    "sums, delays, ports": (
+        "columns/sums",
+        "columns/delays",
+        "columns/ports",
+        "columns/counter",
+        "events",
+        "tally",
+        "delta",
+    ),
 }
 """The parts, each with its modules in kcl_flowlog/counting, or a function of them. Helpers count for their callers."""
 _PART_OF = {module: part for part, modules in PARTS.items() for module in modules}
