@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 # A bucket that is full says nothing; with more than these, full buckets are forgotten, and then all.
 _MAX_BUCKETS = 4096
+# A request may come by this share of the interval too early.
+_ROUNDING = 0.001
 
 
 class RateLimit(NamedTuple):
@@ -34,7 +36,8 @@ class RateLimiter:
         """Tell whether a network may send a request now, and count the request if it may."""
         now = self._clock()
         full_at = max(self._full_at.get(network, now), now) + limit.interval
-        if full_at - now > limit.burst * limit.interval:
+        # Sums of times are rounded, and a full bucket has its whole burst all the same.
+        if full_at - now > (limit.burst + _ROUNDING) * limit.interval:
             return False
         if len(self._full_at) >= self._max_buckets:
             self._full_at = {name: time for name, time in self._full_at.items() if time > now}

@@ -23,6 +23,21 @@ def test_a_network_has_a_burst_and_then_a_request_each_interval() -> None:
     assert [True, True, True, False] == allowed(4)
 
 
+def test_the_burst_is_whole_whatever_the_clock_says() -> None:
+    """Sums of such times are rounded: 260060.54 + 3600 - 260060.54 is more than 3600."""
+    clock = FakeClock()
+    wrong = []
+    for hundredths in range(0, 100_000_000, 40_009):
+        clock.now = hundredths / 100
+        for limit in (RateLimit(3600.0, 1), RateLimit(0.1, 3), RateLimit(0.001, 7)):
+            limiter = RateLimiter(clock)
+            allowed = sum(limiter.allows(limit, "a") for _ in range(limit.burst + 2))
+            if allowed != limit.burst:
+                wrong.append((clock.now, limit, allowed))
+
+    assert [] == wrong
+
+
 def test_no_network_uses_the_burst_of_another() -> None:
     """So nobody locks the scraper out."""
     limiter = RateLimiter(FakeClock())
