@@ -26,10 +26,10 @@ _MAX_KEPT = 2048
 class ListedInterfaces:
     """Finds interfaces. `read` does as `get`, and keeps nothing."""
 
-    def __init__(self, table: InterfaceTable, max_kept: int = _MAX_KEPT) -> None:
+    def __init__(self, table: InterfaceTable) -> None:
         self.read: Callable[[str], KnownInterface | None] = table.read
         # Asked for every record: no function of Python in between.
-        self.by_id: BoundedCache[str, KnownInterface | None] = BoundedCache(table.read, max_kept)
+        self.by_id: BoundedCache[str, KnownInterface | None] = BoundedCache(table.read, _MAX_KEPT)
         self.get: Callable[[str], KnownInterface | None] = self.by_id.__getitem__
 
     def __contains__(self, interface_id: str) -> bool:

@@ -183,6 +183,20 @@ def test_what_several_layers_have_is_shared() -> None:
     assert [(0, -1)] == overlay([])
 
 
+def test_a_bounded_number_of_lookups_is_kept() -> None:
+    """Records may name any number of interfaces, subnets and VPCs; what the inventory has is found all the same."""
+    index = Index(INVENTORY)
+
+    for number in range(9000):
+        assert index.interfaces.get(f"eni-{number}") is None
+        assert not index.lists_subnet(f"subnet-{number}")
+        assert not index.lists_vpc(f"vpc-{number + 3}")
+
+    kept = (index.interfaces.by_id, index.subnets._rows, index._vpc_numbers)
+    assert [True] * 3 == [0 < len(cache) <= 8192 for cache in kept]
+    assert ("subnet-a", True) == (index.interfaces["eni-a"].subnet_id, index.lists_vpc("vpc-1"))
+
+
 # The file
 
 
