@@ -87,6 +87,7 @@ def _interfaces(
     listed: Iterable[Interface], subnet_ids: Sequence[str], vpc_ids: Sequence[str]
 ) -> tuple[Sections, tuple[str, ...]]:
     """Return the sections of the interfaces, and their types."""
+    # long because one loop fills all columns, of what may be fifty thousand interfaces.
     by_id = {interface.interface_id: interface for interface in listed}
     subnet_of = {name: place for place, name in enumerate(subnet_ids)}
     vpc_of = {name: place for place, name in enumerate(vpc_ids)}

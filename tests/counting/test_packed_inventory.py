@@ -96,7 +96,7 @@ def contents(interface: KnownInterface | None) -> Any:
 
 
 def answers(index: Index | DictIndex) -> dict[str, Any]:
-    """Ask an index whatever can be asked."""
+    """Return the answers to all questions."""
     packed = [found for address in ADDRESSES if (found := pack_address(address)) is not None]
     streams = [
         LogStream(owner, group, name)
