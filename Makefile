@@ -55,6 +55,7 @@ bench: $(VENV)/test          ## measure CPU time per flow record, as ratios (STR
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/scrape.py --json build/bench/scrape.json
 	$(BIN)/python benchmarks/commit.py --json build/bench/commit.json
+	$(BIN)/python benchmarks/inventory.py --json build/bench/inventory.json
 	$(BIN)/python benchmarks/stream.py --json build/bench/stream.json $(STREAM)
 
 bench-peers: $(VENV)/test    ## measure the product beside programs in Go, where Go is installed (ARGS='--rounds 5')

@@ -36,6 +36,10 @@ class StaleProcessor(FlowlogError):
     """Another processor holds the shard in the ledger: exit without writing."""
 
 
+class UnusableInventory(FlowlogError):
+    """The file of the inventory that processors map is damaged or of another version: the processor ends."""
+
+
 class Malformed(FlowlogError):
     """Bad data: the caller counts it under `reason` and goes on.
 

@@ -149,7 +149,7 @@ class Attributor:
 
     def _use(self, index: Index) -> None:
         self.index = index
-        self.listed = BoundedCache(index.interfaces.get, self._cache_size)
+        self.listed = index.interfaces.by_id
         self.peers = Peers(index, self._cache_size)
 
     def _peer_of_either(self, record: FlowRecord, interface: KnownInterface) -> str:

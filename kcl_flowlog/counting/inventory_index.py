@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kcl_flowlog.counting import known_interface
 from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.fields import NO_VALUE
+from kcl_flowlog.counting.intervals import NOTHING, SHARED
+from kcl_flowlog.counting.inventory_packing import pack
+from kcl_flowlog.counting.inventory_tables import Tables
+from kcl_flowlog.counting.listed_subnets import UNKNOWN
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.prefixes import Prefixes
 from kcl_flowlog.counting.subnets import FlowLog, Inventory, Subnet
 
 # The sender names the owner of a log group, so there could be any number of them.
 _MAX_SCOPES = 4096
+_MAX_VPCS = 4096
 
 
 class Scope(NamedTuple):
@@ -32,43 +35,41 @@ class Scope(NamedTuple):
 
 
 class Index:
-    """An inventory, indexed for lookups.
+    """An inventory, indexed for lookups: packed here, or the tables of a packed inventory.
 
     `covers_unnamed` says that lines without a log group come from the networks of the inventory.
     """
 
-    def __init__(self, inventory: Inventory, covers_unnamed: bool = False) -> None:
+    def __init__(self, inventory: Inventory | Tables, covers_unnamed: bool = False) -> None:
         self._covers_unnamed = covers_unnamed
-        self.subnets = {subnet.subnet_id: subnet for subnet in inventory.subnets}
-        self.interfaces = {
-            interface.interface_id: known_interface.from_inventory(interface) for interface in inventory.interfaces
-        }
-        self._subnet_ids = {*self.subnets, *(interface.subnet_id for interface in inventory.interfaces)}
-        permitted = [source.interfaces_listed for source in inventory.sources]
+        self.tables = inventory if isinstance(inventory, Tables) else Tables(memoryview(pack(inventory)))
+        self.subnets, self.interfaces = self.tables.subnets, self.tables.interfaces
+        self._flow_logs = self.tables.flow_logs
+        self._sources = self.tables.facts.sources
+        permitted = [source.interfaces_listed for source in self._sources]
         self.lists_interfaces = any(permitted) or not permitted
-        self.vpcs: dict[str, Prefixes[Subnet]] = {}
-        for subnet in inventory.subnets:
-            networks = self.vpcs.setdefault(subnet.vpc_id, Prefixes())
-            for cidr in subnet.cidrs:
-                networks.add(cidr, subnet)
-        self._flow_logs: dict[str, list[FlowLog]] = {}
-        for flow_log in inventory.flow_logs:
-            self._flow_logs.setdefault(flow_log.log_group, []).append(flow_log)
-        self._sources = inventory.sources
-        self._scopes: BoundedCache[LogStream, Scope | None] = BoundedCache(self._find_scope, _MAX_SCOPES)
+        self._vpc_numbers: BoundedCache[str, int] = BoundedCache(self.tables.vpcs.find, _MAX_VPCS)
+        self._vpc_count = self.tables.ipv4.count - 1
+        # Not a `BoundedCache`, which would be in a cycle with this index and keep its memory for longer.
+        self._scopes: dict[LogStream, Scope | None] = {}
 
     def lists_subnet(self, subnet_id: str) -> bool:
         """Tell whether EC2 named a subnet, itself or as that of an interface."""
-        return subnet_id in self._subnet_ids
+        return self.subnets.row(subnet_id) != UNKNOWN
 
     def lists_vpc(self, vpc_id: str) -> bool:
         """Tell whether EC2 named a subnet of a VPC."""
-        return vpc_id in self.vpcs
+        return self._vpc_numbers[vpc_id] >= 0
+
+    def vpc_number(self, vpc_id: str) -> int:
+        """Return the number of a VPC, in the order in which EC2 named them, or -1."""
+        return max(-1, self._vpc_numbers[vpc_id])
 
     def find_in_vpc(self, packed: bytes, vpc_id: str) -> Subnet | None:
         """Return the subnet of an address in a VPC, or None."""
-        networks = self.vpcs.get(vpc_id)
-        return None if networks is None else networks.find(packed)
+        vpc = self._vpc_numbers[vpc_id]
+        row = NOTHING if vpc < 0 else self._find(packed, vpc)
+        return None if row == NOTHING else self.subnets.at(row)
 
     def find_subnet(self, packed: bytes, vpc_id: str) -> Subnet | None:
         """Return the subnet of an address as seen from a VPC.
@@ -76,11 +77,14 @@ class Index:
         The VPC itself comes first. Other VPCs come next, as the address may be
         in a peered VPC; if several of them use it, the answer is None.
         """
-        subnet = self.find_in_vpc(packed, vpc_id)
-        if subnet is not None:
-            return subnet
-        subnets = self._find_in_all_vpcs(packed)
-        return subnets[0] if len(subnets) == 1 else None
+        row = self.find_row(packed, vpc_id)
+        return None if row == NOTHING else self.subnets.at(row)
+
+    def find_row(self, packed: bytes, vpc_id: str) -> int:
+        """Return the row of the subnet that `find_subnet` returns, or `NOTHING`."""
+        vpc = self._vpc_numbers[vpc_id]
+        row = NOTHING if vpc < 0 else self._find(packed, vpc)
+        return row if row != NOTHING else max(NOTHING, self._find_in_any(packed))
 
     def possible_subnets(self, packed: bytes, vpc_id: str, log_stream: LogStream) -> list[Subnet]:
         """Return the subnets that an interface with this address may be in.
@@ -104,9 +108,9 @@ class Index:
         does.
         """
         if self._covers_unnamed and not log_stream.log_group:
-            flow_logs = [flow_log for several in self._flow_logs.values() for flow_log in several]
+            flow_logs = self._flow_logs.all()
         else:
-            flow_logs = self._flow_logs.get(log_stream.log_group, [])
+            flow_logs = self._flow_logs.of(log_stream.log_group)
         flow_logs = [flow_log for flow_log in flow_logs if flow_log.account_id in ("", log_stream.owner)] or flow_logs
         interface = self.interfaces.get(log_stream.interface_id)
         if interface is None:
@@ -120,12 +124,29 @@ class Index:
             return True
         return not self._flow_logs or self._scope_of(log_stream) is not None
 
+    def _find(self, packed: bytes, vpc: int) -> int:
+        if len(packed) == 4:
+            return self.tables.ipv4.find(vpc, int.from_bytes(packed, "big"))
+        return self.tables.ipv6.find(vpc, packed)
+
+    def _find_in_any(self, packed: bytes) -> int:
+        if len(packed) == 4:
+            return self.tables.ipv4.find_in_any(int.from_bytes(packed, "big"))
+        return self.tables.ipv6.find_in_any(packed)
+
     def _find_in_all_vpcs(self, packed: bytes) -> list[Subnet]:
-        return [subnet for networks in self.vpcs.values() if (subnet := networks.find(packed)) is not None]
+        row = self._find_in_any(packed)
+        rows = (self._find(packed, vpc) for vpc in range(self._vpc_count)) if row == SHARED else (row,)
+        return [self.subnets.at(row) for row in rows if row != NOTHING]
 
     def _scope_of(self, log_stream: LogStream) -> Scope | None:
         """Return what a log group records, None if that is not known."""
-        return self._scopes[log_stream._replace(name="")]
+        log_group = log_stream._replace(name="")
+        if log_group not in self._scopes:
+            if len(self._scopes) >= _MAX_SCOPES:
+                self._scopes.clear()
+            self._scopes[log_group] = self._find_scope(log_group)
+        return self._scopes[log_group]
 
     def _find_scope(self, log_group: LogStream) -> Scope | None:
         # Flow logs that write to S3 are not listed, so their networks are not known.

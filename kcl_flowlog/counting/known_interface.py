@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kcl_flowlog.counting.interface_types import interface_type
-from kcl_flowlog.counting.prefixes import Prefixes, pack
-from kcl_flowlog.counting.subnets import Interface
+from kcl_flowlog.counting.prefixes import Prefixes
 
 INGRESS = "ingress"
 EGRESS = "egress"
@@ -49,12 +47,3 @@ class KnownInterface:
 
     def _is_delegated(self, address: bytes | None) -> bool:
         return self._prefixes is not None and address is not None and self._prefixes.find(address) is not None
-
-
-def from_inventory(interface: Interface) -> KnownInterface:
-    """Return an interface of the inventory; addresses that are not valid are left out."""
-    packed = [address for address in map(pack, interface.addresses) if address is not None]
-    prefixes = Prefixes([(prefix, True) for prefix in interface.prefixes]) if interface.prefixes else None
-    return KnownInterface(
-        interface.subnet_id, interface.vpc_id, packed, prefixes, interface_type(interface.interface_type)
-    )

@@ -10,6 +10,7 @@ So an address of the inventory keeps its class, though AWS's lists have public I
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
@@ -77,28 +78,32 @@ class Peers:
     """Finds the class of the other end in an inventory; at most `cache_size` answers each are kept."""
 
     def __init__(self, index: Index, cache_size: int) -> None:
-        self._index = index
         # Two steps, since many subnets see the same addresses. By VPC and address, the subnet and its zone, or the
         # class of an address outside the inventory; by subnet and either of these, the class.
-        self.ends: BoundedCache[tuple[str, bytes], tuple[str, Zone | str]] = BoundedCache(self._find_end, cache_size)
-        self.classes: BoundedCache[tuple[str, Zone | str], str] = BoundedCache(self._classify, cache_size)
+        # Not methods, which would be in a cycle with these caches and keep the memory of the index for longer.
+        self.ends: BoundedCache[tuple[str, bytes], tuple[str, Zone | str]] = BoundedCache(
+            partial(_find_end, index), cache_size
+        )
+        self.classes: BoundedCache[tuple[str, Zone | str], str] = BoundedCache(partial(_classify, index), cache_size)
 
     def find(self, subnet_id: str, vpc_id: str, packed: bytes) -> str:
         """Return the class of a packed address as seen from a subnet in a VPC: a key of `PEERS`, but no AWS service."""
         peer_subnet_id, zone = self.ends[vpc_id, packed]
         return SAME_SUBNET if peer_subnet_id == subnet_id else self.classes[subnet_id, zone]
 
-    def _find_end(self, key: tuple[str, bytes]) -> tuple[str, Zone | str]:
-        vpc_id, packed = key
-        subnet = self._index.find_subnet(packed, vpc_id)
-        return ("", special_class(packed)) if subnet is None else (subnet.subnet_id, zone_of(subnet))
 
-    def _classify(self, key: tuple[str, Zone | str]) -> str:
-        subnet_id, peer = key
-        if isinstance(peer, str):
-            return peer
-        subnet = self._index.subnets.get(subnet_id)
-        return distance(None if subnet is None else zone_of(subnet), peer)
+def _find_end(index: Index, key: tuple[str, bytes]) -> tuple[str, Zone | str]:
+    vpc_id, packed = key
+    subnet = index.find_subnet(packed, vpc_id)
+    return ("", special_class(packed)) if subnet is None else (subnet.subnet_id, zone_of(subnet))
+
+
+def _classify(index: Index, key: tuple[str, Zone | str]) -> str:
+    subnet_id, peer = key
+    if isinstance(peer, str):
+        return peer
+    subnet = index.subnets.get(subnet_id)
+    return distance(None if subnet is None else zone_of(subnet), peer)
 
 
 def distance(own: Zone | None, peer: Zone) -> str:

@@ -33,19 +33,16 @@ class Prefixes(Generic[T]):
     def add(self, cidr: str, value: T) -> None:
         """Give the addresses of `cidr` a value."""
         network = ipaddress.ip_network(cidr, strict=False)
-        size = network.max_prefixlen // 8
-        shift = network.max_prefixlen - network.prefixlen
-        by_shift = self._by_size[size]
-        if shift not in by_shift:
-            by_shift[shift] = {}
-            self._by_size[size] = dict(sorted(by_shift.items()))
-        self._by_size[size][shift][int(network.network_address) >> shift] = value
+        self.add_packed(network.network_address.packed, network.max_prefixlen - network.prefixlen, value)
 
-    def values(self) -> Iterator[T]:
-        """Yield the values of all networks."""
-        for by_shift in self._by_size.values():
-            for networks in by_shift.values():
-                yield from networks.values()
+    def add_packed(self, network: bytes, host_bits: int, value: T) -> None:
+        """Give the addresses of a network, given by its packed first address and the bits behind it, a value."""
+        size = len(network)
+        by_shift = self._by_size[size]
+        if host_bits not in by_shift:
+            by_shift[host_bits] = {}
+            self._by_size[size] = dict(sorted(by_shift.items()))
+        self._by_size[size][host_bits][int.from_bytes(network, "big") >> host_bits] = value
 
     def ipv4(self) -> Iterator[tuple[int, int, T]]:
         """Yield the first address of each IPv4 network, the address after its last, and its value."""

@@ -74,7 +74,7 @@ class UnlistedInterfaces:
         subnet = self._index.subnets.get(subnet_id)
         if subnet is not None and known.addresses.isdisjoint(ends):
             # If this holds both ends, the direction is as unknown as without any.
-            self._note(interface_id, known, [end for end in ends if self._index.find_subnet(end, vpc_id) is subnet])
+            self._note(interface_id, known, [end for end in ends if self._index.find_subnet(end, vpc_id) == subnet])
         return known
 
     def _note(self, interface_id: str, known: KnownInterface, inside: list[bytes]) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.inventory_packing import check_networks
 from kcl_flowlog.counting.subnets import Interface, Inventory
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory import coverage, overlaps
@@ -49,7 +50,8 @@ REFRESH_OUTCOMES = {
 class InventoryKeeper:
     """Keeps an inventory current in a thread.
 
-    `saved` is the inventory of an earlier run as JSON, or None; `save` stores an inventory, or raises `OSError`.
+    `saved` is the inventory of an earlier run as JSON, or None; `save` stores an inventory for the next run and for the
+    processors, or raises `OSError`.
     `interval` is the time between two refreshes, and `ttl` how long a vanished subnet stays known, in seconds.
     `clock` returns Unix seconds.
 
@@ -60,7 +62,7 @@ class InventoryKeeper:
         self,
         readers: Sequence[SourceReader],
         saved: bytes | None,
-        save: Callable[[bytes], None],
+        save: Callable[[Inventory], None],
         interval: float,
         ttl: float,
         clock: Callable[[], float] = time.time,
@@ -148,7 +150,7 @@ class InventoryKeeper:
     def _put_in_force(self, inventory: Inventory) -> bool:
         """Save an inventory and make it current. Returns False if it can't be saved."""
         try:
-            self._save(subnets.dump(inventory))
+            self._save(inventory)
         except OSError as error:
             log.warning(
                 "Cannot save the inventory; keeping the last inventory", extra={"fields": {"error": str(error)}}
@@ -168,16 +170,20 @@ class InventoryKeeper:
         self._problems.log_coverage(self.coverage)
 
     def wait_for_inventory(self, wait: Callable[[float], bool]) -> bool:
-        """Read EC2, and try again until an inventory is known. Returns whether it is.
+        """Read EC2, and try again until an inventory is known and the processors have it. Returns whether they do.
 
         `wait(seconds)` pauses between two attempts, and returns True to give up.
         """
         pause = _FIRST_RETRY
-        while not self.refresh() and not self.has_inventory:
+        while not (self.refresh() or self._use_saved()):
             if wait(pause):
                 return False
             pause = min(2 * pause, _LAST_RETRY)
         return True
+
+    def _use_saved(self) -> bool:
+        """Save the inventory of an earlier run again: an earlier version may have written what processors read."""
+        return self.has_inventory and self._put_in_force(self.current)
 
     def look_up(self, interface_ids: Iterable[str]) -> None:
         """Look up interfaces that records name and the inventory lacks: soon, all of a minute together."""
@@ -226,7 +232,9 @@ def _load(saved: bytes | None) -> Inventory:
     if saved is None:
         return Inventory()
     try:
-        return subnets.load(saved)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        inventory = subnets.load(saved)
+        check_networks(inventory)
+    except (msgspec.DecodeError, ValueError) as error:
         log.warning("Cannot read the saved inventory; reading EC2 instead", extra={"fields": {"error": str(error)}})
         return Inventory()
+    return inventory

@@ -59,7 +59,7 @@ class DaemonFiles:
         return ProcessorSettings(
             generation=generation,
             ledger=str(state.ledger),
-            inventory=str(state.inventory),
+            inventory=str(state.packed_inventory),
             attempts=str(state.attempts),
             messages=str(state.messages_socket()),
             flow_log_formats=config.flow_log_format,

@@ -21,8 +21,11 @@ from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE, PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.config import Config
+from kcl_flowlog.counting import subnets
 from kcl_flowlog.counting.formats import parse_option
+from kcl_flowlog.counting.inventory_packing import pack
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
@@ -224,10 +227,14 @@ class _Builder:
         return InventoryKeeper(
             accounts.source_readers(self.config, self.aws),
             saved.read_bytes() if saved.exists() else None,
-            partial(self.state.write, saved),
+            self._save_inventory,
             self.config.inventory_interval,
             self.config.series_ttl,
         )
+
+    def _save_inventory(self, inventory: Inventory) -> None:
+        state = self.state
+        state.write_together({state.packed_inventory: pack(inventory), state.inventory: subnets.dump(inventory)})
 
     def open_ledger(self) -> Ledger:
         """Open another connection to the ledger."""

@@ -19,6 +19,7 @@ import socket
 import stat
 import tempfile
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -53,8 +54,13 @@ class StateDirectory:
 
     @property
     def inventory(self) -> Path:
-        """The inventory as last read from EC2, as JSON."""
+        """The inventory as last read from EC2, as JSON: for the next start, and for people."""
         return self.path / "inventory.json"
+
+    @property
+    def packed_inventory(self) -> Path:
+        """The same inventory as the processors map it."""
+        return self.path / "inventory.packed"
 
     @property
     def attempts(self) -> Path:
@@ -131,13 +137,18 @@ class StateDirectory:
 
         Readers see the old file or the new, never a part.
         """
-        temporary = path.with_name(path.name + ".new")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
+        self.write_together({path: data})
+
+    def write_together(self, files: Mapping[Path, bytes]) -> None:
+        """Replace some files of this directory as `write` does; none of them if the disk has no room for all."""
+        for path, data in files.items():
+            with _temporary(path).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in files:
+            _temporary(path).replace(path)
+        sync_directory(self.path)
 
     def open(self) -> None:
         """Create the directory if it is missing, lock it, and close it to other users. Raises `ConfigError`."""
@@ -203,6 +214,10 @@ class StateDirectory:
         if not path.exists() or not path.read_text().strip():
             self.write(path, value.encode() + b"\n")
         return path.read_text().strip()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
 
 
 def sync_directory(path: Path) -> None:

@@ -239,5 +239,5 @@ def test_memory_is_bounded() -> None:
 
     assert 0 < len(attributor.unknown_interfaces) <= 1000
     peers = attributor.peers
-    caches = (attributor.packed, attributor.listed, peers.ends, peers.classes, attributor._reported)
-    assert [True] * 5 == [0 < len(cache) <= 10 for cache in caches]
+    caches = (attributor.packed, peers.ends, peers.classes, attributor._reported)
+    assert [True] * 4 == [0 < len(cache) <= 10 for cache in caches]

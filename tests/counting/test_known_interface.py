@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_flowlog.counting.known_interface import KnownInterface, from_inventory
+from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.known_interface import KnownInterface
 from kcl_flowlog.counting.prefixes import pack
-from kcl_flowlog.counting.subnets import Interface
+from kcl_flowlog.counting.subnets import Interface, Inventory
 
 OWN, SECOND, DELEGATED, PEER = "10.0.1.10", "10.0.1.11", "10.0.1.70", "203.0.113.5"
 INTERFACE = Interface("eni-a", "subnet-a", "vpc-1", (OWN, SECOND, "not an address"), prefixes=("10.0.1.64/28",))
@@ -32,7 +33,7 @@ INTERFACE = Interface("eni-a", "subnet-a", "vpc-1", (OWN, SECOND, "not an addres
 )
 def test_direction(source: str, destination: str, expected: str) -> None:
     """The end that is the interface's tells it; both or neither tell nothing."""
-    interface = from_inventory(INTERFACE)
+    interface = Index(Inventory(1.0, (), (INTERFACE,))).interfaces["eni-a"]
 
     assert expected == interface.direction(pack(source), pack(destination))
 

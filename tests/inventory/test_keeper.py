@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -57,10 +58,10 @@ class Fixture:
             readers, saved, self.save, interval, 3600.0, lambda: self.now, monotonic or self.monotonic
         )
 
-    def save(self, data: bytes) -> None:
+    def save(self, inventory: Inventory) -> None:
         if self.disk_error is not None:
             raise self.disk_error
-        self.saved.append(data)
+        self.saved.append(subnets.dump(inventory))
 
     def subnets(self) -> list[str]:
         return [subnet.subnet_id for subnet in self.keeper.current.subnets]
@@ -73,6 +74,9 @@ class Fixture:
         self.monotonic.now += seconds
         self.now += seconds
         return self.keeper.step()
+
+
+NO_NETWORK = subnets.dump(Inventory(1.0, (Subnet("subnet-1", "vpc-1", "az1", "10.0.1.0/33"),)))
 
 
 def a_saved_inventory() -> bytes:
@@ -145,7 +149,7 @@ def test_a_role_that_cannot_be_assumed_is_a_failed_refresh() -> None:
 def test_an_inventory_that_cannot_be_saved_is_not_in_force(caplog: pytest.LogCaptureFixture) -> None:
     """The processors still have the old file, and the launcher has to agree with them."""
 
-    def save(data: bytes) -> None:
+    def save(inventory: Inventory) -> None:
         raise OSError(28, "No space left on device")
 
     keeper = InventoryKeeper([SourceReader(HERE, lambda: ("", FakeEc2()))], None, save, LONG, LONG)
@@ -319,6 +323,20 @@ def test_a_saved_inventory_is_enough_to_start(error: Exception) -> None:
     assert before
     assert fixture.keeper.wait_for_inventory(lambda seconds: pytest.fail("waited"))
     assert ["subnet-5"] == fixture.subnets()
+    assert [subnets.load(a_saved_inventory())] == [subnets.load(data) for data in fixture.saved]
+
+
+def test_a_start_waits_until_the_processors_can_have_the_saved_inventory() -> None:
+    """What they read may be missing, or of an earlier version."""
+    fixture = Fixture(FakeEc2().fail(SUBNETS, UNREACHABLE), saved=a_saved_inventory())
+    fixture.disk_error = OSError(errno.ENOSPC, "No space left on device")
+
+    def make_room(_: float) -> bool:
+        fixture.disk_error = None
+        return False
+
+    assert fixture.keeper.wait_for_inventory(make_room)
+    assert [subnets.load(a_saved_inventory())] == [subnets.load(data) for data in fixture.saved]
 
 
 def test_what_vanished_while_the_instance_was_down_stays_known() -> None:
@@ -330,7 +348,9 @@ def test_what_vanished_while_the_instance_was_down_stays_known() -> None:
     assert ["subnet-1", "subnet-5"] == fixture.subnets()
 
 
-@pytest.mark.parametrize("saved", [b"", b"{", b"[]", b'{"subnets": 3}', b'{"subnets": [{"subnet_id": "\xff"}]}'])
+@pytest.mark.parametrize(
+    "saved", [b"", b"{", b"[]", b'{"subnets": 3}', b'{"subnets": [{"subnet_id": "\xff"}]}', NO_NETWORK]
+)
 def test_an_invalid_saved_inventory_counts_as_missing(saved: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """A warning says so, and a new inventory is read."""
     fixture = Fixture(saved=saved)

@@ -60,7 +60,7 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
     assert settings == ProcessorSettings(
         generation=7,
         ledger=str(state.path / "ledger.sqlite3"),
-        inventory=str(state.path / "inventory.json"),
+        inventory=str(state.path / "inventory.packed"),
         attempts=str(state.path / "attempts"),
         messages=str(state.path / "messages.sock"),
         flow_log_formats=("${version}",),

@@ -181,6 +181,18 @@ def test_a_failed_write_leaves_the_old_file(state: StateDirectory) -> None:
     assert b"old" == path.read_bytes()
 
 
+def test_files_that_belong_together_are_replaced_together_or_not_at_all(state: StateDirectory) -> None:
+    """If any of them can't be written, such as on a full disk, all old files are still there."""
+    paths = [state.path / "one", state.path / "two"]
+    state.write_together(dict.fromkeys(paths, b"old"))
+    (state.path / "two.new").mkdir()
+
+    with pytest.raises(OSError, match="directory"):
+        state.write_together(dict.fromkeys(paths, b"new"))
+
+    assert [b"old", b"old"] == [path.read_bytes() for path in paths]
+
+
 def test_the_socket_is_in_the_directory(state: StateDirectory) -> None:
     """Beside everything else."""
     assert state.path / "messages.sock" == state.messages_socket()

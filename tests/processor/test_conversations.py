@@ -270,7 +270,7 @@ def test_an_exception_ends_the_processor_before_the_status(stage: Stage, caplog:
     assert 0 == stage.flows
     assert eventually(lambda: any(record.message == "Processor failed" for record in caplog.records))
     (failure,) = (record for record in caplog.records if record.message == "Processor failed")
-    assert "inventory.json" in fields(failure)["error"]
+    assert "inventory.packed" in fields(failure)["error"]
     assert "Traceback" in fields(failure)["trace"]
 
 

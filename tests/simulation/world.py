@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kcl_flowlog.commits.claims import LeaseRow, claims_of
-from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.inventory_packing import pack
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 from kcl_flowlog.launcher.leases import CLAIMS
@@ -56,9 +56,9 @@ class World:
         # The ledgers, by their numbers, that have read each shard.
         self.readers: dict[str, set[int]] = {}
         self.when_time_has_passed: Callable[[], None] = lambda: None
-        self.inventory = folder / "inventory.json"
+        self.inventory = folder / "inventory.packed"
         if not self.inventory.exists():
-            self.inventory.write_bytes(subnets.dump(_INVENTORY))
+            self.inventory.write_bytes(pack(_INVENTORY))
         self._locks: dict[Path, int] = {}
         self._made = 0
 

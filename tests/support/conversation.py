@@ -26,7 +26,7 @@ from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.commits.totals import Totals
-from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.inventory_packing import pack
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 from kcl_flowlog.launcher.claim_notes import ClaimNotes
@@ -126,8 +126,8 @@ class Stage:
         self.directory = directory
         self.fault = directory / "fault"
         self.denials = io.BytesIO()
-        self.inventory = directory / "inventory.json"
-        self.inventory.write_bytes(subnets.dump(INVENTORY))
+        self.inventory = directory / "inventory.packed"
+        self.inventory.write_bytes(pack(INVENTORY))
         self._settings = {
             "ledger": str(directory / "ledger.sqlite3"),
             "inventory": str(self.inventory),

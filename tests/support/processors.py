@@ -14,7 +14,7 @@ from amazon_kclpy import kcl
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import ClaimNote, Denials, Heartbeat, Hello, Log, Message, Messenger
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
-from kcl_flowlog.counting import subnets
+from kcl_flowlog.counting.inventory_packing import pack
 from kcl_flowlog.processor.faults import FaultPoint, no_fault
 from kcl_flowlog.processor.shard import ShardProcessor
 from tests.support.clocks import FakeClock
@@ -95,8 +95,8 @@ class Driver:
         self.monotonic = FakeClock(50.0)
         self.messenger = FakeMessenger()
         self.checkpointer = FakeKclCheckpointer()
-        self.inventory = directory / "inventory.json"
-        self.inventory.write_bytes(subnets.dump(INVENTORY))
+        self.inventory = directory / "inventory.packed"
+        self.inventory.write_bytes(pack(INVENTORY))
         self.points: list[tuple[str, bytes]] = []
         self.on_point: FaultPoint = no_fault
         self.settings = ProcessorSettings(

@@ -19,6 +19,7 @@ from kcl_flowlog.counting.columns.interfaces import (
     Column,
     Interfaces,
     ListedInterface,
+    column_of,
     columns_of,
     spaced,
     spread,
@@ -26,7 +27,7 @@ from kcl_flowlog.counting.columns.interfaces import (
 from kcl_flowlog.counting.columns.known_addresses import IPV6_WORDS, NOT_IPV4
 from kcl_flowlog.counting.columns.networks import UNREADABLE
 from kcl_flowlog.counting.columns.sums import PEER_NAMES
-from kcl_flowlog.counting.columns.text import Flags, Integers, Lines, Words
+from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Words
 from kcl_flowlog.counting.peers import AWS_OTHER, INTERNET, PEER_OF_SERVICE
 
 _EGRESS, _UNKNOWN = 1, 2
@@ -95,10 +96,10 @@ class Ends:
             self._ends(fields.pkt_src_aws_service, nothing),
         )[rows]
         rows, ends = rows[ends > 0], ends[ends > 0]
-        tails = self._lines.tails(ends, max(len(text.words) for text, _ in _SERVICES))
+        tails = self._lines.tails(ends, max(len(text) // WORD for text, _ in _SERVICES))
         found = np.full(len(rows), _AWS_OTHER)
         for text, peer in _SERVICES:
-            found[Column([text], rows).equals(tails[: len(text.words)])] = peer
+            found[column_of([text], rows).equals(tails[: len(text) // WORD])] = peer
         peers[rows] = found
 
     def _compare_ipv6(self, rows: Integers) -> None:

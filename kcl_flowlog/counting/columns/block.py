@@ -19,9 +19,9 @@ from kcl_flowlog.counting.columns.interfaces import (
     DASH_COLUMN,
     INTERFACE_WORDS,
     SUBNET_WORDS,
-    Column,
     Interfaces,
     ListedInterface,
+    column_of,
     no_text,
     spread,
 )
@@ -152,7 +152,7 @@ class Block:
         none = no_text(INTERFACE_WORDS)
         found = [each for each in expected if each is not None]
         if field is not None:
-            texts = Column([none if each is None else each.interface_id for each in expected], of_line)
+            texts = column_of([none if each is None else each.interface_id for each in expected], of_line)
             is_expected = texts.equals(self._lines.tails(self._lines.ends(field), INTERFACE_WORDS))
         else:
             is_expected = spread((interface is not None for interface in expected), of_line) != 0
@@ -181,5 +181,5 @@ class Block:
         if field is None:
             return
         tails = self._lines.tails(self._lines.ends(field), SUBNET_WORDS)
-        is_same = Column([each.subnet_text for each in interfaces], of_line).equals(tails)
+        is_same = column_of([each.subnet_text for each in interfaces], of_line).equals(tails)
         self._decided &= is_same | DASH_COLUMN.equals(tails[:1])

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
 
-from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.columns.known_addresses import IPV6_WORDS, KnownIpv4, KnownIpv6
 from kcl_flowlog.counting.columns.networks import Networks
-from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Words, mask_of, word_of
+from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Words
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.known_interface import KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, Zone, distance, zone_of
+from kcl_flowlog.counting.peers import PEERS, SAME_SUBNET, distance, zone_of
 
 _MAX_INTERFACES = 8192
 _MAX_ADDRESSES = 16
@@ -26,22 +25,21 @@ _MAX_ADDRESSES = 16
 _MAX_ZONES = 1024
 # The words of a text together with a space before it.
 INTERFACE_WORDS, SUBNET_WORDS, IPV4_WORDS = 3, 4, 2
-
-
-class Text(NamedTuple):
-    """The words of a text and their masks, from its end."""
-
-    words: tuple[int, ...]
-    masks: tuple[int, ...]
+NO_SUBNET = -1
+# No field holds either: a text begins behind the filler, and nothing is equal to the other.
+_FILLER, _NEVER = b"\0", b"\1"
 
 
 class ListedInterface(NamedTuple):
-    """An interface as its lines are compared with it. Numbers of subnets and zones are those of `Interfaces`."""
+    """An interface as its lines are compared with it, its texts as `spaced` returns them.
 
-    interface_id: Text
-    ipv4: tuple[Text, ...]
-    ipv6: tuple[Text, ...]
-    subnet_text: Text
+    Numbers of subnets and VPCs are those of the index.
+    """
+
+    interface_id: bytes
+    ipv4: bytes
+    ipv6: bytes
+    subnet_text: bytes
     subnet_id: str
     interface_type: str
     vpc_id: str
@@ -51,60 +49,72 @@ class ListedInterface(NamedTuple):
 
 
 class Interfaces:
-    """The interfaces, subnets and zones of an inventory, by number."""
+    """The interfaces and zones of an inventory, by number."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._numbers = {subnet_id: number for number, subnet_id in enumerate(index.subnets)}
-        self.networks = Networks(index, self._numbers)
+        self.networks = Networks(index)
         self.known_ipv4 = KnownIpv4(self.networks)
         self.known_ipv6 = KnownIpv6()
-        zones: dict[Zone, int] = {}
-        of_subnets = [zones.setdefault(zone_of(subnet), len(zones)) for subnet in index.subnets.values()]
-        self._zones = [*zones]
-        count = len(zones)
+        sections = index.tables.sections
+        # Subnets that others with the same id replace have no code.
+        of_subnets = np.frombuffer(sections["subnet_zones"], np.int64)[: index.tables.facts.subnet_count]
+        examples: list[int] = np.frombuffer(sections["zone_examples"], np.int64).tolist()
+        self._zones = [zone_of(index.subnets.at(row)) for row in examples]
+        count = len(self._zones)
         # Behind the zones come the kinds of addresses outside the inventory.
-        self.zone_of_code: Integers = np.array([*of_subnets, *range(count, count + len(PEERS))], np.int64)
+        self.zone_of_code: Integers = np.concatenate([of_subnets, np.arange(count, count + len(PEERS))])
         self.zone_count = count + len(PEERS)
         self._usable = count <= _MAX_ZONES and self.networks.is_certain
         # The peer class for each zone of an interface, and no zone, and each zone of a peer.
         self.classes: Integers = np.zeros((count + 1) * self.zone_count, np.int64) if self._usable else np.zeros(1, int)
         self._filled: set[int] = set()
-        self._known: BoundedCache[str, ListedInterface | None] = BoundedCache(self._make, _MAX_INTERFACES)
-        self._named: BoundedCache[LogStream, ListedInterface | None] = BoundedCache(
-            lambda log_stream: self.find(log_stream.interface_id), _MAX_INTERFACES
-        )
+        # Not of `BoundedCache`, which would be in a cycle with this object and keep the memory of the index for longer.
+        self._known: dict[str, ListedInterface | None] = {}
+        self._named: dict[LogStream, ListedInterface | None] = {}
 
     def find_named(self, log_stream: LogStream) -> ListedInterface | None:
         """Return the listed interface that a log stream is named after, None as of `find`."""
+        if log_stream not in self._named:
+            if len(self._named) >= _MAX_INTERFACES:
+                self._named.clear()
+            self._named[log_stream] = self.find(log_stream.interface_id)
         return self._named[log_stream]
 
     def find(self, interface_id: str) -> ListedInterface | None:
         """Return a listed interface; None if it is not listed, or its lines must be read alone."""
-        return self._known[interface_id] if interface_id in self._index.interfaces else None
+        known = self._known.get(interface_id)
+        if known is not None or interface_id in self._known:
+            return known
+        interface = self._index.interfaces.read(interface_id)
+        if interface is None:
+            return None
+        if len(self._known) >= _MAX_INTERFACES:
+            self._known.clear()
+        self._known[interface_id] = made = self._make(interface_id, interface)
+        return made
 
-    def _make(self, interface_id: str) -> ListedInterface | None:
-        interface = self._index.interfaces[interface_id]
+    def _make(self, interface_id: str, interface: KnownInterface) -> ListedInterface | None:
         ipv4 = [socket.inet_ntop(socket.AF_INET, each) for each in interface.addresses if len(each) == 4]
         ipv6 = [socket.inet_ntop(socket.AF_INET6, each) for each in interface.addresses if len(each) == 16]
-        is_plain = interface_id.isascii() and interface.subnet_id.isascii()
+        is_plain = all(text.isascii() and text.isprintable() for text in (interface_id, interface.subnet_id))
         if not self._usable or not is_plain or max(len(ipv4), len(ipv6)) > _MAX_ADDRESSES:
             return None
         if len(interface_id) >= INTERFACE_WORDS * WORD or len(interface.subnet_id) >= SUBNET_WORDS * WORD:
             return None
-        subnet = self._index.subnets.get(interface.subnet_id)
-        zone = len(self._zones) if subnet is None else int(self.zone_of_code[self._numbers[subnet.subnet_id]])
+        row = max(NO_SUBNET, self._index.subnets.row(interface.subnet_id))
+        zone = len(self._zones) if row == NO_SUBNET else int(self.zone_of_code[row])
         self._fill(zone)
         return ListedInterface(
             spaced(interface_id, INTERFACE_WORDS),
-            tuple(spaced(address, IPV4_WORDS) for address in ipv4),
-            tuple(spaced(address, IPV6_WORDS) for address in ipv6),
+            b"".join([spaced(address, IPV4_WORDS) for address in ipv4]),
+            b"".join([spaced(address, IPV6_WORDS) for address in ipv6]),
             spaced(interface.subnet_id, SUBNET_WORDS),
             interface.subnet_id,
             interface.interface_type,
             interface.vpc_id,
-            -1 if subnet is None else self._numbers[subnet.subnet_id],
-            self.networks.vpc_number(interface.vpc_id),
+            row,
+            self._index.vpc_number(interface.vpc_id),
             zone,
         )
 
@@ -122,19 +132,19 @@ class Interfaces:
 SAME_SUBNET_CLASS = list(PEERS).index(SAME_SUBNET)
 
 
-def spaced(text: str, words: int) -> Text:
-    """Return a text together with a space before it, as that many words."""
-    whole = " " + text
-    parts = [whole[: max(0, len(whole) - WORD * place)] for place in range(words)]
-    return Text(tuple(map(word_of, parts)), tuple(mask_of(len(part)) for part in parts))
+def spaced(text: str, words: int) -> bytes:
+    """Return a text together with a space before it, at the end of that many words."""
+    return (" " + text).encode().rjust(WORD * words, _FILLER)
 
 
 class Column:
     """A text for each line, as words and masks; the same for all lines if there is only one."""
 
-    def __init__(self, texts: Sequence[Text], of_line: Integers) -> None:
-        self._words = [_spread(words, of_line) for words in zip(*(text.words for text in texts), strict=True)]
-        self._masks = [_spread(masks, of_line) for masks in zip(*(text.masks for text in texts), strict=True)]
+    def __init__(self, words: Words, masks: Words, of_line: Integers) -> None:
+        """Each row has the words of a text, and their masks."""
+        places = range(words.shape[1] - 1, -1, -1)
+        self._words = [_spread(words[:, place], of_line) for place in places]
+        self._masks = [_spread(masks[:, place], of_line) for place in places]
 
     def equals(self, tails: Sequence[Words]) -> Flags:
         """Tell which fields, given by their last words as `Lines.tails` returns them, are equal to their text."""
@@ -145,11 +155,11 @@ class Column:
         return found
 
 
-def _spread(numbers: Sequence[int], of_line: Integers) -> Words:
+def _spread(column: Words, of_line: Integers) -> Words:
     # Mostly all texts are equally long, and begin alike.
-    if numbers.count(numbers[0]) == len(numbers):
-        return np.array(numbers[:1], np.uint64)
-    return np.array(numbers, np.uint64).take(of_line)
+    if (column == column[0]).all():
+        return column[:1]
+    return column.take(of_line)
 
 
 def spread(numbers: Iterable[int], of_line: Integers) -> Integers:
@@ -157,16 +167,30 @@ def spread(numbers: Iterable[int], of_line: Integers) -> Integers:
     return np.array([*numbers], np.int64).take(of_line)
 
 
-def no_text(words: int) -> Text:
+def no_text(words: int) -> bytes:
     """Return a text that no field is equal to."""
-    return Text((0,) * words, (mask_of(WORD),) * words)
+    return _NEVER * (WORD * words)
 
 
-def columns_of(texts: Sequence[Sequence[Text]], of_line: Integers, words: int) -> list[Column]:
-    """Return the first text of each line, the second, and so on, as far as any line has one."""
-    return [Column(each, of_line) for each in zip_longest(*texts, fillvalue=no_text(words))]
+def column_of(texts: Sequence[bytes], of_line: Integers) -> Column:
+    """Return the text of each line; all have the same number of words."""
+    (column,) = columns_of(texts, of_line, len(texts[0]) // WORD)
+    return column
+
+
+def columns_of(texts: Sequence[bytes], of_line: Integers, words: int) -> list[Column]:
+    """Return the first text of each line, the second, and so on, as far as any line has one.
+
+    `texts` are any number of texts of that many words each, one behind the other.
+    """
+    most = max(map(len, texts))
+    octets = np.frombuffer(b"".join([text.ljust(most, _NEVER) for text in texts]), np.uint8)
+    masks = (octets != ord(_FILLER)).view(np.uint8) * np.uint8(255)
+    shape = (len(texts), most // (WORD * words), words)
+    all_words, all_masks = octets.view("<u8").reshape(shape), masks.view("<u8").reshape(shape)
+    return [Column(all_words[:, place], all_masks[:, place], of_line) for place in range(shape[1])]
 
 
 NO_LINE: Integers = np.zeros(1, np.int64)
-DASH_COLUMN = Column([spaced("-", 1)], NO_LINE)
+DASH_COLUMN = column_of([spaced("-", 1)], NO_LINE)
 """The dash of a field without a value."""

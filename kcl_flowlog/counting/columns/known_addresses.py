@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from kcl_flowlog.counting.columns.addresses import ipv4
-from kcl_flowlog.counting.columns.networks import SHARED, Networks
+from kcl_flowlog.counting.columns.networks import Networks
 from kcl_flowlog.counting.columns.text import WORD, Integers, Lines, Words, mask_of
+from kcl_flowlog.counting.intervals import SHARED
 
 NOT_IPV4: Final = -3
 """The code of a text that is not an IPv4 address."""
