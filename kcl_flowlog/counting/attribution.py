@@ -26,7 +26,7 @@ from kcl_flowlog.counting.prefixes import pack
 from kcl_flowlog.counting.unlisted_interfaces import UnlistedInterfaces
 from kcl_flowlog.errors import Malformed
 
-_CACHE_SIZE = 65_536
+_CACHE_SIZE = 32_768
 """Most addresses, peers and interface ids in memory at a time: some tens of megabytes at worst."""
 # Of one batch; a flood of made-up interfaces must not fill the memory.
 _MOST_UNKNOWN = 1000
