@@ -1,0 +1,149 @@
+"""Who sent what since the last commit, collected from columns and from single records, in bounded memory.
+
+The same records give the same sketch, from columns or one by one, unless so many names are seen that some are dropped:
+then each is within its error. Does no I/O, and never fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
+from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
+from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS, PAIR, PORT, SOURCE
+from kcl_flowlog.counting.who.names import (
+    LONG,
+    SHORT,
+    Flags,
+    Integers,
+    Numbers,
+    Words,
+    column,
+    hash_of,
+    pairs,
+    words_needed,
+    words_of,
+)
+from kcl_flowlog.counting.who.peer_bytes import PeerBytes
+from kcl_flowlog.counting.who.sketches import Sketches
+
+_MOST_PENDING = 49_152
+_MOST_ROWS = 49_152
+_MOST_WAITING = 1024
+_NO_PORTS = frozenset({"0", "-"})
+
+
+class Collector:
+    """Collects what one commit adds."""
+
+    def __init__(self) -> None:
+        self._subnets: dict[str, int] = {}
+        self._summary = Summary()
+        self._pending: list[Rows] = []
+        self._pending_count = 0
+        self._distinct = DistinctGroups()
+        self._peers = {count: PeerBytes(count) for count in (SHORT, LONG)}
+        # Single records that wait for each other.
+        self._rejects: list[tuple[int, str, str, str]] = []
+        self._accepts: list[tuple[int, str, int]] = []
+
+    @property
+    def size(self) -> int:
+        """The memory of the distinct counts in bytes, which grows with the names seen."""
+        return self._distinct.size
+
+    def subnet(self, subnet_id: str) -> int:
+        """Return the number of a subnet."""
+        return self._subnets.setdefault(subnet_id, len(self._subnets))
+
+    def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
+        """Add a rejected flow."""
+        name = "" if port in _NO_PORTS else f"{protocol}/{port}"
+        self._rejects.append((self.subnet(subnet_id), source, destination, name))
+        if len(self._rejects) >= _MOST_WAITING:
+            self._flush()
+
+    def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
+        """Add the bytes of an accepted flow from or to a peer."""
+        self._accepts.append((group_of(self.subnet(subnet_id), EGRESS if is_egress else INGRESS), peer, octets))
+        if len(self._accepts) >= _MOST_WAITING:
+            self._flush()
+
+    def add_rejects(
+        self,
+        subnets: Integers,
+        sources: Sequence[Words],
+        destinations: Sequence[Words],
+        ports: Sequence[Words],
+        have_port: Flags,
+    ) -> None:
+        """Add rejected flows: the number of their subnet, and the words of their names."""
+        subnets = subnets << KIND_BITS
+        source_hashes = hash_of(sources)
+        ones = np.ones(len(subnets))
+        zeros = np.zeros(len(subnets))
+        self._put(Rows(subnets | SOURCE, source_hashes, column(sources), ones, zeros))
+        both = pairs(sources, destinations)
+        self._put(Rows(subnets | PAIR, hash_of(both), column(both), ones, zeros))
+        self._distinct.add(subnets | SOURCE, source_hashes)
+        rows = np.flatnonzero(have_port)
+        if len(rows):
+            groups, ports = subnets[rows] | PORT, [each[rows] for each in ports]
+            port_hashes = hash_of(ports)
+            self._put(Rows(groups, port_hashes, column(ports), ones[: len(rows)], zeros[: len(rows)]))
+            self._distinct.add(groups, port_hashes)
+
+    def add_accepts(self, groups: Integers, peers: Sequence[Words], octets: Numbers) -> None:
+        """Add the bytes of accepted flows; `group_of` tells the group of each."""
+        self._put(self._peers[len(peers)].add(groups, peers, octets))
+
+    def take(self, step: int) -> Sketches:
+        """Return all that was added, as of a step of five minutes; nothing may be added afterwards."""
+        self._flush()
+        for peers in self._peers.values():
+            self._put(peers.take())
+        self._merge(kept=True)
+        return Sketches(step, [*self._subnets], self._summary, dict(self._distinct.sets()))
+
+    def _put(self, rows: Rows) -> None:
+        if len(rows.groups):
+            self._pending.append(rows)
+            self._pending_count += len(rows.groups)
+            if self._pending_count >= _MOST_PENDING:
+                self._merge()
+
+    def _merge(self, kept: bool = False) -> None:
+        pending, self._pending = self._pending, []
+        self._pending_count = 0
+        count = len(self._subnets) << KIND_BITS
+        self._summary = merge([self._summary, *map(Summary, pending)], count, _MOST_ROWS, kept)
+
+    def _flush(self) -> None:
+        """Add the single records that wait, as columns."""
+        rejects, self._rejects = self._rejects, []
+        accepts, self._accepts = self._accepts, []
+        if rejects:
+            numbers, sources, destinations, ports = zip(*rejects, strict=True)
+            count = words_needed([*sources, *destinations])
+            have_port = np.array([port != "" for port in ports], np.bool_)
+            # As columns read them: the protocol, and in the last word the number.
+            names = [f"{protocol}{slash}{port:\0>8}" for protocol, slash, port in (port.partition("/") for port in ports)]
+            self.add_rejects(
+                np.array(numbers, np.int64),
+                words_of(sources, count),
+                words_of(destinations, count),
+                words_of(names, SHORT),
+                have_port,
+            )
+        for count in (SHORT, LONG):
+            some = [each for each in accepts if words_needed([each[1]]) == count]
+            if some:
+                groups, peers, octets = zip(*some, strict=True)
+                self.add_accepts(np.array(groups, np.int64), words_of(peers, count), np.array(octets, np.float64))
+
+
+def group_of(subnet: int, kind: int) -> int:
+    """Return the group of a kind of names of a subnet."""
+    return subnet << KIND_BITS | kind

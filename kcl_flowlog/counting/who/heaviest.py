@@ -1,0 +1,108 @@
+"""The heaviest names of many groups, by Space-Saving, as columns.
+
+Of each name kept is known how much was seen of it since it was kept, and the most that may have been missed before.
+Of a name that is not kept at most its group's `unseen` was counted. Whatever the order of parts and merges, `unseen`
+is at most the weight of the group, divided by the number of names that it may keep: summaries merge as those of Agarwal
+et al., "Mergeable Summaries" (2012). A group that has never been cut is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kcl_flowlog.counting.who.kinds import KEPT, KINDS
+from kcl_flowlog.counting.who.names import Integers, Numbers, Texts, Words, in_group
+
+_KEPT: Integers = np.array([*KEPT, *[0] * (KINDS - len(KEPT))], np.int64)
+_NONE = np.zeros(0)
+
+
+class Rows(NamedTuple):
+    """Names of groups: the hash of each, what was `seen` of it, and at most `missed`; floats never overflow."""
+
+    groups: Integers
+    hashes: Words
+    names: Texts
+    seen: Numbers
+    missed: Numbers
+
+    def take(self, rows: Integers) -> Rows:
+        """Return some of the rows."""
+        return Rows(*(column[rows] for column in self))
+
+
+NO_ROWS = Rows(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, "S1"), _NONE, _NONE)
+
+
+class Summary(NamedTuple):
+    """Rows, each name once in its group; `unseen` is the most that each group, by number, has of any other name."""
+
+    rows: Rows = NO_ROWS
+    unseen: Numbers = _NONE
+
+
+def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = None, kept: bool = True) -> Summary:
+    """Return one summary of several; a part that has no `unseen` for a group has seen all of it.
+
+    Keeps at most `most_rows`, and of each kind what a subnet keeps, if `kept`.
+    """
+    unseen = np.zeros(group_count)
+    for part in parts:
+        unseen[: len(part.unseen)] += part.unseen
+    rows = _summed(parts, unseen)
+    limits = np.tile(_KEPT, -(-group_count // KINDS))[:group_count] if kept else np.full(group_count, len(rows.groups))
+    sizes = np.bincount(rows.groups, minlength=group_count)
+    if most_rows is not None:
+        limits = _lowered(limits, sizes, most_rows)
+    return _cut(Summary(rows, unseen), limits) if (sizes > limits).any() else Summary(rows, unseen)
+
+
+def _summed(parts: Sequence[Summary], unseen: Numbers) -> Rows:
+    """Return the sums of the rows of each name; a part without a name may have missed as much as it has not seen."""
+    together = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
+    if not len(together.groups):
+        return NO_ROWS
+    had = np.concatenate([_of_groups(part.unseen, part.rows.groups) for part in parts])
+    idents = in_group(together.hashes, together.groups)
+    order = np.argsort(idents, kind="stable")
+    idents = idents[order]
+    starts = np.flatnonzero(np.concatenate(([True], idents[1:] != idents[:-1])))
+    firsts = order[starts]
+    groups = together.groups[firsts]
+    missed = np.add.reduceat((together.missed - had)[order], starts) + unseen[groups]
+    seen = np.add.reduceat(together.seen[order], starts)
+    return Rows(groups, together.hashes[firsts], together.names[firsts], seen, missed)
+
+
+def _of_groups(unseen: Numbers, groups: Integers) -> Numbers:
+    """Return the number of each row's group, 0 if it has none."""
+    if not len(unseen):
+        return np.zeros(len(groups))
+    return np.where(groups < len(unseen), unseen.take(groups, mode="clip"), 0.0)
+
+
+def _lowered(limits: Integers, sizes: Integers, most_rows: int) -> Integers:
+    """Return lower limits, by which all groups together keep at most `most_rows`; small groups stay whole."""
+    level = int(limits.max(initial=0))
+    while level > 0 and int(np.minimum(sizes, np.minimum(limits, level)).sum()) > most_rows:
+        level = level * 3 // 4
+    return np.minimum(limits, level)
+
+
+def _cut(summary: Summary, limits: Integers) -> Summary:
+    """Keep the heaviest of each group, by the most that each may be."""
+    rows, unseen = summary
+    weights = rows.seen + rows.missed
+    # The last key is the first; equal weights are cut in the same order wherever they are.
+    order = np.lexsort((rows.hashes, -weights, rows.groups))
+    groups = rows.groups[order]
+    starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
+    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    limit_of = limits[groups]
+    next_ones = np.flatnonzero(ranks == limit_of)
+    unseen = unseen.copy()
+    unseen[groups[next_ones]] = np.maximum(unseen[groups[next_ones]], weights[order[next_ones]])
+    return Summary(rows.take(order[ranks < limit_of]), unseen)
