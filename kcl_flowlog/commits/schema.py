@@ -227,7 +227,20 @@ FROM old_traffic""",
     ),
 )
 
-STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# Who sent what. A prepared delta without it is read as it is.
+_VERSION_5: Step = (
+    "CREATE TABLE who_added (id INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, body BLOB NOT NULL)",
+    *_sealed("who_added", "id", "body"),
+    """CREATE TABLE who_steps (
+    step INTEGER NOT NULL, subnet_id TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (step, subnet_id)
+) WITHOUT ROWID""",
+    *_sealed("who_steps", "step", "subnet_id", "body"),
+)
+
+STEPS: tuple[Step, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """The steps from an empty file on; after the n-th, a file has version n."""
 
 _FIRST_CHECKED = 2

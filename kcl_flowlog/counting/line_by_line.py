@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from kcl_flowlog.counting import outcomes
+from kcl_flowlog.counting import outcomes, who_of_record
 from kcl_flowlog.counting.attribution import Attributor, Place
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.envelope import LogEvent
@@ -140,6 +140,8 @@ class LineByLine:
             Traffic, (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
         )
         delta.add_flow(series, record.packets, record.bytes)
+        if delta.who is not None:
+            who_of_record.collect(record, subnet_id, direction, delta.who)
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
             delta.rejected_ports[RejectedPort(subnet_id, direction, record.protocol, port)] += 1

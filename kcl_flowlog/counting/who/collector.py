@@ -26,13 +26,13 @@ from kcl_flowlog.counting.who.names import (
     words_needed,
     words_of,
 )
-from kcl_flowlog.counting.who.peer_bytes import PeerBytes
 from kcl_flowlog.counting.who.sketches import Sketches
 
 _MOST_PENDING = 49_152
 _MOST_ROWS = 49_152
 _MOST_WAITING = 1024
-_NO_PORTS = frozenset({"0", "-"})
+_GOLDEN = 0.6180339887498949
+_LONGEST_PORT = 5
 
 
 class Collector:
@@ -44,7 +44,7 @@ class Collector:
         self._pending: list[Rows] = []
         self._pending_count = 0
         self._distinct = DistinctGroups()
-        self._peers = {count: PeerBytes(count) for count in (SHORT, LONG)}
+        self._start = 0.0
         # Single records that wait for each other.
         self._rejects: list[tuple[int, str, str, str]] = []
         self._accepts: list[tuple[int, str, int]] = []
@@ -58,9 +58,15 @@ class Collector:
         """Return the number of a subnet."""
         return self._subnets.setdefault(subnet_id, len(self._subnets))
 
+    def next_start(self) -> float:
+        """Return a number from 0 to 1, at which the next sample starts; they are spread evenly."""
+        self._start = (self._start + _GOLDEN) % 1.0
+        return self._start
+
     def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
         """Add a rejected flow."""
-        name = "" if port in _NO_PORTS else f"{protocol}/{port}"
+        has_port = port.isascii() and port.isdecimal() and len(port) <= _LONGEST_PORT and port != "0"
+        name = f"{protocol}/{port}" if has_port else ""
         self._rejects.append((self.subnet(subnet_id), source, destination, name))
         if len(self._rejects) >= _MOST_WAITING:
             self._flush()
@@ -97,13 +103,11 @@ class Collector:
 
     def add_accepts(self, groups: Integers, peers: Sequence[Words], octets: Numbers) -> None:
         """Add the bytes of accepted flows; `group_of` tells the group of each."""
-        self._put(self._peers[len(peers)].add(groups, peers, octets))
+        self._put(Rows(groups, hash_of(peers), column(peers), octets, np.zeros(len(groups))))
 
     def take(self, step: int) -> Sketches:
         """Return all that was added, as of a step of five minutes; nothing may be added afterwards."""
         self._flush()
-        for peers in self._peers.values():
-            self._put(peers.take())
         self._merge(kept=True)
         return Sketches(step, [*self._subnets], self._summary, dict(self._distinct.sets()))
 
@@ -137,11 +141,10 @@ class Collector:
                 words_of(names, SHORT),
                 have_port,
             )
-        for count in (SHORT, LONG):
-            some = [each for each in accepts if words_needed([each[1]]) == count]
-            if some:
-                groups, peers, octets = zip(*some, strict=True)
-                self.add_accepts(np.array(groups, np.int64), words_of(peers, count), np.array(octets, np.float64))
+        if accepts:
+            groups, peers, octets = zip(*accepts, strict=True)
+            words = words_of(peers, words_needed(peers))
+            self.add_accepts(np.array(groups, np.int64), words, np.array(octets, np.float64))
 
 
 def group_of(subnet: int, kind: int) -> int:

@@ -52,29 +52,37 @@ def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = No
     unseen = np.zeros(group_count)
     for part in parts:
         unseen[: len(part.unseen)] += part.unseen
-    rows = _summed(parts, unseen)
-    limits = np.tile(_KEPT, -(-group_count // KINDS))[:group_count] if kept else np.full(group_count, len(rows.groups))
-    sizes = np.bincount(rows.groups, minlength=group_count)
-    if most_rows is not None:
-        limits = _lowered(limits, sizes, most_rows)
-    return _cut(Summary(rows, unseen), limits) if (sizes > limits).any() else Summary(rows, unseen)
-
-
-def _summed(parts: Sequence[Summary], unseen: Numbers) -> Rows:
-    """Return the sums of the rows of each name; a part without a name may have missed as much as it has not seen."""
     together = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
     if not len(together.groups):
-        return NO_ROWS
+        return Summary(NO_ROWS, unseen)
     had = np.concatenate([_of_groups(part.unseen, part.rows.groups) for part in parts])
-    idents = in_group(together.hashes, together.groups)
-    order = np.argsort(idents, kind="stable")
+    places, seen, missed = _sums(together, had, unseen)
+    groups = together.groups[places]
+    sizes = np.bincount(groups, minlength=group_count)
+    limits = np.tile(_KEPT, -(-group_count // KINDS))[:group_count] if kept else np.full(group_count, len(groups))
+    if most_rows is not None:
+        limits = _lowered(limits, sizes, most_rows)
+    rows = slice(None)
+    if (sizes > limits).any():
+        rows = _heaviest(groups, seen + missed, limits, unseen)
+        places = places[rows]
+    # The names are moved last, as they are wide.
+    found = Rows(groups[rows], together.hashes[places], together.names[places], seen[rows], missed[rows])
+    return Summary(found, unseen)
+
+
+def _sums(rows: Rows, had: Numbers, unseen: Numbers) -> tuple[Integers, Numbers, Numbers]:
+    """Return for each name a row that has it, what was seen of it, and what was missed.
+
+    A part without the name may have missed as much as is `unseen` of its group; `had` is that of the part of each row.
+    """
+    idents = in_group(rows.hashes, rows.groups)
+    order = np.argsort(idents)
     idents = idents[order]
     starts = np.flatnonzero(np.concatenate(([True], idents[1:] != idents[:-1])))
     firsts = order[starts]
-    groups = together.groups[firsts]
-    missed = np.add.reduceat((together.missed - had)[order], starts) + unseen[groups]
-    seen = np.add.reduceat(together.seen[order], starts)
-    return Rows(groups, together.hashes[firsts], together.names[firsts], seen, missed)
+    missed = np.add.reduceat((rows.missed - had)[order], starts) + unseen[rows.groups[firsts]]
+    return firsts, np.add.reduceat(rows.seen[order], starts), missed
 
 
 def _of_groups(unseen: Numbers, groups: Integers) -> Numbers:
@@ -92,17 +100,15 @@ def _lowered(limits: Integers, sizes: Integers, most_rows: int) -> Integers:
     return np.minimum(limits, level)
 
 
-def _cut(summary: Summary, limits: Integers) -> Summary:
-    """Keep the heaviest of each group, by the most that each may be."""
-    rows, unseen = summary
-    weights = rows.seen + rows.missed
-    # The last key is the first; equal weights are cut in the same order wherever they are.
-    order = np.lexsort((rows.hashes, -weights, rows.groups))
-    groups = rows.groups[order]
-    starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
+def _heaviest(groups: Integers, weights: Numbers, limits: Integers, unseen: Numbers) -> Integers:
+    """Return the rows to keep of each group, by the most that each may be; note in `unseen` what is left out."""
+    # Equal weights stay in the order of their names, wherever they are cut.
+    order = np.argsort(-weights, kind="stable")
+    order = order[np.argsort(groups[order], kind="stable")]
+    ordered = groups[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    limit_of = limits[groups]
-    next_ones = np.flatnonzero(ranks == limit_of)
-    unseen = unseen.copy()
-    unseen[groups[next_ones]] = np.maximum(unseen[groups[next_ones]], weights[order[next_ones]])
-    return Summary(rows.take(order[ranks < limit_of]), unseen)
+    limit_of = limits[ordered]
+    following = ranks == limit_of
+    unseen[ordered[following]] = np.maximum(unseen[ordered[following]], weights[order[following]])
+    return order[ranks < limit_of]

@@ -19,6 +19,7 @@ Flags = NDArray[np.bool_]
 Texts = NDArray[np.bytes_]
 
 WORD = 8
+_LINE_FEED = 10
 SHORT, LONG = 2, 5
 """The words of an address of up to 16 characters, which every IPv4 address is, and of any address."""
 # Odd numbers without a pattern.
@@ -73,9 +74,13 @@ def words_of(texts: Sequence[str], count: int) -> list[Words]:
     return [matrix[:, place] for place in range(count - 1, -1, -1)]
 
 
-def texts_of(names: Texts) -> list[str]:
-    """Return the names as text."""
-    return [name.replace(b"\0", b"").decode("ascii", "replace") for name in names.tolist()]
+def joined(names: Texts) -> str:
+    """Return the names as lines of text."""
+    size = names.dtype.itemsize
+    matrix = np.full((len(names), size + 1), _LINE_FEED, np.uint8)
+    matrix[:, :size] = names.view(np.uint8).reshape(len(names), size)
+    letters = matrix.ravel()
+    return letters[letters != 0].tobytes().decode("ascii", "replace")
 
 
 def words_needed(texts: Iterable[str]) -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+from isal import isal_zlib
 
 from kcl_flowlog.counting.who.distinct import Distinct, union
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
-from kcl_flowlog.counting.who.names import WORD, Integers, Texts, Words, hash_of, texts_of
+from kcl_flowlog.counting.who.names import WORD, Integers, Texts, Words, hash_of, joined
 
 STEP = 300
 """The seconds of a step."""
@@ -59,14 +59,14 @@ def encode(sketches: Sketches) -> bytes:
         sketches.step,
         sketches.subnets,
         rows.groups.astype("<u4").tobytes(),
-        "\n".join(texts_of(rows.names)),
+        joined(rows.names),
         rows.seen.astype("<f8").tobytes(),
         rows.missed.astype("<f8").tobytes(),
         cut.astype("<u4").tobytes(),
         unseen[cut].astype("<f8").tobytes(),
         distinct,
     )
-    return zlib.compress(msgspec.msgpack.encode(body), 1)
+    return isal_zlib.compress(msgspec.msgpack.encode(body), 1)
 
 
 def _bytes(hashes: Integers, registers: Integers | None) -> bytes:
@@ -76,8 +76,8 @@ def _bytes(hashes: Integers, registers: Integers | None) -> bytes:
 def decode(data: bytes) -> Sketches:
     """Return what `encode` has encoded. Raises `ValueError` for anything else."""
     try:
-        body = _decoder.decode(zlib.decompress(data))
-    except (zlib.error, msgspec.MsgspecError) as error:
+        body = _decoder.decode(isal_zlib.decompress(data))
+    except (isal_zlib.error, msgspec.MsgspecError) as error:
         raise ValueError(f"not a sketch: {error}") from error
     names = _texts(body.names)
     groups = np.frombuffer(body.groups, "<u4").astype(np.int64)
@@ -93,8 +93,8 @@ def decode(data: bytes) -> Sketches:
     return Sketches(body.step, body.subnets, Summary(rows, unseen), distinct)
 
 
-def _texts(joined: str) -> Texts:
-    return np.array(joined.encode().split(b"\n") if joined else [], np.bytes_)
+def _texts(lines: str) -> Texts:
+    return np.array(lines.encode().split(b"\n")[:-1], np.bytes_)
 
 
 def _hashes(names: Texts) -> Words:
