@@ -12,7 +12,7 @@ from isal import isal_zlib
 from kcl_flowlog.counting.who.distinct import Distinct, union
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
-from kcl_flowlog.counting.who.names import WORD, Integers, Texts, Words, hash_of, joined
+from kcl_flowlog.counting.who.names import WORD, Integers, Numbers, Texts, Words, hash_of, joined
 
 STEP = 300
 """The seconds of a step."""
@@ -75,22 +75,37 @@ def _bytes(hashes: Integers, registers: Integers | None) -> bytes:
 
 def decode(data: bytes) -> Sketches:
     """Return what `encode` has encoded. Raises `ValueError` for anything else."""
-    try:
-        body = _decoder.decode(isal_zlib.decompress(data))
-    except (isal_zlib.error, msgspec.MsgspecError) as error:
-        raise ValueError(f"not a sketch: {error}") from error
+    body = _decode_body(data)
     names = _texts(body.names)
     groups = np.frombuffer(body.groups, "<u4").astype(np.int64)
     unseen = np.zeros(len(body.subnets) << KIND_BITS)
     unseen[np.frombuffer(body.unseen_groups, "<u4")] = np.frombuffer(body.unseen, "<f8")
     rows = Rows(groups, _hashes(names), names, np.frombuffer(body.seen, "<f8"), np.frombuffer(body.missed, "<f8"))
-    distinct = {
+    return Sketches(body.step, body.subnets, Summary(rows, unseen), _distinct_of(body))
+
+
+def decode_distinct(data: bytes) -> Mapping[int, Distinct]:
+    """Return only the distinct counts of what `encode` has encoded. Raises `ValueError` for anything else."""
+    return _distinct_of(_decode_body(data))
+
+
+def _decode_body(data: bytes) -> _Body:
+    try:
+        body = _decoder.decode(isal_zlib.decompress(data))
+    except (isal_zlib.error, msgspec.MsgspecError) as error:
+        raise ValueError(f"not a sketch: {error}") from error
+    if body.version != _VERSION:
+        raise ValueError(f"a sketch of version {body.version}")
+    return body
+
+
+def _distinct_of(body: _Body) -> dict[int, Distinct]:
+    return {
         group: Distinct(registers=np.frombuffer(data, np.uint8), is_partial=is_partial)
         if has_registers
         else Distinct(np.frombuffer(data, "<u4"), None, is_partial)
         for group, has_registers, is_partial, data in body.distinct
     }
-    return Sketches(body.step, body.subnets, Summary(rows, unseen), distinct)
 
 
 def _texts(lines: str) -> Texts:
@@ -143,3 +158,22 @@ def split(sketches: Sketches) -> Iterator[Sketches]:
         first = number << KIND_BITS
         summary = Summary(some._replace(groups=some.groups - first), unseen[first : first + KINDS])
         yield Sketches(sketches.step, [subnet_id], summary, distinct.get(number, {}))
+
+
+def side_by_side(step: int, parts: Sequence[Sketches]) -> Sketches:
+    """Return the sketches of several as one, if no two have the same subnet; nothing is added up."""
+    found = Sketches(step, [])
+    rows: list[Rows] = []
+    unseen: list[Numbers] = []
+    distinct: dict[int, Distinct] = {}
+    for part in parts:
+        first = len(found.subnets) << KIND_BITS
+        found.subnets += part.subnets
+        rows.append(part.summary.rows._replace(groups=part.summary.rows.groups + first))
+        unseen.append(part.summary.unseen if len(part.summary.unseen) else np.zeros(len(part.subnets) << KIND_BITS))
+        distinct |= {first + group: each for group, each in part.distinct.items()}
+    if rows:
+        together = Rows(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
+        found.summary = Summary(together, np.concatenate(unseen))
+    found.distinct = distinct
+    return found
