@@ -83,6 +83,7 @@ def _ports(lines: Lines, field: int | None, rows: Integers, protocols: Integers)
     widths = lines.widths(field)[rows]
     numbers = lines.words_before(lines.ends(field)[rows]) & _MASKS[0].take(widths, mode="clip")
     # A digit, and no other letter, has a 3 as its upper half, also once 6 is added.
-    upper = (numbers | (numbers + _SIXES)) & _UPPER_HALVES
-    have_port = (upper == _MASKS[0].take(widths, mode="clip") & _THREES) & (numbers != _ZERO) & (widths <= _LONGEST_PORT)
+    threes = _MASKS[0].take(widths, mode="clip") & _THREES
+    are_digits = (numbers & _UPPER_HALVES == threes) & ((numbers + _SIXES) & _UPPER_HALVES == threes)
+    have_port = are_digits & (numbers != _ZERO) & (widths <= _LONGEST_PORT)
     return [numbers, _PROTOCOLS.take(protocols)], have_port

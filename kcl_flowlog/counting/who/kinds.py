@@ -11,7 +11,7 @@ KIND_BITS: Final = 3
 """A group is a subnet's number and a kind: `subnet << KIND_BITS | kind`."""
 KINDS: Final = 1 << KIND_BITS
 
-KEPT: Final = (128, 64, 128, 64, 64)
+KEPT: Final = (256, 128, 256, 64, 64)
 """Most names of each kind that a subnet keeps: in a commit, and in a step of five minutes."""
 
 DISTINCT_KINDS: Final = (SOURCE, PORT)
