@@ -40,12 +40,16 @@ _STREAM_START = Position("TRIM_HORIZON")
 class Ledger:
     """One connection to the ledger. Each process opens its own; threads must not share it."""
 
-    def __init__(self, path: Path, patience: float = 30.0, bounds: SubnetBounds = DEFAULT_BOUNDS) -> None:
+    def __init__(
+        self, path: Path, patience: float = 30.0, bounds: SubnetBounds = DEFAULT_BOUNDS, keeps_who: bool = True
+    ) -> None:
         """Open the ledger at `path`, or create it.
 
         `patience` is how many seconds a step waits for a lock. `bounds` says how many subnets have separate totals.
+        Unless it `keeps_who`, what deltas tell of who sent what is dropped.
         """
         self._bounds = bounds
+        self._keeps_who = keeps_who
         self._connection = connect(path, patience)
         try:
             schema.migrate(self._connection)
@@ -232,7 +236,8 @@ class Ledger:
         letters = map(msgspec.json.encode, delta.dead_letters)
         _DEAD_LETTERS.put(db, *enumerate(letters, last + 1))
         fingerprints.add(db, shard_id, delta.fingerprints, commit)
-        who_tables.add(db, delta.who)
+        if self._keeps_who:
+            who_tables.add(db, delta.who)
 
 
 def _take_prepared(db: sqlite3.Connection, shard_id: str, token: str) -> Snapshot | None:

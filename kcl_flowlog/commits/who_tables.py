@@ -55,9 +55,7 @@ def replace(db: sqlite3.Connection, upto: int, steps: Iterable[SubnetStep]) -> N
 
 def steps_of(db: sqlite3.Connection, subnet_id: str, first: int, last: int) -> list[bytes]:
     """Return the sketches of a subnet in some steps; each may be missing."""
-    return [
-        body for *_, body in STEPS.rows(db, "WHERE step BETWEEN ? AND ? AND subnet_id = ?", first, last, subnet_id)
-    ]
+    return [body for *_, body in STEPS.rows(db, "WHERE step BETWEEN ? AND ? AND subnet_id = ?", first, last, subnet_id)]
 
 
 def subnets(db: sqlite3.Connection, step: int) -> list[str]:
@@ -68,6 +66,12 @@ def subnets(db: sqlite3.Connection, step: int) -> list[str]:
 def forget(db: sqlite3.Connection, first: int, last: int) -> None:
     """Remove all steps but those from `first` to `last`."""
     STEPS.delete(db, "WHERE step < ? OR step > ?", first, last)
+
+
+def clear(db: sqlite3.Connection) -> None:
+    """Remove everything."""
+    for table in (ADDED, STEPS):
+        table.delete(db, "")
 
 
 def verify(db: sqlite3.Connection) -> Iterator[bytes]:

@@ -21,9 +21,7 @@ def collect(record: FlowRecord, subnet_id: str, direction: str, collector: Colle
             collector.add_reject(subnet_id, source, destination, record.protocol, record.dstport)
     elif record.action == "accept" and direction != UNKNOWN:
         is_egress = direction == EGRESS
-        of_packet, of_line = (
-            (record.pkt_dstaddr, record.dstaddr) if is_egress else (record.pkt_srcaddr, record.srcaddr)
-        )
+        of_packet, of_line = (record.pkt_dstaddr, record.dstaddr) if is_egress else (record.pkt_srcaddr, record.srcaddr)
         peer = _canonical(of_line if of_packet == NO_VALUE else of_packet)
         if peer != NO_VALUE:
             collector.add_accept(subnet_id, is_egress, peer, record.bytes)

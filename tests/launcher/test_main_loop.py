@@ -44,7 +44,7 @@ class Life:
             name: CallLog(name, self.calls)
             for name in (
                 *("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats"),
-                *("own_shards", "open_shards"),
+                *("own_shards", "open_shards", "who"),
             )
         }
         parts["inventory"] = CallLog("inventory", self.calls, True)

@@ -1,4 +1,4 @@
-"""Who sends what: the heaviest sources, ports, pairs and peers of each subnet, and distinct counts, in bounded memory."""
+"""Who sent what: the heaviest sources, ports, pairs and peers of each subnet, and distinct counts."""
 
 from __future__ import annotations
 

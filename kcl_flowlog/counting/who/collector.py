@@ -14,7 +14,6 @@ from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS, PAIR, PORT, SOURCE
 from kcl_flowlog.counting.who.names import (
-    LONG,
     SHORT,
     Flags,
     Integers,
@@ -133,7 +132,9 @@ class Collector:
             count = words_needed([*sources, *destinations])
             have_port = np.array([port != "" for port in ports], np.bool_)
             # As columns read them: the protocol, and in the last word the number.
-            names = [f"{protocol}{slash}{port:\0>8}" for protocol, slash, port in (port.partition("/") for port in ports)]
+            names = [
+                f"{protocol}{slash}{port:\0>8}" for protocol, slash, port in (port.partition("/") for port in ports)
+            ]
             self.add_rejects(
                 np.array(numbers, np.int64),
                 words_of(sources, count),

@@ -63,7 +63,9 @@ class DistinctGroups:
         is_dense = np.array([group in self._dense for group in groups.tolist()], np.bool_)
         rows = np.flatnonzero(is_dense | (counts > most))
         kept = np.ones(len(self._hashes), np.bool_)
-        for group, start, count in zip(groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), strict=True):
+        for group, start, count in zip(
+            groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), strict=True
+        ):
             if group in self._dense or len(self._dense) < _MOST_DENSE:
                 registers = registers_of((self._hashes[start : start + count] & _MASK).astype(np.uint32))
                 self._dense[group] = np.maximum(self._dense.get(group, registers), registers)

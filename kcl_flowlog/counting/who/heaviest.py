@@ -31,7 +31,7 @@ class Rows(NamedTuple):
 
     def take(self, rows: Integers) -> Rows:
         """Return some of the rows."""
-        return Rows(*(column[rows] for column in self))
+        return Rows(self.groups[rows], self.hashes[rows], self.names[rows], self.seen[rows], self.missed[rows])
 
 
 NO_ROWS = Rows(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, "S1"), _NONE, _NONE)
@@ -62,13 +62,11 @@ def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = No
     limits = np.tile(_KEPT, -(-group_count // KINDS))[:group_count] if kept else np.full(group_count, len(groups))
     if most_rows is not None:
         limits = _lowered(limits, sizes, most_rows)
-    rows = slice(None)
     if (sizes > limits).any():
         rows = _heaviest(groups, seen + missed, limits, unseen)
-        places = places[rows]
+        groups, places, seen, missed = groups[rows], places[rows], seen[rows], missed[rows]
     # The names are moved last, as they are wide.
-    found = Rows(groups[rows], together.hashes[places], together.names[places], seen[rows], missed[rows])
-    return Summary(found, unseen)
+    return Summary(Rows(groups, together.hashes[places], together.names[places], seen, missed), unseen)
 
 
 def _sums(rows: Rows, had: Numbers, unseen: Numbers) -> tuple[Integers, Numbers, Numbers]:

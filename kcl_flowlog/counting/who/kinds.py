@@ -13,6 +13,3 @@ KINDS: Final = 1 << KIND_BITS
 
 KEPT: Final = (256, 128, 256, 64, 64)
 """Most names of each kind that a subnet keeps: in a commit, and in a step of five minutes."""
-
-DISTINCT_KINDS: Final = (SOURCE, PORT)
-"""The kinds of which distinct names are counted as well."""

@@ -80,7 +80,8 @@ def joined(names: Texts) -> str:
     matrix = np.full((len(names), size + 1), _LINE_FEED, np.uint8)
     matrix[:, :size] = names.view(np.uint8).reshape(len(names), size)
     letters = matrix.ravel()
-    return letters[letters != 0].tobytes().decode("ascii", "replace")
+    text: bytes = letters[letters != 0].tobytes()
+    return text.decode("ascii", "replace")
 
 
 def words_needed(texts: Iterable[str]) -> int:

@@ -51,8 +51,7 @@ def encode(sketches: Sketches) -> bytes:
     rows, unseen = sketches.summary
     cut = np.flatnonzero(unseen)
     distinct = [
-        (group, each.registers is not None, each.is_partial, _bytes(each.hashes, each.registers))
-        for group, each in sketches.distinct.items()
+        (group, each.registers is not None, each.is_partial, _bytes(each)) for group, each in sketches.distinct.items()
     ]
     body = _Body(
         _VERSION,
@@ -69,8 +68,8 @@ def encode(sketches: Sketches) -> bytes:
     return isal_zlib.compress(msgspec.msgpack.encode(body), 1)
 
 
-def _bytes(hashes: Integers, registers: Integers | None) -> bytes:
-    return hashes.astype("<u4").tobytes() if registers is None else registers.tobytes()
+def _bytes(distinct: Distinct) -> bytes:
+    return distinct.hashes.astype("<u4").tobytes() if distinct.registers is None else distinct.registers.tobytes()
 
 
 def decode(data: bytes) -> Sketches:
@@ -92,7 +91,7 @@ def decode_distinct(data: bytes) -> Mapping[int, Distinct]:
 def _decode_body(data: bytes) -> _Body:
     try:
         body = _decoder.decode(isal_zlib.decompress(data))
-    except (isal_zlib.error, msgspec.MsgspecError) as error:
+    except (isal_zlib.IsalError, msgspec.MsgspecError) as error:  # type: ignore[misc] # its stub calls the class a value
         raise ValueError(f"not a sketch: {error}") from error
     if body.version != _VERSION:
         raise ValueError(f"a sketch of version {body.version}")

@@ -66,9 +66,7 @@ def test_a_union_does_not_depend_on_order_or_form() -> None:
 def test_hashes_never_change() -> None:
     """They are stored, and merged with those of other instances, which may have another version."""
     assert [291304917, 209255240] == [number >> 32 for number in hashes(0x0A000001, 2).tolist()]
-    assert [1227077602] == [
-        each >> 32 for each in hash_of(words_of(["2001:db8:1:2:3:4:5:6789"], 5)).tolist()
-    ]
+    assert [1227077602] == [each >> 32 for each in hash_of(words_of(["2001:db8:1:2:3:4:5:6789"], 5)).tolist()]
 
 
 def test_a_short_name_has_one_hash() -> None:
