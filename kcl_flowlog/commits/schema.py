@@ -21,7 +21,7 @@ from kcl_flowlog.commits.checked_table import CheckedTable, row_checksum
 from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.database import transaction
 from kcl_flowlog.commits.schema_steps import STEPS as STEPS
-from kcl_flowlog.commits.schema_steps import Step
+from kcl_flowlog.commits.schema_steps import Step as Step
 from kcl_flowlog.errors import ConfigError
 
 _FIRST_CHECKED = 2

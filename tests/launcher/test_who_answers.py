@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kcl_flowlog.commits import who_tables
 from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.who import sketches
@@ -57,7 +57,7 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "ledger.sqlite3")
     collector = Collector()
     for _ in range(3):
@@ -65,7 +65,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     collector.add_accept("subnet-a", True, "10.0.2.10", 1000)
     collector.add_accept("subnet-a", False, "10.0.1.10", 5)
     made.commit(collector)
-    yield made
+    return made
 
 
 def test_a_report_has_the_interface_beside_each_own_address(home: Home) -> None:
@@ -135,7 +135,7 @@ def test_switched_off_nothing_is_left(home: Home) -> None:
     """Nor does a commit that was prepared before add anything."""
     assert WhoParts() == who_parts(False, home.open_ledger, None, DamageNote())  # type: ignore[arg-type] # not used
 
-    assert [] == [body for body in _bodies(home)]
+    assert [] == _bodies(home)
     delta = make_delta()
     delta.sketch = b"of before"
     with Ledger(home.path, keeps_who=False) as ledger:
@@ -146,7 +146,5 @@ def test_switched_off_nothing_is_left(home: Home) -> None:
 
 
 def _bodies(home: Home) -> list[bytes]:
-    from kcl_flowlog.commits import who_tables
-
     with home.open_ledger() as ledger, ledger.begin() as db:
         return list(who_tables.verify(db))
