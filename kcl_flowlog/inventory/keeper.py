@@ -68,6 +68,7 @@ class InventoryKeeper:
         monotonic: Callable[[], float] = time.monotonic,
         details: KeptDetails | None = None,
     ) -> None:
+        # long because each attribute is one line.
         self.details = details
         self._readers = readers
         self._save = save

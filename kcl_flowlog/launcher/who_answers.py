@@ -134,9 +134,9 @@ def _addresses(some: Sequence[Heavy], find: Find) -> list[HeavyAddress]:
 
 def _port(each: Heavy) -> HeavyPort:
     protocol, _, port = each.name.partition("/")
-    return HeavyPort(protocol, int(port), each.at_least, each.at_most)
+    return HeavyPort(protocol, int(port), each.about, each.at_most)
 
 
 def _pair(each: Heavy, find: Find) -> HeavyPair:
     source, _, destination = each.name.partition(" ")
-    return HeavyPair(source, destination, each.at_least, each.at_most, find(source), find(destination))
+    return HeavyPair(source, destination, each.about, each.at_most, find(source), find(destination))

@@ -58,6 +58,11 @@ class WhoKeeper:
         self._changed: dict[str, None] = {}
         self.distinct: dict[str, DistinctRejected] = {}
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether numbers wait to be counted anew."""
+        return bool(self._changed)
+
     def start(self) -> None:
         """Work in a thread from now on."""
         threading.Thread(target=self._run, name="who", daemon=True).start()

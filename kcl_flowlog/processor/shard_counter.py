@@ -26,7 +26,7 @@ from kcl_flowlog.processor.in_hand import RecordInHand
 from kcl_flowlog.processor.live_inventory import LiveInventory
 
 # A row of a delta, roughly.
-_ROW_BYTES = 400
+_ROW_BYTES = 100
 
 
 class Record(Protocol):

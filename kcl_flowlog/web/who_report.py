@@ -18,10 +18,13 @@ class InterfaceNote(msgspec.Struct, omit_defaults=True):
 
 
 class HeavyAddress(msgspec.Struct, omit_defaults=True):
-    """An address and its flows or bytes: at least, and at most. `interface` is left out if the inventory has none."""
+    """An address and its flows or bytes: `about` as many were seen, and with those that may have been missed `at_most`.
+
+    `interface` is left out if the inventory lacks it.
+    """
 
     address: str
-    at_least: int
+    about: int
     at_most: int
     interface: InterfaceNote | None = None
 
@@ -31,7 +34,7 @@ class HeavyPort(msgspec.Struct):
 
     protocol: str
     port: int
-    at_least: int
+    about: int
     at_most: int
 
 
@@ -40,7 +43,7 @@ class HeavyPair(msgspec.Struct, omit_defaults=True):
 
     source: str
     destination: str
-    at_least: int
+    about: int
     at_most: int
     source_interface: InterfaceNote | None = None
     destination_interface: InterfaceNote | None = None

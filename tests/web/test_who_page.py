@@ -39,7 +39,7 @@ LINES = [SubnetLine("subnet-a", HOSTILE, "vpc-1", 12_345, 2), SubnetLine("subnet
 
 
 class Source:
-    """Answers with what the test sets, and notes what it was asked."""
+    """Answers with what the test sets, and notes each question."""
 
     def __init__(self) -> None:
         self.questions: list[Question] = []
@@ -67,7 +67,7 @@ def test_the_json_has_what_is_known() -> None:
     found = answer("subnet=subnet-a")
 
     assert json.loads(msgspec.json.encode(REPORT)) == found
-    assert {"address": "198.51.100.7", "at_least": 1500, "at_most": 1510} == found["rejected"]["sources"][0]
+    assert {"address": "198.51.100.7", "about": 1500, "at_most": 1510} == found["rejected"]["sources"][0]
     assert "i-0a" == found["rejected"]["pairs"][0]["destination_interface"]["instance_id"]
 
 

@@ -11,15 +11,15 @@ from kcl_flowlog.counting.who.names import joined
 
 
 class Heavy(NamedTuple):
-    """A name, and what it has at least and at most: flows, or bytes."""
+    """A name with its flows or bytes: `about` as many were seen, and with those that may have been missed `at_most`."""
 
     name: str
-    at_least: int
+    about: int
     at_most: int
 
 
 def heaviest(summary: Summary, group: int, most: int) -> list[Heavy]:
-    """Return the heaviest names of a group, by what each has at least; they are the heaviest if no sum was cut."""
+    """Return the heaviest names of a group, by what was seen of each."""
     rows = summary.rows
     places = np.flatnonzero(rows.groups == group)
     order = np.lexsort((rows.names[places], -rows.missed[places], -rows.seen[places]))

@@ -27,11 +27,14 @@ from kcl_flowlog.counting.who.names import (
 )
 from kcl_flowlog.counting.who.sketches import Sketches
 
-_MOST_PENDING = 49_152
-_MOST_ROWS = 49_152
-_MOST_WAITING = 1024
+_MOST_PENDING = 16_384
+_MOST_ROWS = 24_576
+# Fewer than are sampled.
+_MOST_WAITING = 1000
 _GOLDEN = 0.6180339887498949
 _LONGEST_PORT = 5
+_SAMPLES = 512
+"""Of more than twice as many rejected flows that come together, about as many are looked at."""
 
 
 class Collector:
@@ -84,21 +87,26 @@ class Collector:
         ports: Sequence[Words],
         have_port: Flags,
     ) -> None:
-        """Add rejected flows: the number of their subnet, and the words of their names."""
+        """Add rejected flows: the number of their subnet, and the words of their names.
+
+        The heaviest are looked for in some of them, evenly, if they are many: a spray must not cost much.
+        """
+        # long because it adds five columns.
         subnets = subnets << KIND_BITS
-        source_hashes = hash_of(sources)
-        ones = np.ones(len(subnets))
-        zeros = np.zeros(len(subnets))
-        self._put(Rows(subnets | SOURCE, source_hashes, column(sources), ones, zeros))
-        both = pairs(sources, destinations)
-        self._put(Rows(subnets | PAIR, hash_of(both), column(both), ones, zeros))
+        source_hashes, port_hashes = hash_of(sources), hash_of(ports)
         self._distinct.add(subnets | SOURCE, source_hashes)
+        self._distinct.add(subnets[have_port] | PORT, port_hashes[have_port])
+        every = max(1, len(subnets) // _SAMPLES)
+        some = slice(int(self.next_start() * every), None, every)
+        subnets, have_port = subnets[some], have_port[some]
+        sources, destinations = ([each[some] for each in words] for words in (sources, destinations))
+        weights, zeros = np.full(len(subnets), float(every)), np.zeros(len(subnets))
+        self._put(Rows(subnets | SOURCE, source_hashes[some], column(sources), weights, zeros))
+        both = pairs(sources, destinations)
+        self._put(Rows(subnets | PAIR, hash_of(both), column(both), weights, zeros))
         rows = np.flatnonzero(have_port)
-        if len(rows):
-            groups, ports = subnets[rows] | PORT, [each[rows] for each in ports]
-            port_hashes = hash_of(ports)
-            self._put(Rows(groups, port_hashes, column(ports), ones[: len(rows)], zeros[: len(rows)]))
-            self._distinct.add(groups, port_hashes)
+        names = column([each[some][rows] for each in ports])
+        self._put(Rows(subnets[rows] | PORT, port_hashes[some][rows], names, weights[rows], zeros[rows]))
 
     def add_accepts(self, groups: Integers, peers: Sequence[Words], octets: Numbers) -> None:
         """Add the bytes of accepted flows; `group_of` tells the group of each."""

@@ -10,10 +10,10 @@ from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS, Distinct, 
 from kcl_flowlog.counting.who.names import Integers, Words
 
 _MOST_PENDING = 131_072
-_MOST_HASHES_IN_ALL = 786_432
-"""Six megabytes."""
-_MOST_DENSE = 512
-"""Groups that have registers: eight megabytes."""
+_MOST_HASHES_IN_ALL = 524_288
+"""Four megabytes."""
+_MOST_DENSE = 384
+"""Groups that have registers: six megabytes."""
 _LOW = np.uint64(32)
 _MASK = np.uint64(2**32 - 1)
 
@@ -44,19 +44,33 @@ class DistinctGroups:
     def sets(self) -> Iterator[tuple[int, Distinct]]:
         """Yield the set of each group."""
         self._settle()
-        groups, starts = np.unique(self._hashes >> _LOW, return_index=True)
+        groups, starts = self._groups()
         parts = np.split((self._hashes & _MASK).astype(np.uint32), starts[1:])
         for group, hashes in zip(groups.tolist(), parts, strict=False):
             yield group, Distinct(hashes, None, group in self._partial)
         for group, registers in self._dense.items():
             yield group, Distinct(registers=registers)
 
+    def _groups(self) -> tuple[Integers, Integers]:
+        """Return the groups that have hashes, and where they begin."""
+        of_hashes = (self._hashes >> _LOW).astype(np.uint32)
+        is_first = np.ones(len(of_hashes), np.bool_)
+        np.not_equal(of_hashes[1:], of_hashes[:-1], out=is_first[1:])
+        starts = np.flatnonzero(is_first)
+        return of_hashes[starts].astype(np.int64), starts
+
     def _settle(self) -> None:
         """Sort what was added; turn the hashes of large groups into registers, while there is room."""
-        self._hashes = np.unique(np.concatenate([self._hashes, *self._pending]))
+        together = np.concatenate([self._hashes, *self._pending])
         self._pending.clear()
         self._pending_count = 0
-        groups, starts, counts = np.unique(self._hashes >> _LOW, return_index=True, return_counts=True)
+        # In place: `np.unique` takes several times the memory.
+        together.sort()
+        is_new = np.ones(len(together), np.bool_)
+        np.not_equal(together[1:], together[:-1], out=is_new[1:])
+        self._hashes = together[is_new]
+        groups, starts = self._groups()
+        counts = np.diff(np.append(starts, len(self._hashes)))
         most = MOST_HASHES
         if len(self._hashes) > _MOST_HASHES_IN_ALL:
             most = min(most, max(1, _MOST_HASHES_IN_ALL // len(groups)))

@@ -84,7 +84,7 @@ def _sums(rows: Rows, had: Numbers, unseen: Numbers) -> tuple[Integers, Numbers,
 
 
 def _of_groups(unseen: Numbers, groups: Integers) -> Numbers:
-    """Return the number of each row's group, 0 if it has none."""
+    """Return the number of each row's group, 0 without a number."""
     if not len(unseen):
         return np.zeros(len(groups))
     return np.where(groups < len(unseen), unseen.take(groups, mode="clip"), 0.0)

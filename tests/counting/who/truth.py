@@ -63,4 +63,4 @@ def top(found: Sketches, kind: int, most: int = 10) -> list[Heavy]:
 
 def errors(said: Iterable[Heavy], truth: Counter[str]) -> list[Heavy]:
     """Return the names whose true number is not within what is said."""
-    return [each for each in said if not each.at_least <= truth[each.name] <= each.at_most]
+    return [each for each in said if not each.about <= truth[each.name] <= each.at_most]
