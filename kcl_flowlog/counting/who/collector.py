@@ -6,7 +6,8 @@ then each is within its error. Does no I/O, and never fails.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,12 +30,36 @@ from kcl_flowlog.counting.who.sketches import Sketches
 
 _MOST_PENDING = 16_384
 _MOST_ROWS = 24_576
+_BATCH = 4096
 # Fewer than are sampled.
 _MOST_WAITING = 1000
 _GOLDEN = 0.6180339887498949
 _LONGEST_PORT = 5
 _SAMPLES = 512
 """Of more than twice as many rejected flows that come together, about as many are looked at."""
+
+
+class _Batches:
+    """Columns of a few rows, which `use` gets many at a time; those with other columns apart."""
+
+    def __init__(self, use: Callable[[Sequence[Any]], None]) -> None:
+        self._use = use
+        self._parts: dict[int, list[Sequence[Any]]] = {}
+        self._rows = 0
+
+    def add(self, columns: Sequence[Any]) -> None:
+        """Add rows."""
+        self._parts.setdefault(len(columns), []).append(columns)
+        self._rows += len(columns[0])
+        if self._rows >= _BATCH:
+            self.finish()
+
+    def finish(self) -> None:
+        """Hand over all rows."""
+        parts, self._parts = self._parts, {}
+        self._rows = 0
+        for several in parts.values():
+            self._use([np.concatenate(columns) for columns in zip(*several, strict=True)])
 
 
 class Collector:
@@ -47,6 +72,8 @@ class Collector:
         self._pending_count = 0
         self._distinct = DistinctGroups()
         self._start = 0.0
+        self._small_rejects = _Batches(self._count_rejects)
+        self._small_accepts = _Batches(self._count_accepts)
         # Single records that wait for each other.
         self._rejects: list[tuple[int, str, str, str]] = []
         self._accepts: list[tuple[int, str, int]] = []
@@ -91,30 +118,44 @@ class Collector:
 
         The heaviest are looked for in some of them, evenly, if they are many: a spray must not cost much.
         """
-        # long because it adds five columns.
-        subnets = subnets << KIND_BITS
-        source_hashes, port_hashes = hash_of(sources), hash_of(ports)
-        self._distinct.add(subnets | SOURCE, source_hashes)
-        self._distinct.add(subnets[have_port] | PORT, port_hashes[have_port])
         every = max(1, len(subnets) // _SAMPLES)
+        columns = (subnets << KIND_BITS, have_port, *ports, *sources, *destinations)
+        if every > 1:
+            self._count_rejects(columns, every)
+        else:
+            self._small_rejects.add(columns)
+
+    def _count_rejects(self, columns: Sequence[Any], every: int = 1) -> None:
+        groups, have_port, *words = columns
+        ports, count = words[:SHORT], (len(words) - SHORT) // 2
+        sources, destinations = words[SHORT : SHORT + count], words[SHORT + count :]
+        source_hashes, port_hashes = hash_of(sources), hash_of(ports)
+        self._distinct.add(groups | SOURCE, source_hashes)
+        self._distinct.add(groups[have_port] | PORT, port_hashes[have_port])
         some = slice(int(self.next_start() * every), None, every)
-        subnets, have_port = subnets[some], have_port[some]
+        groups, have_port = groups[some], have_port[some]
         sources, destinations = ([each[some] for each in words] for words in (sources, destinations))
-        weights, zeros = np.full(len(subnets), float(every)), np.zeros(len(subnets))
-        self._put(Rows(subnets | SOURCE, source_hashes[some], column(sources), weights, zeros))
+        weights, zeros = np.full(len(groups), float(every)), np.zeros(len(groups))
+        self._put(Rows(groups | SOURCE, source_hashes[some], column(sources), weights, zeros))
         both = pairs(sources, destinations)
-        self._put(Rows(subnets | PAIR, hash_of(both), column(both), weights, zeros))
+        self._put(Rows(groups | PAIR, hash_of(both), column(both), weights, zeros))
         rows = np.flatnonzero(have_port)
         names = column([each[some][rows] for each in ports])
-        self._put(Rows(subnets[rows] | PORT, port_hashes[some][rows], names, weights[rows], zeros[rows]))
+        self._put(Rows(groups[rows] | PORT, port_hashes[some][rows], names, weights[rows], zeros[rows]))
 
     def add_accepts(self, groups: Integers, peers: Sequence[Words], octets: Numbers) -> None:
         """Add the bytes of accepted flows; `group_of` tells the group of each."""
+        self._small_accepts.add((groups, octets, *peers))
+
+    def _count_accepts(self, columns: Sequence[Any]) -> None:
+        groups, octets, *peers = columns
         self._put(Rows(groups, hash_of(peers), column(peers), octets, np.zeros(len(groups))))
 
     def take(self, step: int) -> Sketches:
         """Return all that was added, as of a step of five minutes; nothing may be added afterwards."""
         self._flush()
+        for batches in (self._small_rejects, self._small_accepts):
+            batches.finish()
         self._merge(kept=True)
         return Sketches(step, [*self._subnets], self._summary, dict(self._distinct.sets()))
 
