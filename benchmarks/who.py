@@ -1,7 +1,7 @@
 """Memory and CPU time of who sent what, in a spray: a million sources over a thousand subnets.
 
 Counts the spray as a processor does, with and without it, and adds its commits to their step as the launcher does, each
-in a process of its own. Prints how much memory each takes more, and ends with 1 if that is over its bound.
+in another process. Prints how much memory each takes more, and ends with 1 if that is over its bound.
 """
 
 from __future__ import annotations

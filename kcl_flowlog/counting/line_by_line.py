@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from kcl_flowlog.counting import outcomes, who_of_record
+from kcl_flowlog.counting import outcomes
 from kcl_flowlog.counting.attribution import Attributor, Place
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
 from kcl_flowlog.counting.envelope import LogEvent
@@ -25,6 +25,7 @@ from kcl_flowlog.counting.ordinary_lines import OTHER_PORT, REJECT, OrdinaryLine
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
+from kcl_flowlog.counting.who_of_record import collect
 from kcl_flowlog.errors import Malformed, Unsupported
 
 
@@ -141,7 +142,9 @@ class LineByLine:
         )
         delta.add_flow(series, record.packets, record.bytes)
         if delta.who is not None:
-            who_of_record.collect(record, subnet_id, direction, delta.who)
+            ends = record.srcaddr, record.dstaddr, record.pkt_srcaddr, record.pkt_dstaddr
+            port = record.dstport
+            collect(delta.who, subnet_id, direction, record.action, *ends, record.protocol, port, record.bytes)
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
             delta.rejected_ports[RejectedPort(subnet_id, direction, record.protocol, port)] += 1
