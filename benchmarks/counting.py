@@ -42,6 +42,8 @@ from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.counting.who.collector import Collector
+from kcl_flowlog.counting.who.sketches import encode
 
 RESULT = Path(__file__).parent.parent / "build" / "bench" / "counting.json"
 RECORDS = 30_000
@@ -141,7 +143,10 @@ def gunzip_alone(made: Sequence[bytes]) -> None:
 class Product:
     """The whole path from payloads to a delta; the inventory is indexed before."""
 
-    def __init__(self, case: Case, index: Index, made: Sequence[bytes], min_column_lines: int | None) -> None:
+    def __init__(
+        self, case: Case, index: Index, made: Sequence[bytes], min_column_lines: int | None, has_who: bool = True
+    ) -> None:
+        self._has_who = has_who
         formats = Formats((V5,) if case.kind == "v5" else ())
         # Forgets each payload before it comes again.
         window = Window(size=len(made) // 2)
@@ -153,10 +158,12 @@ class Product:
 
     def count(self, made: Sequence[bytes]) -> Delta:
         """Count the payloads of a batch, up to the delta that is committed."""
-        delta = Delta()
+        delta = Delta(Collector()) if self._has_who else Delta()
         for payload in made:
             self._counter.add(payload, ORIGIN, 1_700_000_700.0, delta)
         self._counter.finish(1_700_000_700.0, delta)
+        if delta.who is not None:
+            encode(delta.who.take(0))
         return delta
 
 
@@ -191,6 +198,7 @@ def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, o
     world, made = inventory(case), payloads(case)
     index = Index(world)
     columns, plain = Product(case, index, made, MIN_LINES), Product(case, index, made, None)
+    columns_alone, plain_alone = (Product(case, index, made, lines, has_who=False) for lines in (MIN_LINES, None))
     first = columns.count(made)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     second = plain.count(made)
@@ -200,6 +208,8 @@ def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, o
         "gunzip alone": gunzip_alone,
         "columns": columns.count,
         "line by line": plain.count,
+        "columns, --no-who": columns_alone.count,
+        "line by line, --no-who": plain_alone.count,
     }
     times: dict[str, list[float]] = {name: [] for name in paths}
     for _ in range(rounds):

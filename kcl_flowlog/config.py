@@ -58,6 +58,13 @@ class Config(StreamSettings):
         metavar="PORT,...",
         help="Destination ports that flowlog_rejected_port_flows_total shows; all others count as `other`.",
     )
+    who: bool = setting(
+        flag="--who",
+        group="Flow logs",
+        default="on",
+        parse=values.parse_switch,
+        help="Keep, of the last hour and for each subnet, which addresses and ports most rejected flows and most bytes belong to, for /who and two metrics. Off: no address is kept.",
+    )
     payload_limit: int = setting(
         flag="--payload-limit",
         group="Flow logs",

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
-from kcl_flowlog.commits import claims_made, fingerprints, holders, meta, own_series, schema, totals
+from kcl_flowlog.commits import claims_made, fingerprints, holders, meta, own_series, schema, totals, who_tables
 from kcl_flowlog.commits.checked_table import CheckedTable, decode
 from kcl_flowlog.commits.claims import LeaseRow, Verdict
 from kcl_flowlog.commits.damage import DamagedLedger
@@ -39,12 +40,16 @@ _STREAM_START = Position("TRIM_HORIZON")
 class Ledger:
     """One connection to the ledger. Each process opens its own; threads must not share it."""
 
-    def __init__(self, path: Path, patience: float = 30.0, bounds: SubnetBounds = DEFAULT_BOUNDS) -> None:
+    def __init__(
+        self, path: Path, patience: float = 30.0, bounds: SubnetBounds = DEFAULT_BOUNDS, keeps_who: bool = True
+    ) -> None:
         """Open the ledger at `path`, or create it.
 
         `patience` is how many seconds a step waits for a lock. `bounds` says how many subnets have separate totals.
+        Unless it `keeps_who`, what deltas tell of who sent what is dropped.
         """
         self._bounds = bounds
+        self._keeps_who = keeps_who
         self._connection = connect(path, patience)
         try:
             schema.migrate(self._connection)
@@ -110,6 +115,8 @@ class Ledger:
                 decode(delta, Snapshot)
             for _, letter in _DEAD_LETTERS.all_rows(db):
                 decode(letter, DeadLetter)
+            for _ in who_tables.verify(db):
+                pass
 
     def dead_letters(self, most: int = 1000) -> list[tuple[int, DeadLetter]]:
         """Return the oldest dead letters with their numbers, `most` at a time."""
@@ -122,6 +129,10 @@ class Ledger:
         """Remove the dead letters numbered up to and including `upto`: they are written elsewhere now."""
         with transaction(self._connection) as db:
             _DEAD_LETTERS.delete(db, "WHERE id <= ?", upto)
+
+    def begin(self, mode: str = "IMMEDIATE") -> AbstractContextManager[sqlite3.Connection]:
+        """Return a transaction, for functions that run inside one."""
+        return transaction(self._connection, mode)
 
     def is_held_by(self, shard_id: str, token: str) -> bool:
         """Return whether the claim with this token is the latest on a shard, in the current generation."""
@@ -225,6 +236,8 @@ class Ledger:
         letters = map(msgspec.json.encode, delta.dead_letters)
         _DEAD_LETTERS.put(db, *enumerate(letters, last + 1))
         fingerprints.add(db, shard_id, delta.fingerprints, commit)
+        if self._keeps_who:
+            who_tables.add(db, delta.who)
 
 
 def _take_prepared(db: sqlite3.Connection, shard_id: str, token: str) -> Snapshot | None:

@@ -31,3 +31,4 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     log_deny: bool
     max_subnets: int
     max_unlisted_subnets: int
+    who: bool = False

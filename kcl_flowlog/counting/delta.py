@@ -10,13 +10,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.known_interface import UNKNOWN
+
+if TYPE_CHECKING:
+    # It needs numpy, which the launcher shall not load for a delta.
+    from kcl_flowlog.counting.who.collector import Collector
 
 _MAX_DEAD_LETTERS = 1000
 _MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024
@@ -56,7 +60,8 @@ class Histogram(msgspec.Struct):
 class Snapshot(msgspec.Struct):
     """A delta as plain data: what one commit adds to the totals.
 
-    `listed_subnets` are those of its subnets that the inventory lists; any other is only named by records.
+    `listed_subnets` are those of its subnets that the inventory lists; any other is only named by records. `who` is a
+    sketch of who sent what, as `counting.who.sketches` encodes it, empty if nobody wants to know.
     """
 
     traffic: list[tuple[Traffic, tuple[int, int, int]]] = []
@@ -66,12 +71,14 @@ class Snapshot(msgspec.Struct):
     dead_letters: list[DeadLetter] = []
     fingerprints: list[bytes] = []
     listed_subnets: list[str] = []
+    who: bytes = b""
 
 
 class Delta:
-    """Counts since the last commit."""
+    """Counts since the last commit; `who` collects who sent what, None if nobody wants to know."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: Collector | None = None) -> None:
+        self.who = who
         # [flows, packets, bytes] of each series.
         self.traffic: dict[Traffic, list[int]] = {}
         self.rejected_ports: Counter[RejectedPort] = Counter()
@@ -84,6 +91,8 @@ class Delta:
         self.unlisted_subnets: set[str] = set()
         self.listed_subnets: list[str] = []
         self._dead_letter_bytes = 0
+        # Of what `who` has collected, once the delta is complete.
+        self.sketch = b""
 
     def __bool__(self) -> bool:
         return bool(self.counts)
@@ -162,4 +171,5 @@ class Delta:
             dead_letters=self.dead_letters,
             fingerprints=self.fingerprints,
             listed_subnets=self.listed_subnets,
+            who=self.sketch,
         )

@@ -25,6 +25,7 @@ from kcl_flowlog.counting.ordinary_lines import OTHER_PORT, REJECT, OrdinaryLine
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.tally import MakeTally, Tally
 from kcl_flowlog.counting.waiting import WaitingRecord, WaitingRecords
+from kcl_flowlog.counting.who_of_record import collect
 from kcl_flowlog.errors import Malformed, Unsupported
 
 
@@ -140,6 +141,10 @@ class LineByLine:
             Traffic, (subnet_id, direction, record.action, record.protocol, peer, path, interface_type)
         )
         delta.add_flow(series, record.packets, record.bytes)
+        if delta.who is not None:
+            ends = record.srcaddr, record.dstaddr, record.pkt_srcaddr, record.pkt_dstaddr
+            port = record.dstport
+            collect(delta.who, subnet_id, direction, record.action, *ends, record.protocol, port, record.bytes)
         if record.action == REJECT:
             port = record.dstport if record.dstport in self._watched_ports else OTHER_PORT
             delta.rejected_ports[RejectedPort(subnet_id, direction, record.protocol, port)] += 1

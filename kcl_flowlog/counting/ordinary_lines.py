@@ -29,6 +29,7 @@ from kcl_flowlog.counting.known_interface import EGRESS, INGRESS, UNKNOWN, Known
 from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.peers import SAME_SUBNET
 from kcl_flowlog.counting.tally import Tally
+from kcl_flowlog.counting.who_of_record import collect
 from kcl_flowlog.errors import Malformed
 
 OTHER_PORT: Final = "other"
@@ -49,6 +50,7 @@ _WITH_FLOW = frozenset((OK, NO_VALUE))
 
 _Pick = Callable[[list[str]], Any]
 _Labels = tuple[str, ...]
+_NOTHING_INSIDE = (NO_VALUE, NO_VALUE)
 _LEFT: _Labels = (UNKNOWN, UNKNOWN, UNKNOWN)
 
 
@@ -80,6 +82,7 @@ class OrdinaryLines:
         listed, packed = attributor.listed, attributor.packed
         peer_ends, peer_classes = attributor.peers.ends, attributor.peers.classes
         leaves_rejected = self._leaves_rejected
+        who = tally.delta.who
         left: list[LogEvent | bytes] = []
         ends: list[int] = []
         word_count, pick, pick_further = 0, None, None
@@ -95,7 +98,7 @@ class OrdinaryLines:
                 left.append(event)
                 continue
             words.append(NO_VALUE)
-            status, interface_id, source, target, port, protocol, packets, octets, start, end, action = pick(words)
+            status, interface_id, from_, to, port, protocol, packets, octets, start, end, action = pick(words)
             if interface_id != last_interface_id:
                 last_interface_id, interface = interface_id, listed[interface_id]
                 if interface is not None:
@@ -109,7 +112,7 @@ class OrdinaryLines:
                 # Faster than `read_number`.
                 is_digits = octets.isdigit() and octets.isascii() and len(octets) <= MAX_DIGITS
                 octets = int(octets) if is_digits else read_number(octets)
-                source, target = packed[source], packed[target]
+                source, target = packed[from_], packed[to]
                 if pick_further is None:
                     is_egress = source in own
                     if is_egress != (target in own):
@@ -142,6 +145,9 @@ class OrdinaryLines:
             cell[1] += packets
             cell[2] += octets
             ends.append(end)
+            if who is not None:
+                inside: tuple[str, str] = _NOTHING_INSIDE if pick_further is None else pick_further(words)[2:4]
+                collect(who, subnet_id, direction, ACTION_OF[action], from_, to, *inside, protocol, port, octets)
             if action == _REJECTED:
                 label = port if port in self._watched_ports else OTHER_PORT
                 tally.delta.rejected_ports[RejectedPort(subnet_id, direction, protocol, label)] += 1

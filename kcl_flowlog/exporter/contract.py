@@ -53,6 +53,18 @@ METRICS = {
             ("subnet_id", "tag_…"),
             "The tags of a subnet that --subnet-tags names, to join by subnet_id; always 1.",
         ),
+        Definition(
+            "flowlog_rejected_distinct_sources",
+            "gauge",
+            ("subnet_id",),
+            "About how many sources the rejected flows of the last hour had; absent with --no-who.",
+        ),
+        Definition(
+            "flowlog_rejected_distinct_ports",
+            "gauge",
+            ("subnet_id",),
+            "About how many destination ports the rejected flows of the last hour had; absent with --no-who.",
+        ),
         Definition("flowlog_events", "counter", ("outcome",), "Log events read from the stream, by outcome."),
         Definition("flowlog_payloads", "counter", ("outcome",), "Kinesis records read from the stream, by outcome."),
         Definition("flowlog_malformed", "counter", ("reason",), "Malformed payloads and log events, by reason."),

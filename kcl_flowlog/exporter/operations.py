@@ -47,6 +47,7 @@ def operations(state: InstanceState) -> Iterator[Metric]:
     yield from _histograms(state.totals)
     yield from _shards(state)
     yield from _daemon(state)
+    yield from _distinct(state)
 
 
 def _inventory(state: InstanceState) -> Iterator[Metric]:
@@ -105,3 +106,9 @@ def _daemon(state: InstanceState) -> Iterator[Metric]:
     build = InfoMetricFamily("flowlog_build", METRICS["flowlog_build"].help)
     build.add_metric((), dict(state.build))
     yield build
+
+
+def _distinct(state: InstanceState) -> Iterator[Metric]:
+    for place, name in enumerate(("flowlog_rejected_distinct_sources", "flowlog_rejected_distinct_ports")):
+        found = state.rejected_distinct or {}
+        yield values_by_label(name, {subnet_id: found[subnet_id][place] for subnet_id in sorted(found)})

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, is_unknown_parameter
 from kcl_flowlog.inventory.delivery_errors import delivery_error
+from kcl_flowlog.inventory.interface_details import Note, ignore
 
 _PAGE = 1000
 
@@ -23,17 +24,19 @@ MOST_IDS = 200
 T = TypeVar("T")
 
 
-def read_inventory(ec2: Any, source: Source, now: float, subnet_tags: Collection[str] = ()) -> Inventory:
+def read_inventory(
+    ec2: Any, source: Source, now: float, subnet_tags: Collection[str] = (), note: Note = ignore
+) -> Inventory:
     """Return the inventory of a source, of a subnet's tags only those named.
 
-    `now` is the time of the reading, in Unix seconds.
+    `now` is the time of the reading, in Unix seconds. `note` gets each interface as EC2 describes it.
     """
     key = source.key
     items = list(_pages(ec2, "describe_subnets", "Subnets"))
     vpc_names = _if_permitted(lambda: {item["VpcId"]: _name(item) for item in _pages(ec2, "describe_vpcs", "Vpcs")})
     names = vpc_names or {}
     subnets = tuple(_subnet(item, source, now, names.get(item["VpcId"], ""), subnet_tags) for item in items)
-    interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _interfaces(ec2)))
+    interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _noted(_interfaces(ec2), note)))
     flow_logs = _if_permitted(
         lambda: tuple(
             _flow_log(item, source, now)
@@ -76,6 +79,12 @@ def _interfaces(ec2: Any, **parameters: Any) -> list[dict[str, Any]]:
         if not is_unknown_parameter(error):
             raise
         return list(_pages(ec2, operation, key, **parameters))
+
+
+def _noted(items: Iterable[dict[str, Any]], note: Note) -> Iterable[dict[str, Any]]:
+    for item in items:
+        note(item)
+        yield item
 
 
 def _name(item: dict[str, Any]) -> str:

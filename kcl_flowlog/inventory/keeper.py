@@ -27,6 +27,7 @@ from kcl_flowlog.inventory.accounts import SourceReader
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, one_line
 from kcl_flowlog.inventory.coverage import Coverage
 from kcl_flowlog.inventory.ec2 import read_inventory
+from kcl_flowlog.inventory.interface_details import KeptDetails, ignore
 from kcl_flowlog.inventory.lookups import Lookups
 from kcl_flowlog.inventory.merge import Reading, merge, with_interfaces
 from kcl_flowlog.inventory.overlaps import Overlap
@@ -53,7 +54,7 @@ class InventoryKeeper:
     `saved` is the inventory of an earlier run as JSON, or None; `save` stores an inventory for the next run and for the
     processors, or raises `OSError`.
     `interval` is the time between two refreshes, and `ttl` how long a vanished subnet stays known, in seconds.
-    `clock` returns Unix seconds.
+    `clock` returns Unix seconds. `details` keeps what EC2 tells of interfaces; None if nobody wants to know.
 
     `step` does what is due; `start` calls it in a thread.
     """
@@ -67,7 +68,10 @@ class InventoryKeeper:
         ttl: float,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        details: KeptDetails | None = None,
     ) -> None:
+        # long because each attribute is one line.
+        self.details = details
         self._readers = readers
         self._save = save
         self._interval = interval
@@ -140,7 +144,8 @@ class InventoryKeeper:
         try:
             account_id, ec2 = reader.open()
             source = msgspec.structs.replace(reader.source, account_id=account_id)
-            inventory = read_inventory(ec2, source, self._clock(), reader.subnet_tags)
+            note = ignore if self.details is None else self.details.note
+            inventory = read_inventory(ec2, source, self._clock(), reader.subnet_tags, note)
         except AWS_ERRORS as error:
             self._problems.log_unread(reader.source, one_line(error))
             return error
@@ -161,6 +166,8 @@ class InventoryKeeper:
 
     def _evaluate(self) -> None:
         """Find and log what is wrong with the flow logs, which only a refresh reads."""
+        if self.details is not None:
+            self.details.keep({interface.interface_id for interface in self.current.interfaces})
         self.overlaps = overlaps.find(self.current)
         self.coverage = coverage.find(self.current)
         numbers = {name: len(getattr(self.current, name)) for name in ("subnets", "interfaces", "flow_logs")}

@@ -71,6 +71,7 @@ class DaemonFiles:
             log_deny=config.log_deny,
             max_subnets=config.max_subnets,
             max_unlisted_subnets=config.max_unlisted_subnets,
+            who=config.who,
         )
 
     def _properties(self) -> str:

@@ -32,6 +32,7 @@ from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws
 from kcl_flowlog.inventory.aws_settings import daemon_environment, with_old_names
+from kcl_flowlog.inventory.interface_details import KeptDetails
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.inventory.stream import Stream, find_stream, stream_region
 from kcl_flowlog.launcher import daemon, java, java_options, kcl_properties, leftovers
@@ -58,8 +59,10 @@ from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.launcher.status import Status, note_shown
 from kcl_flowlog.launcher.supervisor import Supervisor
 from kcl_flowlog.launcher.watchdog import Watchdog
+from kcl_flowlog.launcher.who_parts import who_parts
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
+from kcl_flowlog.web.who_page import WhoSource
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +180,7 @@ class _Builder:
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         save_shown = partial(note_shown, self._open_ledger_briefly, damage)
         new_series = NewSeries(config.new_series_hold, ledger.shown(), save_shown)
+        who = who_parts(config.who, self.open_ledger, inventory, damage)
         own_shards = OwnShards(self.admission.leases, state.worker_id(), inbox.shards)
         open_shards = OpenShards(self.aws.shard_counter(self.stream))
         status = Status(
@@ -190,10 +194,11 @@ class _Builder:
             damage,
             open_shards,
             own_shards,
+            who=who.keeper,
         )
         web_server = WebServer(
             config.web_listen_address,
-            _pages(config, status, new_series, supervisor),
+            _pages(config, status, new_series, supervisor, who.answers),
             str(config.web_config_file or ""),
         )
         return MainLoop(
@@ -214,6 +219,7 @@ class _Builder:
             ),
             own_shards=own_shards,
             open_shards=open_shards,
+            who=who.keeper,
             leader_lock=leader_lock,
             beats=Beats(start),
             final_scrape=FinalScrape(web_server, new_series, stop.wait),
@@ -230,6 +236,7 @@ class _Builder:
             self._save_inventory,
             self.config.inventory_interval,
             self.config.series_ttl,
+            details=KeptDetails() if self.config.who else None,
         )
 
     def _save_inventory(self, inventory: Inventory) -> None:
@@ -240,7 +247,7 @@ class _Builder:
         """Open another connection to the ledger."""
         # Settling a commit folds it, so these bounds are those of the processors.
         bounds = SubnetBounds(self.config.max_subnets, self.config.max_unlisted_subnets)
-        return Ledger(self.state.ledger, bounds=bounds)
+        return Ledger(self.state.ledger, bounds=bounds, keeps_who=self.config.who)
 
     def _open_ledger_briefly(self) -> Ledger:
         return Ledger(self.state.ledger, patience=_NOTE_PATIENCE)
@@ -273,7 +280,9 @@ class _Builder:
         }
 
 
-def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Supervisor) -> Pages:
+def _pages(
+    config: Config, status: Status, new_series: NewSeries, supervisor: Supervisor, who: WhoSource | None
+) -> Pages:
     collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series, config.subnet_tags)
     return Pages(
         telemetry_path=config.web_telemetry_path,
@@ -281,4 +290,5 @@ def _pages(config: Config, status: Status, new_series: NewSeries, supervisor: Su
         healthy=status.why_unhealthy,
         ready=status.why_not_ready,
         are_probes_open=config.web_probes_without_auth,
+        who=who,
     )

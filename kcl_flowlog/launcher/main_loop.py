@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 from kcl_flowlog.launcher.beats import Beats
@@ -23,6 +24,9 @@ from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.supervisor import Supervisor
 from kcl_flowlog.launcher.watchdog import Watchdog
 from kcl_flowlog.web.server import WebServer
+
+if TYPE_CHECKING:
+    from kcl_flowlog.launcher.who_keeper import WhoKeeper
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ class MainLoop:
     housekeeping: Housekeeping
     own_shards: OwnShards
     open_shards: OpenShards
+    who: WhoKeeper | None
     leader_lock: LeaderLock
     beats: Beats
     final_scrape: FinalScrape
@@ -64,6 +69,8 @@ class MainLoop:
             return
         self.inventory.start()
         self.open_shards.start()
+        if self.who is not None:
+            self.who.start()
         log.info("Starting the KCL daemon; the first start takes up to a minute until shards are leased")
         try:
             while not self.stop.wait(_TICK):
@@ -84,6 +91,8 @@ class MainLoop:
         self.inbox.stop()
         self.inventory.stop()
         self.open_shards.stop()
+        if self.who is not None:
+            self.who.stop()
         self.web_server.stop()
 
     def _stop_in_order(self) -> None:

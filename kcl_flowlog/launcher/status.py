@@ -75,6 +75,14 @@ class ReadingSource(Protocol):
         """Return the own shards that have not been read since the start; None if that is unknown."""
 
 
+class DistinctSource(Protocol):
+    """Knows distinct numbers by subnet, such as `kcl_flowlog.launcher.who_keeper.WhoKeeper`."""
+
+    @property
+    def distinct(self) -> Mapping[str, tuple[int, int]]:
+        """The numbers of sources and of ports."""
+
+
 class CredentialsSource(Protocol):
     """Knows how the credentials are, such as `kcl_flowlog.inventory.identity.Identity`."""
 
@@ -105,7 +113,9 @@ class Status:
         open_shards: StreamSource,
         own_shards: ReadingSource,
         monotonic: Callable[[], float] = time.monotonic,
+        who: DistinctSource | None = None,
     ) -> None:
+        self._who = who
         self._open_ledger = open_ledger
         self._inventory = inventory
         self._shards = shards
@@ -142,6 +152,7 @@ class Status:
             credentials_refreshes=dict(self._credentials.refreshes),
             credentials_expire_at=self._credentials.expires_at,
             build=self._build,
+            rejected_distinct=None if self._who is None else dict(self._who.distinct),
         )
 
     def why_unhealthy(self) -> list[str]:

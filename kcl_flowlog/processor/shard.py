@@ -24,6 +24,7 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Hello, Messenger
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting.attribution import Attributor
+from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.duplicates import Window
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
@@ -31,6 +32,7 @@ from kcl_flowlog.counting.log_groups import LogGroups
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.counting.who.collector import Collector
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.caution import Caution
 from kcl_flowlog.processor.checkpointer import KclCheckpointer
@@ -183,4 +185,5 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._monotonic,
             self._fault_point,
             one_at_a_time,
+            (lambda: Delta(Collector())) if settings.who else Delta,
         )

@@ -19,10 +19,14 @@ from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
+from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.denial_queue import DenialQueue
 from kcl_flowlog.processor.in_hand import RecordInHand
 from kcl_flowlog.processor.live_inventory import LiveInventory
+
+# A row of a delta, roughly.
+_ROW_BYTES = 100
 
 
 class Record(Protocol):
@@ -56,6 +60,7 @@ class ShardCounter:
         monotonic: Callable[[], float],
         fault_point: faults.FaultPoint = faults.no_fault,
         one_at_a_time: bool = False,
+        new_delta: Callable[[], Delta] = Delta,
     ) -> None:
         """`one_at_a_time` until the next commit, so that a death is the fault of the record in hand and no other."""
         # long because all the world comes through here.
@@ -73,12 +78,14 @@ class ShardCounter:
         self._one_at_a_time = one_at_a_time
         self._batch_started_at = monotonic()
         self._batch_clock = 0.0
-        self.delta = Delta()
+        self._new_delta = new_delta
+        self.delta = new_delta()
 
     @property
     def size(self) -> int:
-        """The number of rows that a commit of all counted so far writes."""
-        return self.delta.size + self._payloads.rows
+        """The number of rows that a commit of all counted so far writes, or that take as much memory."""
+        who = self.delta.who
+        return self.delta.size + self._payloads.rows + (who.size // _ROW_BYTES if who is not None else 0)
 
     def refresh_inventory(self) -> None:
         """Use the launcher's latest inventory."""
@@ -138,13 +145,17 @@ class ShardCounter:
 
         Records that wait for more to be known about their interface are counted as well as they can be by now.
         """
-        self._payloads.finish(self._clock(), self.delta)
+        now = self._clock()
+        self._payloads.finish(now, self.delta)
         self._denials.deliver()
         self._one_at_a_time = False
-        completed, self.delta = self.delta, Delta()
+        completed, self.delta = self.delta, self._new_delta()
+        if completed.who is not None:
+            # As counters do, it shows what was counted when, not when flows were.
+            completed.sketch = sketches.encode(completed.who.take(int(now // sketches.STEP)))
         return completed, self._position
 
     def discard(self) -> None:
         """Forget all counted since the last `complete`."""
-        self.delta = Delta()
+        self.delta = self._new_delta()
         self._payloads.forget()

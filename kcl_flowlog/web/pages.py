@@ -14,6 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
+from kcl_flowlog.web import who_page
 from kcl_flowlog.web.basic_auth import MAX_WAITING, BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response, failure, text
 from kcl_flowlog.web.landing import Landing, landing_page
@@ -21,6 +22,7 @@ from kcl_flowlog.web.rate_limit import RateLimiter
 from kcl_flowlog.web.renderings import Render, Renderings
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
+from kcl_flowlog.web.who_page import WhoSource
 from kcl_flowlog.web.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Pages:
     """The contents to serve; the metrics are under `telemetry_path`.
 
     With `are_probes_open`, the health checks answer requests without credentials by a word, although there are users.
+    Without `who`, there are no pages about that.
     """
 
     telemetry_path: str
@@ -59,6 +62,7 @@ class Pages:
     ready: Check
     landing: Landing = field(default_factory=Landing)
     are_probes_open: bool = False
+    who: WhoSource | None = None
 
 
 class Application:
@@ -82,6 +86,7 @@ class Application:
         self._handlers: Mapping[str, Handler] = {
             "/": partial(self._page, self._landing),
             **self._probes(shows_reasons=True),
+            **self._who_pages(pages.who),
             pages.telemetry_path: self._renderings.page,
         }
         self._open_handlers = self._probes(shows_reasons=False)
@@ -137,6 +142,15 @@ class Application:
 
     async def _page(self, make: Callable[[], Response], request: Request) -> Response:
         return await self._page_worker.do(partial(_attempt, make, request.path), request.network)
+
+    def _who_pages(self, source: WhoSource | None) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+        if source is None:
+            return {}
+        made = {who_page.PATH: who_page.page, who_page.API_PATH: who_page.api}
+        return {path: partial(self._queried, partial(make, source)) for path, make in made.items()}
+
+    async def _queried(self, make: Callable[[str], Response], request: Request) -> Response:
+        return await self._page(partial(make, request.query), request)
 
     def _landing(self) -> Response:
         pages = self._pages

@@ -245,6 +245,8 @@ def test_sums_beyond_64_bits_are_exact() -> None:
     payloads = [envelope(*[largest] * 2000, logGroup=str(number)) for number in range(6)]
 
     by_line, shortly, as_columns = counted_all_ways(payloads)
+    # Columns look at some of so many lines, and the sums are no whole numbers any more.
+    assert by_line.pop("who").keys() == shortly.pop("who").keys() == as_columns.pop("who").keys()
 
     assert by_line == shortly == as_columns
     assert 12_000 * 999_999_999_999_999 == sum(cell[2] for cell in as_columns["traffic"].values())

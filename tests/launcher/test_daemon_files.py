@@ -72,6 +72,7 @@ def test_the_processors_get_their_settings(written: Written, state: StateDirecto
         log_deny=True,
         max_subnets=12,
         max_unlisted_subnets=3,
+        who=True,
     )
 
 

@@ -44,7 +44,7 @@ class Life:
             name: CallLog(name, self.calls)
             for name in (
                 *("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats"),
-                *("own_shards", "open_shards"),
+                *("own_shards", "open_shards", "who"),
             )
         }
         parts["inventory"] = CallLog("inventory", self.calls, True)
@@ -79,7 +79,14 @@ def test_every_turn_checks_the_start_and_steps_the_shards_the_supervisor_the_wat
 
     life.loop.run()
 
-    assert ["inventory.wait_for_inventory", "inventory.start", "open_shards.start", *STEPS, *STEPS] == life.calls[:13]
+    assert [
+        "inventory.wait_for_inventory",
+        "inventory.start",
+        "open_shards.start",
+        "who.start",
+        *STEPS,
+        *STEPS,
+    ] == life.calls[:14]
 
 
 def test_a_stop_goes_in_order() -> None:
@@ -94,7 +101,7 @@ def test_a_stop_goes_in_order() -> None:
         "beats.stop",
         "housekeeping.finish",
         "final_scrape.wait_until",
-    ] == life.calls[3:]
+    ] == life.calls[4:]
 
 
 def test_the_last_chores_get_half_of_the_time_for_the_final_scrape() -> None:
@@ -200,5 +207,6 @@ def test_nothing_is_left_after_the_end() -> None:
         "inbox.stop",
         "inventory.stop",
         "open_shards.stop",
+        "who.stop",
         "web_server.stop",
     ] == life.calls

@@ -19,6 +19,10 @@ from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.counting.ordinary_lines import OrdinaryLines
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.subnets import Inventory
+from kcl_flowlog.counting.who import sketches
+from kcl_flowlog.counting.who.answers import heaviest
+from kcl_flowlog.counting.who.collector import Collector
+from kcl_flowlog.counting.who.kinds import KINDS
 from tests.support.builders import INVENTORY, NOW, ORIGIN
 
 PORTS = frozenset({"22", "443", "0"})
@@ -37,6 +41,22 @@ def outcome(delta: Delta, denials: Sequence[Denial] = ()) -> dict[str, Any]:
         "unlisted_subnets": delta.unlisted_subnets,
         "listed_subnets": sorted(delta.listed_subnets),
         "denials": list(denials),
+        "who": said_by(delta),
+    }
+
+
+def said_by(delta: Delta) -> dict[str, Any]:
+    """Return all that was collected of who sent what, by subnet."""
+    if delta.who is None:
+        return {}
+    taken = sketches.decode(sketches.encode(delta.who.take(0)))
+    return {
+        each.subnets[0]: (
+            {kind: sorted(heaviest(each.summary, kind, 1000)) for kind in range(KINDS)},
+            {kind: found.hashes.tolist() for kind, found in each.distinct.items()},
+        )
+        for each in sketches.split(taken)
+        if len(each.summary.rows.groups)
     }
 
 
@@ -75,7 +95,7 @@ def counted_all_ways(
 
     def count(as_columns: bool) -> dict[str, Any]:
         denials: list[Denial] = []
-        delta = Delta()
+        delta = Delta(Collector())
         made = counter(as_columns, index, formats, denials.append if with_denials else None)
         for payload in payloads:
             if as_columns:

@@ -25,6 +25,7 @@ def traffic(subnet_id: str, direction: str, action: str, protocol: str, peer: st
 
 
 STATE = InstanceState(
+    rejected_distinct={"subnet-b": (13, 14), "subnet-a": (12_345, 15)},
     totals=Totals(
         traffic=[
             traffic("subnet-a", "ingress", "accept", "tcp", "internet", 10, 200, 30_000),

@@ -65,6 +65,8 @@ class Ends:
         self._may_be_ipv6 = (self._from_own == self._to_own) & decided
         self._compare_ipv6(np.flatnonzero(self._may_be_ipv6))
         self.is_egress = self._find_direction()
+        # Where the other end that counts stands in each line, once `find_peers` has found it.
+        self.peer_ends = self.peer_widths = self._sources
 
     def find_peers(self) -> Integers:
         """Return the class of each record's other end, by its place in `PEERS`."""
@@ -136,14 +138,15 @@ class Ends:
         codes = known.find(lines, ends, widths, low, high)
         are_ipv4 = codes != NOT_IPV4
         packets = self._packets()
-        counted_ends = ends
+        self.peer_ends, self.peer_widths = ends, widths
         if packets is not None:
             packet_ends, packet_widths, has_packet = packets
             inside = known.find(lines, packet_ends, packet_widths, *lines.tails(packet_ends, IPV4_WORDS))
             codes = np.where(has_packet, inside, codes)
             are_ipv4 &= (inside != NOT_IPV4) | ~has_packet
-            counted_ends = np.where(has_packet, packet_ends, ends)
-        known.settle(codes, lines, counted_ends, spread([each.vpc for each in self._listed], self._of_line))
+            self.peer_ends = np.where(has_packet, packet_ends, ends)
+            self.peer_widths = np.where(has_packet, packet_widths, widths)
+        known.settle(codes, lines, self.peer_ends, spread([each.vpc for each in self._listed], self._of_line))
         rest = np.flatnonzero(~are_ipv4 & self._decided)
         if len(rest):
             codes[rest] = self._find_ipv6(rest, ends, widths, packets)

@@ -50,6 +50,8 @@ class Decided(NamedTuple):
     packets: Integers
     octets: Integers
     ends: Integers
+    peer_ends: Integers
+    peer_widths: Integers
 
 
 class Block:
@@ -91,6 +93,8 @@ class Block:
             packets,
             octets,
             time,
+            ends.peer_ends,
+            ends.peer_widths,
         )
 
     def _read_status(self) -> dict[str, Flags]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kcl_flowlog.counting import outcomes
-from kcl_flowlog.counting.columns import delays
+from kcl_flowlog.counting.columns import delays, who
 from kcl_flowlog.counting.columns.block import Block, Decided
 from kcl_flowlog.counting.columns.fields import Fields, fields_of
 from kcl_flowlog.counting.columns.gathering import Chunk, Event, gather
@@ -152,6 +152,8 @@ class ColumnCounter:
         if len(rejected):
             ports = self._ports.numbers(lines, fields.dstport, rejected)
             self._sums.add_rejected(series[rejected], ports)
+        if delta.who is not None:
+            who.collect(lines, fields, decided, rejected, delta.who)
         if fields.end is not None:
             delays.observe(decided.ends[counted], now, delta)
         done = counted

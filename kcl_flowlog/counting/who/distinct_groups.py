@@ -1,0 +1,91 @@
+"""The distinct names of many groups, collected in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS, Distinct, Registers, registers_of
+from kcl_flowlog.counting.who.names import Integers, Words
+
+_MOST_PENDING = 131_072
+_MOST_HASHES_IN_ALL = 524_288
+"""Four megabytes."""
+_MOST_DENSE = 384
+"""Groups that have registers: six megabytes."""
+_LOW = np.uint64(32)
+_MASK = np.uint64(2**32 - 1)
+
+
+class DistinctGroups:
+    """Names by their group. Where the room is used up, a set is partial."""
+
+    def __init__(self) -> None:
+        # Group and hash as one number, sorted.
+        self._hashes: Words = np.zeros(0, np.uint64)
+        self._dense: dict[int, Registers] = {}
+        self._partial: set[int] = set()
+        self._pending: list[Words] = []
+        self._pending_count = 0
+
+    @property
+    def size(self) -> int:
+        """The memory that is taken, in bytes."""
+        return 8 * (len(self._hashes) + self._pending_count) + REGISTERS * len(self._dense)
+
+    def add(self, groups: Integers, hashes: Words) -> None:
+        """Add names by their hashes of 64 bits."""
+        self._pending.append((groups.astype(np.uint64) << _LOW) | (hashes >> _LOW))
+        self._pending_count += len(groups)
+        if self._pending_count >= _MOST_PENDING:
+            self._settle()
+
+    def sets(self) -> Iterator[tuple[int, Distinct]]:
+        """Yield the set of each group."""
+        self._settle()
+        groups, starts = self._groups()
+        parts = np.split((self._hashes & _MASK).astype(np.uint32), starts[1:])
+        for group, hashes in zip(groups.tolist(), parts, strict=False):
+            yield group, Distinct(hashes, None, group in self._partial)
+        for group, registers in self._dense.items():
+            yield group, Distinct(registers=registers)
+
+    def _groups(self) -> tuple[Integers, Integers]:
+        """Return the groups that have hashes, and where they begin."""
+        of_hashes = (self._hashes >> _LOW).astype(np.uint32)
+        is_first = np.ones(len(of_hashes), np.bool_)
+        np.not_equal(of_hashes[1:], of_hashes[:-1], out=is_first[1:])
+        starts = np.flatnonzero(is_first)
+        return of_hashes[starts].astype(np.int64), starts
+
+    def _settle(self) -> None:
+        """Sort what was added; turn the hashes of large groups into registers, while there is room."""
+        together = np.concatenate([self._hashes, *self._pending])
+        self._pending.clear()
+        self._pending_count = 0
+        # In place: `np.unique` takes several times the memory.
+        together.sort()
+        is_new = np.ones(len(together), np.bool_)
+        np.not_equal(together[1:], together[:-1], out=is_new[1:])
+        self._hashes = together[is_new]
+        groups, starts = self._groups()
+        counts = np.diff(np.append(starts, len(self._hashes)))
+        most = MOST_HASHES
+        if len(self._hashes) > _MOST_HASHES_IN_ALL:
+            most = min(most, max(1, _MOST_HASHES_IN_ALL // len(groups)))
+        is_dense = np.array([group in self._dense for group in groups.tolist()], np.bool_)
+        rows = np.flatnonzero(is_dense | (counts > most))
+        kept = np.ones(len(self._hashes), np.bool_)
+        for group, start, count in zip(
+            groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), strict=True
+        ):
+            if group in self._dense or len(self._dense) < _MOST_DENSE:
+                registers = registers_of((self._hashes[start : start + count] & _MASK).astype(np.uint32))
+                self._dense[group] = np.maximum(self._dense.get(group, registers), registers)
+                kept[start : start + count] = False
+            else:
+                self._partial.add(group)
+                kept[start + most : start + count] = False
+        if len(rows):
+            self._hashes = self._hashes[kept]

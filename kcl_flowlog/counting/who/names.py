@@ -1,0 +1,89 @@
+"""Names as columns: addresses, ports and pairs of addresses, each as words of eight bytes, and their hashes.
+
+A name is right-aligned and filled up with zero bytes, so that it reads the same from columns of text, where a field is
+found by its end, and from a single text. Words stand last first. The hash of a name does not depend on the number of
+words it has. Hashes are part of the distinct counts that are stored and merged: they must never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Texts = NDArray[np.bytes_]
+
+WORD = 8
+_LINE_FEED = 10
+SHORT, LONG = 2, 5
+"""The words of an address of up to 16 characters, which every IPv4 address is, and of any address."""
+# Odd numbers without a pattern.
+_FACTORS = (
+    *(0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F),
+    *(0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3, 0x589965CC75374CC3, 0x1D8E4E27C47D124F, 0xEB44ACCAB455D165),
+    0x9FB21C651E98DF25,
+)
+_MIX = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
+_SPACE = np.uint64(0x20 << 56)
+
+
+def hash_of(words: Sequence[Words]) -> Words:
+    """Return the hash of each name, of up to eleven words."""
+    total = words[0] * np.uint64(_FACTORS[0])
+    for word, factor in zip(words[1:], _FACTORS[1:], strict=False):
+        total = total + word * np.uint64(factor)
+    return mixed(total)
+
+
+def mixed(numbers: Words) -> Words:
+    """Return numbers of which each bit depends on all bits of the given numbers."""
+    found = numbers ^ (numbers >> np.uint64(33))
+    found *= np.uint64(_MIX[0])
+    found ^= found >> np.uint64(29)
+    found *= np.uint64(_MIX[1])
+    found ^= found >> np.uint64(32)
+    return found
+
+
+def in_group(hashes: Words, groups: Integers) -> Words:
+    """Return what identifies a name within its group."""
+    return hashes ^ (groups.astype(np.uint64) * np.uint64(_FACTORS[1]))
+
+
+def column(words: Sequence[Words]) -> Texts:
+    """Return the names as one column."""
+    matrix = np.stack(words[::-1], 1)
+    return matrix.view(f"S{WORD * len(words)}").reshape(len(matrix))
+
+
+def pairs(sources: Sequence[Words], destinations: Sequence[Words]) -> list[Words]:
+    """Return the words of `source destination`."""
+    return [*destinations, np.full(len(sources[0]), _SPACE), *sources]
+
+
+def words_of(texts: Sequence[str], count: int) -> list[Words]:
+    """Return the words of texts that are no longer than so many words."""
+    size = WORD * count
+    joined = b"".join(text.encode().rjust(size, b"\0") for text in texts)
+    matrix = np.frombuffer(joined, "<u8").reshape(len(texts), count)
+    return [matrix[:, place] for place in range(count - 1, -1, -1)]
+
+
+def joined(names: Texts) -> str:
+    """Return the names as lines of text."""
+    size = names.dtype.itemsize
+    matrix = np.full((len(names), size + 1), _LINE_FEED, np.uint8)
+    matrix[:, :size] = names.view(np.uint8).reshape(len(names), size)
+    letters = matrix.ravel()
+    text: bytes = letters[letters != 0].tobytes()
+    return text.decode("ascii", "replace")
+
+
+def words_needed(texts: Iterable[str]) -> int:
+    """Return how many words the longest of some addresses needs, `SHORT` or `LONG`."""
+    return SHORT if all(len(text) <= WORD * SHORT for text in texts) else LONG

@@ -1,0 +1,178 @@
+"""The sketches of several subnets as of a step of five minutes, as data that is stored, merged and split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from isal import isal_zlib
+
+from kcl_flowlog.counting.who.distinct import Distinct, union
+from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
+from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
+from kcl_flowlog.counting.who.names import WORD, Integers, Numbers, Texts, Words, hash_of, joined
+
+STEP = 300
+"""The seconds of a step."""
+_VERSION = 1
+
+
+@dataclass
+class Sketches:
+    """The summary and the distinct counts by group, where `subnets` are numbered from 0 on."""
+
+    step: int
+    subnets: list[str]
+    summary: Summary = field(default_factory=Summary)
+    distinct: Mapping[int, Distinct] = field(default_factory=dict)
+
+
+class _Body(msgspec.Struct, array_like=True):
+    version: int
+    step: int
+    subnets: list[str]
+    groups: bytes
+    names: str
+    seen: bytes
+    missed: bytes
+    unseen_groups: bytes
+    unseen: bytes
+    # Group, whether these are registers, whether the set is partial.
+    distinct: list[tuple[int, bool, bool, bytes]]
+
+
+_decoder = msgspec.msgpack.Decoder(_Body)
+
+
+def encode(sketches: Sketches) -> bytes:
+    """Return sketches as bytes."""
+    rows, unseen = sketches.summary
+    cut = np.flatnonzero(unseen)
+    distinct = [
+        (group, each.registers is not None, each.is_partial, _bytes(each)) for group, each in sketches.distinct.items()
+    ]
+    body = _Body(
+        _VERSION,
+        sketches.step,
+        sketches.subnets,
+        rows.groups.astype("<u4").tobytes(),
+        joined(rows.names),
+        rows.seen.astype("<f8").tobytes(),
+        rows.missed.astype("<f8").tobytes(),
+        cut.astype("<u4").tobytes(),
+        unseen[cut].astype("<f8").tobytes(),
+        distinct,
+    )
+    return isal_zlib.compress(msgspec.msgpack.encode(body), 1)
+
+
+def _bytes(distinct: Distinct) -> bytes:
+    return distinct.hashes.astype("<u4").tobytes() if distinct.registers is None else distinct.registers.tobytes()
+
+
+def decode(data: bytes) -> Sketches:
+    """Return what `encode` has encoded. Raises `ValueError` for anything else."""
+    body = _decode_body(data)
+    names = _texts(body.names)
+    groups = np.frombuffer(body.groups, "<u4").astype(np.int64)
+    unseen = np.zeros(len(body.subnets) << KIND_BITS)
+    unseen[np.frombuffer(body.unseen_groups, "<u4")] = np.frombuffer(body.unseen, "<f8")
+    rows = Rows(groups, _hashes(names), names, np.frombuffer(body.seen, "<f8"), np.frombuffer(body.missed, "<f8"))
+    return Sketches(body.step, body.subnets, Summary(rows, unseen), _distinct_of(body))
+
+
+def decode_distinct(data: bytes) -> Mapping[int, Distinct]:
+    """Return only the distinct counts of what `encode` has encoded. Raises `ValueError` for anything else."""
+    return _distinct_of(_decode_body(data))
+
+
+def _decode_body(data: bytes) -> _Body:
+    try:
+        body = _decoder.decode(isal_zlib.decompress(data))
+    except (isal_zlib.IsalError, msgspec.MsgspecError) as error:  # type: ignore[misc] # its stub calls the class a value
+        raise ValueError(f"not a sketch: {error}") from error
+    if body.version != _VERSION:
+        raise ValueError(f"a sketch of version {body.version}")
+    return body
+
+
+def _distinct_of(body: _Body) -> dict[int, Distinct]:
+    return {
+        group: Distinct(registers=np.frombuffer(data, np.uint8), is_partial=is_partial)
+        if has_registers
+        else Distinct(np.frombuffer(data, "<u4"), None, is_partial)
+        for group, has_registers, is_partial, data in body.distinct
+    }
+
+
+def _texts(lines: str) -> Texts:
+    return np.array(lines.encode().split(b"\n")[:-1], np.bytes_)
+
+
+def _hashes(names: Texts) -> Words:
+    """Return hashes by which the same names are found; other than those of names as columns read them."""
+    size = max(WORD, -(-names.dtype.itemsize // WORD) * WORD)
+    matrix = names.astype(f"S{size}").view("<u8").reshape(len(names), size // WORD)
+    return hash_of([matrix[:, place] for place in range(size // WORD)])
+
+
+def combine(step: int, parts: Sequence[Sketches], most_rows: int | None = None, kept: bool = True) -> Sketches:
+    """Return the sketches of several as one; see `heaviest.merge`. All must have been decoded."""
+    numbers: dict[str, int] = {}
+    summaries: list[Summary] = []
+    sets: dict[int, list[Distinct]] = {}
+    for part in parts:
+        places = np.array([numbers.setdefault(name, len(numbers)) for name in part.subnets], np.int64)
+        summaries.append(_renumbered(part.summary, places, len(numbers)))
+        for group, each in part.distinct.items():
+            found = int(places[group >> KIND_BITS]) << KIND_BITS | group & (KINDS - 1)
+            sets.setdefault(found, []).append(each)
+    summary = merge(summaries, len(numbers) << KIND_BITS, most_rows, kept) if summaries else Summary()
+    return Sketches(step, [*numbers], summary, {group: union(several) for group, several in sets.items()})
+
+
+def _renumbered(summary: Summary, places: Integers, count: int) -> Summary:
+    rows, before = summary
+    if not len(places):
+        return Summary()
+    groups = places[rows.groups >> KIND_BITS] << KIND_BITS | rows.groups & (KINDS - 1)
+    unseen = np.zeros((count, KINDS))
+    if len(before):
+        np.add.at(unseen, places, before.reshape(len(places), KINDS))
+    return Summary(rows._replace(groups=groups), unseen.reshape(-1))
+
+
+def split(sketches: Sketches) -> Iterator[Sketches]:
+    """Yield the sketches of each subnet alone."""
+    rows, unseen = sketches.summary
+    order = np.argsort(rows.groups, kind="stable")
+    bounds = np.searchsorted(rows.groups[order], np.arange(len(sketches.subnets) + 1) << KIND_BITS).tolist()
+    distinct: dict[int, dict[int, Distinct]] = {}
+    for group, each in sketches.distinct.items():
+        distinct.setdefault(group >> KIND_BITS, {})[group & (KINDS - 1)] = each
+    for number, subnet_id in enumerate(sketches.subnets):
+        some = rows.take(order[bounds[number] : bounds[number + 1]])
+        first = number << KIND_BITS
+        summary = Summary(some._replace(groups=some.groups - first), unseen[first : first + KINDS])
+        yield Sketches(sketches.step, [subnet_id], summary, distinct.get(number, {}))
+
+
+def side_by_side(step: int, parts: Sequence[Sketches]) -> Sketches:
+    """Return the sketches of several as one, if no two have the same subnet; nothing is added up."""
+    found = Sketches(step, [])
+    rows: list[Rows] = []
+    unseen: list[Numbers] = []
+    distinct: dict[int, Distinct] = {}
+    for part in parts:
+        first = len(found.subnets) << KIND_BITS
+        found.subnets += part.subnets
+        rows.append(part.summary.rows._replace(groups=part.summary.rows.groups + first))
+        unseen.append(part.summary.unseen if len(part.summary.unseen) else np.zeros(len(part.subnets) << KIND_BITS))
+        distinct |= {first + group: each for group, each in part.distinct.items()}
+    if rows:
+        together = Rows(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
+        found.summary = Summary(together, np.concatenate(unseen))
+    found.distinct = distinct
+    return found

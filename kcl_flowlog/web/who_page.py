@@ -1,0 +1,153 @@
+"""The pages /who and /api/v1/who: reads the query, asks `source`, and writes HTML or JSON.
+
+A query that can't be answered gets one sentence that says what to do. Knows nothing of sketches. The page works without
+JavaScript; all that it shows is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import NamedTuple, Protocol
+from urllib.parse import parse_qs, urlencode
+
+import msgspec
+
+from kcl_flowlog.values import parse_duration
+from kcl_flowlog.web.exchange import Response, text
+from kcl_flowlog.web.jinja import render
+from kcl_flowlog.web.who_report import SubnetLine, WhoReport
+
+PATH = "/who"
+API_PATH = "/api/v1/who"
+STEP = 300
+"""Windows are multiples of so many seconds."""
+WINDOWS = {"5m": 1, "15m": 3, "30m": 6, "1h": 12}
+"""The windows that the page offers, in steps."""
+ACTIONS = ("reject", "accept")
+FORMATS = ("json", "sketch")
+_MOST_STEPS = 12
+_MOST_NAMES = 100
+_DEFAULT_NAMES = 10
+_JSON = "application/json"
+_HTML = "text/html; charset=utf-8"
+# Addresses of a network are nobody else's business: no cache, no other site, no script.
+_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+class Question(NamedTuple):
+    """What a query asks: a subnet, empty for all; which actions; how many steps back; how many names of each kind."""
+
+    subnet_id: str = ""
+    actions: Sequence[str] = ACTIONS
+    steps: int = _MOST_STEPS
+    most: int = _DEFAULT_NAMES
+    format: str = "json"
+
+
+class BadQuestion(Exception):
+    """A query that has no answer; the text says what to do."""
+
+
+class WhoSource(Protocol):
+    """Knows who sent what, such as `kcl_flowlog.launcher.who_answers.WhoAnswers`."""
+
+    def subnets(self) -> Sequence[SubnetLine]:
+        """Return the subnets of which something is known, those with most distinct sources first."""
+
+    def report(self, question: Question) -> WhoReport | None:
+        """Return what is known of a subnet, None if it is unknown."""
+
+    def sketch(self, question: Question) -> bytes:
+        """Return the sketch of a subnet, for another instance to merge."""
+
+
+def question_of(query: str) -> Question:
+    """Return the question of a query. Raises `BadQuestion`."""
+    fields = {name: values[-1].strip() for name, values in parse_qs(query).items()}
+    for name in fields:
+        if name not in ("subnet", "action", "window", "limit", "format"):
+            raise BadQuestion(f"Unknown parameter {name}; use subnet, action, window, limit and format.")
+    action = fields.get("action", "")
+    if action not in ("", *ACTIONS):
+        raise BadQuestion("The action is reject or accept; leave it out for both.")
+    wanted = fields.get("format", FORMATS[0])
+    if wanted not in FORMATS:
+        raise BadQuestion("The format is json or sketch.")
+    limit = fields.get("limit", str(_DEFAULT_NAMES))
+    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit) <= _MOST_NAMES):
+        raise BadQuestion(f"The limit is a number from 1 to {_MOST_NAMES}.")
+    actions = (action,) if action else ACTIONS
+    return Question(fields.get("subnet", ""), actions, _steps(fields.get("window", "1h")), int(limit), wanted)
+
+
+def _steps(window: str) -> int:
+    try:
+        seconds = parse_duration(window)
+    except ValueError:
+        seconds = 0.0
+    if not STEP <= seconds <= STEP * _MOST_STEPS:
+        raise BadQuestion("The window is a time from 5m to 1h, such as 15m.")
+    # A part of a step is the whole step.
+    return -int(-seconds // STEP)
+
+
+def api(source: WhoSource, query: str) -> Response:
+    """Return the answer as JSON, or as a sketch."""
+    return _answered(query, lambda question: _api(source, question))
+
+
+def _api(source: WhoSource, question: Question) -> Response:
+    if not question.subnet_id:
+        return _json({"subnets": source.subnets()})
+    if question.format == "sketch":
+        return Response(HTTPStatus.OK, [source.sketch(question)], "application/octet-stream", _HEADERS)
+    return _json(_report(source, question))
+
+
+def page(source: WhoSource, query: str) -> Response:
+    """Return the page as HTML."""
+    return _answered(query, lambda question: _page(source, question))
+
+
+def _page(source: WhoSource, question: Question) -> Response:
+    report = _report(source, question) if question.subnet_id else None
+    window = next((name for name, steps in WINDOWS.items() if steps == question.steps), f"{question.steps * 5}m")
+    html = render(
+        "who.html",
+        title="Who?",
+        report=report,
+        subnets=source.subnets(),
+        question=question,
+        window=window,
+        windows=[*WINDOWS],
+        api=f"{API_PATH.lstrip('/')}?{urlencode(_fields(question, window))}",
+    )
+    return Response(HTTPStatus.OK, [html.encode()], _HTML, _HEADERS)
+
+
+def _fields(question: Question, window: str) -> Mapping[str, str]:
+    return {"subnet": question.subnet_id, "window": window} if question.subnet_id else {"window": window}
+
+
+def _report(source: WhoSource, question: Question) -> WhoReport:
+    report = source.report(question)
+    if report is None:
+        raise BadQuestion(f"Nothing is known of the subnet {question.subnet_id!a}; {PATH} lists those that are known.")
+    return report
+
+
+def _json(answer: object) -> Response:
+    return Response(HTTPStatus.OK, [msgspec.json.encode(answer)], _JSON, _HEADERS)
+
+
+def _answered(query: str, answer: Callable[[Question], Response]) -> Response:
+    try:
+        return answer(question_of(query))
+    except BadQuestion as bad:
+        return text(HTTPStatus.BAD_REQUEST, str(bad), headers=_HEADERS)

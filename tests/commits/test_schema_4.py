@@ -1,0 +1,83 @@
+"""A ledger that the last version with schema 4 wrote, which did not keep who sent what."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kcl_flowlog.commits import schema, who_tables
+from kcl_flowlog.commits.claims import Verdict
+from kcl_flowlog.commits.database import connect
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.soundness import set_aside_if_broken
+
+DATA = Path(__file__).parent / "data" / "state-of-schema-4"
+EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
+LAST_STEP = schema.STEPS[4]
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """Return the path of the ledger as it was written."""
+    with closing(connect(path, 0.0)) as db:
+        db.executescript((DATA / "ledger.sql").read_text())
+    return path
+
+
+@pytest.fixture
+def ledger(old: Path) -> Iterator[Ledger]:
+    """Return it as this version opens it."""
+    with Ledger(old) as opened:
+        yield opened
+
+
+def traffic(ledger: Ledger) -> list[Any]:
+    return sorted([list(total.series), *total[1:]] for total in ledger.totals().traffic)
+
+
+def content(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return [*db.iterdump(), f"version {schema.version(db)}"]
+
+
+def test_every_total_is_the_same(old: Path, ledger: Ledger) -> None:
+    """Nobody is known to have sent anything."""
+    totals = ledger.totals()
+    assert EXPECTED["traffic"] == traffic(ledger)
+    assert EXPECTED["rejected_ports"] == [[list(total.series), *total[1:]] for total in totals.rejected_ports]
+    assert EXPECTED["counts"] == sorted([*key, number] for key, number in totals.counts.items())
+    with ledger.begin() as db:
+        assert [] == list(who_tables.verify(db))
+    assert set_aside_if_broken(old, "broken") is None
+
+
+def test_what_was_prepared_before_is_folded_once(ledger: Ledger) -> None:
+    """A prepared delta that tells nothing of who sent what is read as it is."""
+    assert EXPECTED["left_commits"] == [[left.shard_id, left.token, list(left.upto)] for left in ledger.left_commits()]
+    for left in ledger.left_commits():
+        ledger.settle(left, Verdict(EXPECTED["verdicts"][left.shard_id]))
+
+    assert EXPECTED["traffic_after"] == traffic(ledger)
+    assert [] == ledger.left_commits()
+    with ledger.begin() as db:
+        assert [] == who_tables.added(db)
+
+
+@pytest.mark.parametrize("place", range(len(LAST_STEP) + 1))
+def test_a_migration_that_dies_anywhere_changes_nothing(old: Path, place: int) -> None:
+    """The next start migrates from the beginning."""
+    before = content(old)
+    steps = (*schema.STEPS[:4], (*LAST_STEP[:place], "SELECT * FROM nowhere", *LAST_STEP[place:]))
+
+    with closing(connect(old, 0.0)) as db, pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        schema.migrate(db, steps)
+
+    assert before == content(old)
+    with Ledger(old) as again:
+        assert EXPECTED["traffic"] == traffic(again)

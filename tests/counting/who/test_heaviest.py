@@ -1,0 +1,95 @@
+"""The heaviest names: right where it matters, and never outside their bounds."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from kcl_flowlog.counting.who import sketches
+from kcl_flowlog.counting.who.collector import Collector
+from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KEPT, PAIR, PORT, SOURCE
+from tests.counting.who.truth import SUBNET, address, errors, hour, rejects, sketch_of, top
+
+
+@pytest.mark.parametrize("number", [1000, 5000])
+@pytest.mark.parametrize("sources", [30, 5000])
+def test_the_top_ten_of_an_hour_are_right(number: int, sources: int) -> None:
+    """Of each kind, in the right order but for equal numbers; the numbers are exact."""
+    flows = rejects(random.Random(number + sources), number, sources)
+
+    found = hour(flows, commits=3)
+
+    for kind, names in (
+        (SOURCE, Counter(source for source, _, _ in flows)),
+        (PORT, Counter(f"tcp/{port}" for _, _, port in flows)),
+        (PAIR, Counter(f"{source} {destination}" for source, destination, _ in flows)),
+    ):
+        said = top(found, kind)
+        assert [number for _, number in names.most_common(10)] == [names[each.name] for each in said]
+        assert [] == errors(said, names)
+
+
+def test_no_number_is_outside_its_bounds_however_parts_are_merged() -> None:
+    """What may have been missed is at most the number of flows by the number of names that are kept."""
+    rng = random.Random(1)
+    flows = rejects(rng, 6000, 5000, share_of_spray=0.5)
+    parts = [sketch_of(flows[start : start + 600]) for start in range(0, len(flows), 600)]
+    truth = Counter(source for source, _, _ in flows)
+    while len(parts) > 1:
+        rng.shuffle(parts)
+        some = rng.randrange(2, 5)
+        parts = [sketches.combine(0, parts[:some]), *parts[some:]]
+
+    said = top(parts[0], SOURCE, most=1000)
+
+    assert KEPT[SOURCE] == len(said)
+    assert [] == errors(said, truth)
+    unseen = parts[0].summary.unseen[SOURCE]
+    assert max(number for name, number in truth.items() if name not in {each.name for each in said}) <= unseen
+    assert unseen <= len(flows) / KEPT[SOURCE]
+
+
+def test_three_instances_together_say_what_one_says() -> None:
+    """Each reads a third of the flows; the heaviest and the distinct numbers are as those of a single instance."""
+    flows = rejects(random.Random(2), 5000, 1000)
+    alone = hour(flows, commits=1)
+
+    together = sketches.combine(11, [hour(flows[part::3], commits=1) for part in range(3)], kept=False)
+
+    assert [each.name for each in top(alone, SOURCE)] == [each.name for each in top(together, SOURCE)]
+    assert [] == errors(top(together, SOURCE), Counter(source for source, _, _ in flows))
+    assert alone.distinct[SOURCE].number() == together.distinct[SOURCE].number()
+    assert alone.distinct[PORT].number() == together.distinct[PORT].number()
+
+
+def test_peers_are_told_by_bytes_and_direction() -> None:
+    """Also a number of bytes that nobody can have sent does not overflow."""
+    collector = Collector()
+    for number in range(100):
+        collector.add_accept(SUBNET, True, address(number), 1000 + number)
+        collector.add_accept(SUBNET, False, "2001:db8:1:2:3:4:5:6789", 10**15)
+
+    found = sketches.decode(sketches.encode(collector.take(0)))
+
+    assert [(address(number), 1000 + number, 1000 + number) for number in (99, 98)] == top(found, EGRESS, 2)
+    assert [("2001:db8:1:2:3:4:5:6789", 10**17, 10**17)] == top(found, INGRESS)
+
+
+def test_small_subnets_keep_all_names_when_large_ones_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names without number in many subnets take only the room that there is."""
+    monkeypatch.setattr("kcl_flowlog.counting.who.collector._MOST_ROWS", 500)
+    monkeypatch.setattr("kcl_flowlog.counting.who.collector._MOST_PENDING", 2000)
+    collector = Collector()
+    for number in range(3000):
+        collector.add_reject(f"subnet-{number % 30}", address(number * 2654435761 % (1 << 32)), "10.0.0.1", "tcp", "1")
+    for number in range(5):
+        collector.add_reject("subnet-small", address(number), "10.0.0.1", "tcp", "22")
+
+    found = {each.subnets[0]: each for each in sketches.split(collector.take(0))}
+
+    assert 31 == len(found)
+    assert {(address(number), 1, 1) for number in range(5)} == set(top(found["subnet-small"], SOURCE))
+    assert sum(len(each.summary.rows.groups) for each in found.values()) <= 500
+    assert 100 == found["subnet-7"].distinct[SOURCE].number()

@@ -1,0 +1,150 @@
+"""What an instance answers about who sent what, from its ledger and its inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kcl_flowlog.commits import who_tables
+from kcl_flowlog.commits.damage import DamageNote
+from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.counting.who import sketches
+from kcl_flowlog.counting.who.collector import Collector
+from kcl_flowlog.counting.who.sketches import STEP
+from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
+from kcl_flowlog.launcher.who_answers import WhoAnswers
+from kcl_flowlog.launcher.who_keeper import WhoKeeper
+from kcl_flowlog.launcher.who_parts import WhoParts, who_parts
+from kcl_flowlog.web.who_page import Question
+from kcl_flowlog.web.who_report import HeavyAddress, HeavyPair, HeavyPort, InterfaceNote, SubnetLine
+from tests.support.builders import INVENTORY
+from tests.support.clocks import FakeClock
+from tests.support.ledgers import SERIES, claim, commit, make_delta
+
+NOW = 1_700_000_100.0
+OWN = InterfaceNote("eni-a", "subnet-a", "web server", "interface", "i-0a", ("web",), "shop")
+
+
+class Networks:
+    """An inventory, and what EC2 tells of one interface."""
+
+    def __init__(self) -> None:
+        self.current = INVENTORY
+        self.details: KeptDetails | None = KeptDetails()
+        self.details.of_interface["eni-a"] = InterfaceDetails("web server", "interface", "i-0a", ("web",), "shop")
+
+
+class Home:
+    """An instance with a ledger."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = FakeClock(NOW)
+        self.networks = Networks()
+        self.keeper = WhoKeeper(self.open_ledger, DamageNote(), self.clock)
+        self.answers = WhoAnswers(self.open_ledger, self.keeper, self.networks, DamageNote(), self.clock)
+
+    def open_ledger(self) -> Ledger:
+        return Ledger(self.path)
+
+    def commit(self, collector: Collector) -> None:
+        delta = make_delta()
+        delta.sketch = sketches.encode(collector.take(int(self.clock.now // STEP)))
+        with self.open_ledger() as ledger:
+            commit(ledger, claim(ledger), delta=delta)
+        self.keeper.step()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "ledger.sqlite3")
+    collector = Collector()
+    for _ in range(3):
+        collector.add_reject("subnet-a", "198.51.100.7", "10.0.1.10", "tcp", "22")
+    collector.add_accept("subnet-a", True, "10.0.2.10", 1000)
+    collector.add_accept("subnet-a", False, "10.0.1.10", 5)
+    made.commit(collector)
+    return made
+
+
+def test_a_report_has_the_interface_beside_each_own_address(home: Home) -> None:
+    """As seen from the subnet's VPC, as other VPCs may use the same addresses."""
+    report = home.answers.report(Question("subnet-a"))
+
+    assert report is not None
+    assert report.rejected is not None
+    assert report.accepted is not None
+    assert (1, 1) == (report.rejected.distinct_sources, report.rejected.distinct_ports)
+    assert [HeavyAddress("198.51.100.7", 3, 3)] == report.rejected.sources
+    assert [HeavyPort("tcp", 22, 3, 3)] == report.rejected.ports
+    assert [HeavyPair("198.51.100.7", "10.0.1.10", 3, 3, None, OWN)] == report.rejected.pairs
+    assert [HeavyAddress("10.0.1.10", 5, 5, OWN)] == report.accepted.ingress
+    (peer,) = report.accepted.egress
+    assert peer.interface is not None
+    assert ("eni-b", "subnet-b") == (peer.interface.interface_id, peer.interface.subnet_id)
+
+
+def test_an_address_that_several_other_vpcs_use_has_no_interface(home: Home) -> None:
+    """Which of them is meant nobody can know."""
+    collector = Collector()
+    collector.add_accept("subnet-elsewhere", True, "10.0.1.10", 7)
+    home.commit(collector)
+
+    report = home.answers.report(Question("other", ("accept",)))
+
+    assert report is not None
+    assert report.accepted is not None
+    assert [HeavyAddress("10.0.1.10", 7, 7)] == report.accepted.egress
+
+
+def test_a_window_ends_with_the_present_step(home: Home) -> None:
+    """Five minutes are the present step alone."""
+    home.clock.now += STEP
+
+    now, before = (home.answers.report(Question("subnet-a", ("reject",), steps)) for steps in (1, 2))
+
+    assert now is not None
+    assert now.rejected is not None
+    assert [] == now.rejected.sources
+    assert before is not None
+    assert before.rejected is not None
+    assert [HeavyAddress("198.51.100.7", 3, 3)] == before.rejected.sources
+    assert None is before.accepted
+    assert STEP == now.since - before.since
+
+
+def test_subnets_are_listed_by_their_sources(home: Home) -> None:
+    assert [SubnetLine("subnet-a", "", "vpc-1", 1, 1)] == home.answers.subnets()
+
+
+def test_a_subnet_that_nobody_knows_has_no_report(home: Home) -> None:
+    """A subnet of the inventory without traffic has one, and it is empty."""
+    assert None is home.answers.report(Question("subnet-nowhere"))
+    assert None is not home.answers.report(Question("subnet-c"))
+
+
+def test_a_sketch_can_be_merged(home: Home) -> None:
+    """As another instance does."""
+    found = sketches.decode(home.answers.sketch(Question("subnet-a")))
+
+    assert ["subnet-a"] == found.subnets
+
+
+def test_switched_off_nothing_is_left(home: Home) -> None:
+    """Nor does a commit that was prepared before add anything."""
+    assert WhoParts() == who_parts(False, home.open_ledger, None, DamageNote())  # type: ignore[arg-type] # not used
+
+    assert [] == _bodies(home)
+    delta = make_delta()
+    delta.sketch = b"of before"
+    with Ledger(home.path, keeps_who=False) as ledger:
+        commit(ledger, claim(ledger), delta=delta)
+    assert [] == _bodies(home)
+    with home.open_ledger() as ledger:
+        assert SERIES in [total.series for total in ledger.totals().traffic]
+
+
+def _bodies(home: Home) -> list[bytes]:
+    with home.open_ledger() as ledger, ledger.begin() as db:
+        return list(who_tables.verify(db))
