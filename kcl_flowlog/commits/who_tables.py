@@ -16,6 +16,7 @@ from kcl_flowlog.commits.checked_table import CheckedTable
 ADDED = CheckedTable("who_added", ("id",), ("body",))
 STEPS = CheckedTable("who_steps", ("step", "subnet_id"), ("body",))
 
+_MOST_WAITING = 4096
 _MOST_BYTES = 1024 * 1024
 """Of what was added, as much is read at a time, and at least one commit."""
 
@@ -29,10 +30,12 @@ class SubnetStep(NamedTuple):
 
 
 def add(db: sqlite3.Connection, body: bytes) -> None:
-    """Keep what a commit has added, unless it is empty."""
+    """Keep what a commit has added, unless it is empty; of more than `_MOST_WAITING` commits, the latest."""
     if body:
         (last,) = db.execute("SELECT coalesce(max(id), 0) FROM who_added").fetchone()
         ADDED.put(db, (last + 1, body))
+        # The launcher takes them away, unless its thread has died.
+        ADDED.delete(db, "WHERE id <= ?", last + 1 - _MOST_WAITING)
 
 
 def added(db: sqlite3.Connection) -> list[tuple[int, bytes]]:

@@ -34,7 +34,7 @@ def collect(
         is_egress = direction == EGRESS
         of_packet, of_line = (packet_destination, destination) if is_egress else (packet_source, source)
         peer = of_line if of_packet == NO_VALUE else of_packet
-        if peer != NO_VALUE:
+        if peer != NO_VALUE and collector.is_wanted(octets):
             collector.add_accept(subnet_id, is_egress, _canonical(peer), octets)
 
 

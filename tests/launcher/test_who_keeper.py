@@ -209,3 +209,15 @@ def test_numbers_are_counted_by_and_by(home: Home, monkeypatch: pytest.MonkeyPat
 
     assert [2, 4, 5] == seen
     assert max(sizes(home.path)) < 500
+
+
+def test_what_nobody_takes_away_is_bounded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The latest commits stay."""
+    monkeypatch.setattr("kcl_flowlog.commits.who_tables._MOST_WAITING", 3)
+    for number in range(5):
+        home.commit(("subnet-a", f"1.1.1.{number}", "22"))
+
+    home.keeper.step()
+
+    assert ["1.1.1.2", "1.1.1.3", "1.1.1.4"] == [each.name for each in home.top()]
+    home.ledger.verify()

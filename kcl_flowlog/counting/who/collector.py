@@ -76,7 +76,9 @@ class Collector:
         self._small_accepts = _Batches(self._count_accepts)
         # Single records that wait for each other.
         self._rejects: list[tuple[int, str, str, str]] = []
-        self._accepts: list[tuple[int, str, int]] = []
+        self._accepts: list[tuple[int, str, float]] = []
+        # The bytes of single records, those that no record stood for yet, and from how many on a record is wanted.
+        self._octets, self._carried, self._threshold = 0, 0.0, 0.0
 
     @property
     def size(self) -> int:
@@ -101,10 +103,19 @@ class Collector:
             self._flush()
 
     def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
-        """Add the bytes of an accepted flow from or to a peer."""
-        self._accepts.append((group_of(self.subnet(subnet_id), EGRESS if is_egress else INGRESS), peer, octets))
+        """Add the bytes of an accepted flow from or to a peer, or of others that it stands for, if `is_wanted`."""
+        stands_for = max(float(octets), self._threshold)
+        self._carried -= stands_for
+        self._accepts.append((group_of(self.subnet(subnet_id), EGRESS if is_egress else INGRESS), peer, stands_for))
         if len(self._accepts) >= _MOST_WAITING:
+            self._threshold = self._octets / _MOST_WAITING
             self._flush()
+
+    def is_wanted(self, octets: int) -> bool:
+        """Tell whether to add an accepted flow; after a thousand of a commit only some, by their bytes."""
+        self._octets += octets
+        self._carried += octets
+        return self._carried >= self._threshold
 
     def add_rejects(
         self,

@@ -77,6 +77,20 @@ def test_peers_are_told_by_bytes_and_direction() -> None:
     assert [("2001:db8:1:2:3:4:5:6789", 10**17, 10**17)] == top(found, INGRESS)
 
 
+def test_sums_of_many_single_records_are_right_on_average() -> None:
+    """Large flows count as they are; of small flows some stand for all."""
+    collector, rng = Collector(), random.Random(3)
+    for number in range(20_000):
+        octets = 10**6 if number % 1000 == 0 else 100
+        if collector.is_wanted(octets):
+            collector.add_accept(SUBNET, True, address(number % 1000 and rng.randrange(1, 5)), octets)
+
+    found = {each.name: each.about for each in top(collector.take(0), EGRESS)}
+
+    assert 20 * 10**6 == found.pop(address(0))
+    assert 4 * [pytest.approx(500_000, rel=0.25)] == [*found.values()]
+
+
 def test_small_subnets_keep_all_names_when_large_ones_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names without number in many subnets take only the room that there is."""
     monkeypatch.setattr("kcl_flowlog.counting.who.collector._MOST_ROWS", 500)
