@@ -23,6 +23,7 @@ SHARED = (
 # The parts of moto that these import take a second, so they run on one worker, too.
 IMPORTS_MOTO = (
     "tests/checks/",
+    "tests/deploy/test_cloudformation.py",
     "tests/launcher/test_coordinator_table.py",
     "tests/launcher/test_leader_lock.py",
     "tests/launcher/test_leases.py",

@@ -1,0 +1,188 @@
+"""The stack of the pipeline: the recommended format, the least policy, and records that reach the stream.
+
+To import moto's CloudFormation and cfn-lint takes six seconds of CPU time, so these tests run in `make test` only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner
+from moto import mock_aws
+
+from kcl_flowlog import cli
+from kcl_flowlog.counting.counts import EVENTS
+from kcl_flowlog.counting.recommended_format import COSTS, RECOMMENDED_FORMAT
+from tests.support.builders import counted, labelled
+from tests.support.cloudformation import ACCOUNT, REGION, Template
+from tests.support.examples import HAS_ALL
+from tests.support.paths import ROOT
+
+PIPELINE = ROOT / "deploy" / "cloudformation" / "pipeline.yml"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0b1f5d2c-7a9e"
+# All other fields are missing.
+RECORD = """
+    version=10 account-id=123456789012 interface-id=eni-a vpc-id=vpc-1 subnet-id=subnet-a flow-direction=egress
+    srcaddr=10.0.1.10 srcport=40000 dstaddr=192.0.2.1 dstport=443 protocol=6 packets=1 bytes=40
+    start=1700000000 end=1700000060 action=ACCEPT log-status=OK
+"""
+IN_MAKE_TEST = pytest.mark.skipif(not HAS_ALL, reason="takes seconds of CPU time: make test")
+
+
+def printed_policy(*options: str) -> Any:
+    """Return what `kcl-flowlog policy` prints for the names of the tests."""
+    arguments = ["policy", "--stream", "flows", "--region", REGION, "--account", ACCOUNT, "--application", "counts"]
+    return json.loads(CliRunner().invoke(cli.cli, [*arguments, *options], catch_exceptions=False).stdout)
+
+
+def template(**parameters: object) -> Template:
+    return Template(PIPELINE, VpcId="vpc-1", StreamName="flows", ApplicationName="counts", **parameters)
+
+
+def actions(role: Any) -> set[tuple[str, str]]:
+    """Return what a role may do: each action with its resource."""
+    return {
+        (action, statement["Resource"])
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+
+
+def test_the_flow_log_has_the_recommended_format() -> None:
+    """It can't be changed afterwards."""
+    assert RECOMMENDED_FORMAT == template().properties("FlowLog")["LogFormat"]
+
+
+@pytest.mark.parametrize(("key", "options"), [("", ()), (KEY, ("--kms-key", KEY))], ids=["own key of AWS", "key"])
+def test_the_policy_is_what_the_command_prints(key: str, options: tuple[str, ...]) -> None:
+    found = template(KmsKeyArn=key).properties("InstancePolicy")["PolicyDocument"]
+
+    assert printed_policy(*options) == found
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_the_subscription_may_put_records_and_nothing_else(key: str) -> None:
+    stream = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/flows"
+    expected = {("kinesis:PutRecord", stream)} | ({("kms:GenerateDataKey", key)} if key else set())
+
+    assert expected == actions(template(KmsKeyArn=key).properties("SubscriptionRole"))
+
+
+STREAMS: dict[str, tuple[dict[str, object], dict[str, Any]]] = {
+    "on demand": ({}, {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}}),
+    "shards": ({"ShardCount": 4}, {"StreamModeDetails": {"StreamMode": "PROVISIONED"}, "ShardCount": 4}),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_stream_is_on_demand_or_has_shards_and_is_encrypted(name: str) -> None:
+    parameters, expected = STREAMS[name]
+    stream = template(**parameters).properties("Stream")
+
+    assert {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"} == stream.pop("StreamEncryption")
+    assert {"Name": "flows", "RetentionPeriodHours": 24, **expected} == stream
+
+
+@pytest.mark.parametrize("service", ["", "pods.eks.amazonaws.com"])
+def test_there_is_a_role_for_instances_if_it_is_known_what_they_run_on(service: str) -> None:
+    assert (service != "") == ("InstanceRole" in template(InstanceService=service).names)
+
+
+@IN_MAKE_TEST
+def test_cfn_lint_finds_nothing() -> None:
+    command = [str(Path(sys.executable).parent / "cfn-lint"), str(PIPELINE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An account with a VPC; gives the id of the VPC."""
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        yield client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+
+
+def client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION)
+
+
+def deploy(**parameters: str) -> dict[str, str]:
+    """Create the stack; return its outputs. moto has no subscriptions in stacks, so ours is made by hand."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client("cloudformation").create_stack(
+            StackName="pipeline",
+            TemplateBody=PIPELINE.read_text(),
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
+    (stack,) = client("cloudformation").describe_stacks()["Stacks"]
+    assert "CREATE_COMPLETE" == stack["StackStatus"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    wanted = template().properties("Subscription")
+    client("logs").put_subscription_filter(
+        logGroupName=outputs["LogGroupName"],
+        filterName=wanted["FilterName"],
+        filterPattern=wanted["FilterPattern"],
+        destinationArn=outputs["StreamArn"],
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/made-by-hand",
+        distribution=wanted["Distribution"],
+    )
+    return outputs
+
+
+@IN_MAKE_TEST
+def test_the_stack_carries_a_flow_record_to_the_stream_as_the_product_reads_it(account: str) -> None:
+    """A flow log, the policy as printed, and a record put on the log group that is counted from the stream."""
+    outputs = deploy(VpcId=account, StreamName="flows", ApplicationName="counts", ShardCount="1", KmsKeyArn=KEY)
+    (flow_log,) = client("ec2").describe_flow_logs()["FlowLogs"]
+    assert (account, "/vpc/flow-logs", RECOMMENDED_FORMAT) == (
+        flow_log["ResourceId"],
+        outputs["LogGroupName"],
+        flow_log["LogFormat"],
+    )
+    policy = client("iam").get_policy_version(PolicyArn=outputs["InstancePolicyArn"], VersionId="v1")
+    assert printed_policy("--kms-key", KEY) == policy["PolicyVersion"]["Document"]
+
+    put_flow_record(outputs["LogGroupName"])
+
+    delta, _ = counted(*payloads(outputs["StreamName"]), formats=(flow_log["LogFormat"],))
+    assert {"counted": 1} == labelled(delta, EVENTS)
+    assert {("subnet-a", "egress", "internet"): [1, 1, 40]} == {
+        (series.subnet_id, series.direction, series.peer): sums for series, sums in delta.traffic.items()
+    }
+
+
+def put_flow_record(group: str) -> None:
+    """Write a line as the flow log would."""
+    known = dict.fromkeys(COSTS, "-") | dict(pair.split("=") for pair in RECORD.split())
+    logs = client("logs")
+    logs.create_log_stream(logGroupName=group, logStreamName="eni-a-all")
+    event = {"timestamp": int(time.time() * 1000), "message": " ".join(known[name] for name in COSTS)}
+    logs.put_log_events(logGroupName=group, logStreamName="eni-a-all", logEvents=[event])
+
+
+def payloads(stream: str) -> list[bytes]:
+    """Return everything on the stream's only shard. An event's id is text, as on AWS; moto writes a number."""
+    kinesis = client("kinesis")
+    (shard,) = kinesis.list_shards(StreamName=stream)["Shards"]
+    iterator = kinesis.get_shard_iterator(
+        StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    records = kinesis.get_records(ShardIterator=iterator)["Records"]
+    return [gzip.compress(gzip.decompress(record["Data"]).replace(b'"id":0', b'"id":"0"')) for record in records]
