@@ -217,10 +217,10 @@ def test_every_example_has_the_recommended_format() -> None:
         text=True,
         check=True,
     )
-    # CloudFormation's !Sub writes `${!version}`.
-    pattern = re.compile(r"\$\{!?[a-z][a-z-]+\}(?: \$\{!?[a-z][a-z0-9-]+\}){4,}")
+    # CloudFormation's !Sub writes `${!version}`, and YAML folds lines.
+    pattern = re.compile(r"\$\{!?[a-z][a-z-]+\}(?:\s+\$\{!?[a-z][a-z0-9-]+\}){4,}")
     found = {
-        (name, match[0].replace("!", ""))
+        (name, " ".join(match[0].replace("!", "").split()))
         for name in listed.stdout.splitlines()
         if not name.startswith(("tests/", "kcl_flowlog/", "benchmarks/"))
         for match in pattern.finditer((ROOT / name).read_text(encoding="utf-8", errors="replace"))

@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
 def _function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
     if isinstance(node, yaml.SequenceNode):
         return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_scalar(node)}  # type: ignore[arg-type] # no function of ours takes a mapping
+    return {name: loader.construct_scalar(node)}  # type: ignore[arg-type] # none of these functions has a mapping
 
 
 _Loader.add_multi_constructor("!", _function)
