@@ -145,6 +145,17 @@ _REJECTED = (
         "cps",
         (Query(total(_REJECTS, "protocol", "direction"), "{{protocol}} {{direction}}"),),
     ),
+    Panel(
+        "Distinct rejected sources and ports",
+        "About how many sources and ports the rejected flows of the last hour had, at the instance with the most: an"
+        " instance knows its shards, and two may know the same source. /who tells which they are. Empty with --no-who.",
+        "short",
+        (
+            Query(f"max({selector('flowlog_rejected_distinct_sources', _THIS)})", "sources"),
+            Query(f"max({selector('flowlog_rejected_distinct_ports', _THIS)})", "ports"),
+        ),
+        width=WIDE,
+    ),
 )
 
 _WAYS = (

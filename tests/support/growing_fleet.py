@@ -72,6 +72,7 @@ def _state(number: int, step: int, now: float) -> InstanceState:
         delivery_errors={"access_error": 1},
         subnets_without_flow_logs=1,
         open_shards=3,
+        rejected_distinct=dict.fromkeys((*(each.subnet_id for each in SUBNETS), UNLISTED), (100 * number, 10)),
         shards=[ShardState(f"shardId-{number:012}", 5.0, now - 5, now - 3, now - 1)],
         inventory_refreshes={"ok": step, "error": step},
         daemon_up=True,
