@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -112,11 +112,22 @@ def _set_curves(context: ssl.SSLContext, tls: Tls) -> Iterator[Shortfall]:
         # New in Python 3.15.
         set_groups(":".join(CURVES[curve] for curve in curves))
     elif curves:
-        used = _COMMON_CURVE if _COMMON_CURVE in curves else curves[0]
-        context.set_ecdh_curve(CURVES[used])
+        yield from _set_curve(context, sorted(curves, key=lambda curve: curve != _COMMON_CURVE))
+
+
+def _set_curve(context: ssl.SSLContext, curves: Sequence[str]) -> Iterator[Shortfall]:
+    """Choose the first curve that can be chosen."""
+    for used in curves:
+        try:
+            context.set_ecdh_curve(CURVES[used])
+        except (ssl.SSLError, ValueError):
+            # Python 3.10 knows only curves with equations of Weierstrass' form.
+            continue
         if len(curves) > 1:
             sentence = f"This Python's TLS can use one curve only; it uses {used}, and clients without it are refused"
             yield Shortfall("curve_preferences", sentence)
+        return
+    yield Shortfall("curve_preferences", f"This Python's TLS can't choose {', '.join(curves)}; all curves stay on")
 
 
 def _demand_client_certificates(context: ssl.SSLContext, tls: Tls) -> Iterator[Shortfall]:

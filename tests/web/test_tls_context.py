@@ -129,6 +129,18 @@ def test_suites_that_openssl_lacks_are_a_warning_or_a_mistake(tls: Tls, monkeypa
     assert "--web.config.file: this machine's OpenSSL has none of the cipher_suites of TLS 1.2." == str(refused.value)
 
 
+def can_choose(curve: str) -> bool:
+    """Whether this Python can, as the server does."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(CURVES[curve])
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
+CHOOSABLE = {curve for curve in CURVES if can_choose(curve)}
+
+
 @pytest.mark.parametrize(
     ("asked", "known", "is_shaken"),
     [
@@ -143,6 +155,8 @@ def test_suites_that_openssl_lacks_are_a_warning_or_a_mistake(tls: Tls, monkeypa
 )
 def test_curves(tls: Tls, authority: Authority, asked: tuple[str, ...], known: str, is_shaken: bool) -> None:
     """Of several the most common is used, else the first: never a curve that is not listed."""
+    if not {known, *asked[:1]} <= CHOOSABLE:
+        pytest.skip("this Python can't choose X25519 alone")
     # With TLS 1.2 a client that knows a single curve refuses the certificate, whose key is on another.
     context, shortfalls = tls_context(replace(tls, curve_preferences=asked, min_version="TLS13"))
     asking = client(authority)
@@ -152,6 +166,18 @@ def test_curves(tls: Tls, authority: Authority, asked: tuple[str, ...], known: s
     if not hasattr(context, "set_groups"):
         assert ["curve_preferences"] * (len(asked) > 1) == [key for key, _ in shortfalls]
         assert all(f"it uses {known}," in sentence for _, sentence in shortfalls)
+
+
+def test_a_curve_that_can_not_be_chosen_leaves_all_on(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As X25519 in Python 3.10: a warning, and if another curve is listed, that one."""
+    monkeypatch.delattr(ssl.SSLContext, "set_groups", raising=False)
+    monkeypatch.setitem(CURVES, "X25519", "no-such-curve")
+
+    _, alone = tls_context(replace(tls, curve_preferences=("X25519",)))
+    _, beside = tls_context(replace(tls, curve_preferences=("X25519", "CurveP521")))
+
+    assert ["This Python's TLS can't choose X25519; all curves stay on"] == [sentence for _, sentence in alone]
+    assert "it uses CurveP521," in beside[0][1]
 
 
 def test_a_python_that_can_use_several_curves_uses_them(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,7 +204,7 @@ CHANGES = {
         with_small_suite,
     ),
     "curve_preferences": Change(
-        FILES + ", curve_preferences: [CurveP384]}", FILES + ", curve_preferences: [X25519]}", on_p384
+        FILES + ", curve_preferences: [CurveP384]}", FILES + ", curve_preferences: [CurveP521]}", on_p384
     ),
     "min_version": Change(FILES + "}", FILES + ", min_version: TLS13}", with_tls12),
     "max_version": Change(FILES + "}", FILES + ", max_version: TLS12}", with_tls13),
@@ -237,8 +237,8 @@ def test_what_tls_can_not_do_is_one_warning_at_the_start_and_at_each_change(
 ) -> None:
     """Not with each request."""
     caplog.set_level(logging.WARNING)
-    curves = FILES + ", curve_preferences: [X25519, CurveP384]}"
-    old = FILES + ", curve_preferences: [X25519, CurveP384], min_version: TLS11}"
+    curves = FILES + ", curve_preferences: [CurveP521, CurveP384]}"
+    old = FILES + ", curve_preferences: [CurveP521, CurveP384], min_version: TLS11}"
     texts = (curves + "\nhttp_server_config: {http2: true}", curves + HTTP1, old)
     keeper = WebConfigKeeper(str(write(texts[0])))
 
@@ -250,7 +250,7 @@ def test_what_tls_can_not_do_is_one_warning_at_the_start_and_at_each_change(
             keeper.current()
         warned.append([(record.fields["key"], record.getMessage()) for record in caplog.records])  # type: ignore[attr-defined]
 
-    one_curve = "This Python's TLS can use one curve only; it uses X25519, and clients without it are refused"
+    one_curve = "This Python's TLS can use one curve only; it uses CurveP521, and clients without it are refused"
     no_http2 = "This server speaks HTTP/1.1 only; clients that prefer HTTP/2 use HTTP/1.1"
     no_tls11 = "This server speaks no TLS11; the oldest version is TLS12"
     expected = [("curve_preferences", one_curve)]
