@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kcl_flowlog.inventory.keeper import InventoryKeeper
@@ -22,6 +22,7 @@ from kcl_flowlog.launcher.open_shards import OpenShards
 from kcl_flowlog.launcher.own_shards import OwnShards
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.supervisor import Supervisor
+from kcl_flowlog.launcher.thread_failures import ThreadFailures
 from kcl_flowlog.launcher.watchdog import Watchdog
 from kcl_flowlog.web.server import WebServer
 
@@ -55,9 +56,11 @@ class MainLoop:
     shutdown_grace: float
     final_scrape_timeout: float
     clock: Callable[[], float] = time.monotonic
+    threads: ThreadFailures = field(default_factory=ThreadFailures)
 
     def start(self) -> None:
         """Give signs of life, settle what was left, and listen for processors and for scrapes. Raises `ConfigError`."""
+        self.threads.watch()
         self.beats.start()
         self.inbox.start()
         self.housekeeping.begin()
@@ -74,6 +77,7 @@ class MainLoop:
         log.info("Starting the KCL daemon; the first start takes up to a minute until shards are leased")
         try:
             while not self.stop.wait(_TICK):
+                self.threads.check()
                 self.beats.check()
                 self.own_shards.step()
                 self.supervisor.step()
@@ -94,6 +98,7 @@ class MainLoop:
         if self.who is not None:
             self.who.stop()
         self.web_server.stop()
+        self.threads.stop()
 
     def _stop_in_order(self) -> None:
         log.info("Stopping; waiting for the last checkpoints")

@@ -14,7 +14,7 @@ from tests.support.clocks import FakeClock
 from tests.support.launcher_fakes import CallLog
 
 GRACE, SCRAPE_TIMEOUT = 30.0, 20.0
-STEPS = ["beats.check", "own_shards.step", "supervisor.step", "watchdog.step", "housekeeping.step"]
+STEPS = ["threads.check", "beats.check", "own_shards.step", "supervisor.step", "watchdog.step", "housekeeping.step"]
 
 
 class FakeStop(StopRequests):
@@ -44,7 +44,7 @@ class Life:
             name: CallLog(name, self.calls)
             for name in (
                 *("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats"),
-                *("own_shards", "open_shards", "who"),
+                *("own_shards", "open_shards", "who", "threads"),
             )
         }
         parts["inventory"] = CallLog("inventory", self.calls, True)
@@ -70,7 +70,7 @@ def test_it_gives_signs_of_life_listens_to_processors_settles_what_was_left_then
 
     life.loop.start()
 
-    assert ["beats.start", "inbox.start", "housekeeping.begin", "web_server.start"] == life.calls
+    assert ["threads.watch", "beats.start", "inbox.start", "housekeeping.begin", "web_server.start"] == life.calls
 
 
 def test_every_turn_checks_the_start_and_steps_the_shards_the_supervisor_the_watchdog_and_the_chores() -> None:
@@ -86,7 +86,7 @@ def test_every_turn_checks_the_start_and_steps_the_shards_the_supervisor_the_wat
         "who.start",
         *STEPS,
         *STEPS,
-    ] == life.calls[:14]
+    ] == life.calls[:16]
 
 
 def test_a_stop_goes_in_order() -> None:
@@ -209,4 +209,5 @@ def test_nothing_is_left_after_the_end() -> None:
         "open_shards.stop",
         "who.stop",
         "web_server.stop",
+        "threads.stop",
     ] == life.calls
