@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ops.chart import chart_files
 from ops.outputs import outputs
 from ops.values import Values, ValuesError, read_values
 
@@ -17,7 +18,7 @@ def main() -> int:
     except ValuesError as error:
         print(error, file=sys.stderr)
         return 2
-    for path, text in files.items():
+    for path, text in {**files, **chart_files(files)}.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"Written: {path}")

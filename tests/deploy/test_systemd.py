@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.config import settings
-from kcl_flowlog.values import parse_duration
 from tests.support.paths import ROOT
+from tests.support.stop_time import stop_time
 
 UNIT = ROOT / "deploy" / "systemd" / "kcl-flowlog.service"
 ANALYZE = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -61,7 +61,4 @@ def test_its_command_has_options_that_exist() -> None:
 
 
 def test_it_waits_for_the_end_that_the_defaults_allow() -> None:
-    """The grace of processors, the final scrape, and 15 s for all else, as docs/operating.md says."""
-    grace = sum(parse_duration(str(settings()[name].default)) for name in ("shutdown_grace", "final_scrape_timeout"))
-
-    assert grace + 15 <= float(service()["TimeoutStopSec"])
+    assert stop_time() <= float(service()["TimeoutStopSec"])

@@ -273,6 +273,9 @@ def test_the_command_writes_rules_and_dashboards(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(command, "outputs", lambda values: {tmp_path / "rules": "a"})
     monkeypatch.setattr("ops.dashboards.build.dashboard_files", lambda values: {tmp_path / "dashboard": "b"})
+    monkeypatch.setattr(command, "chart_files", lambda files: {tmp_path / "chart": "+".join(files.values())})
 
     assert 0 == command.main()
-    assert {"rules": "a", "dashboard": "b"} == {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert {"rules": "a", "dashboard": "b", "chart": "a+b"} == {
+        path.name: path.read_text() for path in tmp_path.iterdir()
+    }
