@@ -19,13 +19,10 @@ from click.testing import CliRunner
 from kcl_flowlog import __version__, cli
 from kcl_flowlog.config import settings
 from kcl_flowlog.values import parse_duration
-from ops.chart import FILES, chart_files
+from ops.chart import CHART, FILES, OWN, SCHEMA, chart_files
 from ops.outputs import OPS
-from tests.support.paths import ROOT
 
-CHART = ROOT / "deploy" / "helm" / "kcl-flowlog"
 VALUES = ("default", "irsa-tls", "minimal")
-OWN = {"state-dir", "web.listen-address", "web.config.file"}
 HELM = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
 VALIDATE = pytest.mark.skipif(
     shutil.which("kubernetes-validate") is None, reason="kubernetes-validate is not installed"
@@ -69,18 +66,19 @@ def test_the_version_is_that_of_the_package() -> None:
     assert (__version__, __version__) == (chart["version"], chart["appVersion"])
 
 
-def test_rules_and_dashboards_are_those_of_ops() -> None:
-    """`make rules` copies them."""
+def test_rules_dashboards_and_settings_are_up_to_date() -> None:
+    """`make rules` writes them."""
     sources = [OPS / "prometheus" / "rules.yml", *(OPS / "grafana" / "dashboards").glob("*.json")]
     expected = chart_files({path: path.read_text(encoding="utf-8") for path in sources})
 
-    assert expected == {path: path.read_text(encoding="utf-8") for path in FILES.rglob("*.*")}
+    assert expected == {path: path.read_text(encoding="utf-8") for path in [SCHEMA, *FILES.rglob("*.*")]}
 
 
 def test_the_schema_knows_each_setting_but_those_of_the_chart() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
+    known = set(json.loads(SCHEMA.read_text())["properties"]["config"]["properties"])
+    flags = {name: found.flag.removeprefix("--") for name, found in settings().items()}
 
-    assert {found.flag.removeprefix("--") for found in settings().values()} - OWN == set(schema["properties"])
+    assert {flags[name] for name in OWN} == set(flags.values()) - known
 
 
 @HELM

@@ -22,7 +22,7 @@ SERVICES = yaml.safe_load((COMPOSE / "compose.yml").read_text())["services"]
 TASK: dict[str, Any] = json.loads((ROOT / "deploy" / "ecs" / "task-definition.json").read_text())
 (CONTAINER,) = TASK["containerDefinitions"]
 STATE = settings()["state_dir"].default
-PORT = int(settings()["web_listen_address"].default.rpartition(":")[2])
+PORT = int(str(settings()["web_listen_address"].default).rpartition(":")[2])
 VARIABLES = {found.variable for found in settings().values()}
 # What Fargate allows at most, in seconds.
 LONGEST_STOP = 120
