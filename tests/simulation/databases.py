@@ -90,6 +90,11 @@ class Databases:
             self.remove(path)
         self.aside.clear()
 
+    def close(self) -> None:
+        """Remove all files; there can be no further one."""
+        self.clear()
+        self._template.close()
+
     def _add(self, path: Path, source: sqlite3.Connection) -> None:
         connection = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection)
         source.backup(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,7 +89,7 @@ def player() -> Iterator[Player]:
     place = shared_memory if shared_memory.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="kcl-flowlog-", dir=place) as folder:
         stage = Player(Path(folder))
-        with replaced(stage._databases):
+        with closing(stage._databases), replaced(stage._databases):
             yield stage
 
 
