@@ -9,7 +9,7 @@ STREAM  ?=
 # Tests that run side by side. The tests through the real daemon mostly wait; most quick tests use a core each, and to
 # collect them costs a worker several seconds.
 WORKERS ?= 8
-QUICK_WORKERS ?= 3
+QUICK_WORKERS ?= 4
 
 # Tests start hundreds of Python processes, which should not compile the package again and again.
 unexport PYTHONDONTWRITEBYTECODE

@@ -16,6 +16,7 @@ SHARED = (
     "tests/real/test_end_to_end.py",
     "tests/real/test_gaps.py",
     "tests/demo/",
+    "tests/ops/test_dashboard_queries.py",
     "tests/test_cli.py",
     "tests/test_docs.py",
 )
