@@ -182,13 +182,15 @@ class Drawer:
         """Count on a shard while the clock is wrong, and get copies of what was counted before on others."""
         shards = list(self._simulation.stream.shards)
         shard_id = self._choices.choice(shards)
+        others = [other for other in shards if other != shard_id]
         return [
             ("leap", instance, seconds),
             *(("give", shard_id, instance), ("discover", instance, shard_id), ("put", shard_id)),
             *self._claim_and_read(instance, shard_id, 0.0),
             *self._choices.choice(([], [("leap", instance, 0.0)])),
             *self._choices.choice(([], [("kill", instance), ("start", instance)])),
-            *(("copy", other) for other in shards if other != shard_id),
+            *(("copy", other) for other in others),
+            *(("read", instance, other) for other in others if self._choices.random() < 0.7),
         ]
 
     def _snapshot_and_go_on(self, instance: str) -> list[Step]:
