@@ -22,3 +22,7 @@ class Prometheus:
             if before is not None:
                 self.increases += value - before if value >= before else value
             self._last[instance, series] = value
+
+    def forget(self, instance: str) -> None:
+        """Take the next page of an instance as that of a new target."""
+        self._last = {key: value for key, value in self._last.items() if key[0] != instance}

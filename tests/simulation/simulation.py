@@ -168,6 +168,8 @@ class Simulation(Fleet):
             return False
         if clone.directory.exists():
             self.retire(clone)
+            # docs/guarantees.md: what takes the place of another directory has to be another target.
+            self.prometheus.forget(other)
         self.begin_copy(clone, instance.directory, instance.shown)
         return self.do_start(other)
 
