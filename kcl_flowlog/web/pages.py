@@ -154,7 +154,9 @@ class Application:
 
     def _landing(self) -> Response:
         pages = self._pages
-        page = landing_page(pages.landing, pages.telemetry_path, pages.healthy(), pages.ready())
+        links = (("Who?", "who"),) if pages.who is not None else ()
+        landing = replace(pages.landing, links=(*links, *pages.landing.links))
+        page = landing_page(landing, pages.telemetry_path, pages.healthy(), pages.ready())
         return Response(HTTPStatus.OK, [page.encode()], _HTML)
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from kcl_flowlog.web.landing import Landing
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
+from kcl_flowlog.web.who_page import WhoSource
 from tests.support.certificates import Authority, Issued
 from tests.support.waiting import PATIENCE
 
@@ -41,6 +42,7 @@ class FakeContents:
         self.requests: list[tuple[str, Mapping[str, Sequence[str]]]] = []
         self.unhealthy: list[str] = []
         self.not_ready: list[str] = []
+        self.who: WhoSource | None = None
         self.are_probes_open = False
         self.render: Render = self.render_page
 
@@ -56,6 +58,7 @@ class FakeContents:
             lambda: self.not_ready,
             Landing(description="Flows", version="1.2.3"),
             self.are_probes_open,
+            self.who,
         )
 
 

@@ -17,6 +17,8 @@ from kcl_flowlog.web.pages import Application
 from kcl_flowlog.web.rate_limit import RateLimit
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
+from kcl_flowlog.web.who_page import Question
+from kcl_flowlog.web.who_report import SubnetLine, WhoReport
 from kcl_flowlog.web.worker import Worker
 from tests.support.web import PAGE, TEXT, FakeContents, basic
 
@@ -52,6 +54,19 @@ class Client:
     def close(self) -> None:
         self._application.stop()
         self._loop.close()
+
+
+class Nobody:
+    """Knows of no subnet."""
+
+    def subnets(self) -> Sequence[SubnetLine]:
+        return ()
+
+    def report(self, question: Question) -> WhoReport | None:
+        return None
+
+    def sketch(self, question: Question) -> bytes:
+        return b""
 
 
 @pytest.fixture
@@ -148,6 +163,25 @@ def test_open_probes_answer_requests_without_credentials_by_a_word(
     client.close()
 
     assert expected == (reply.status, reply.body)
+
+
+@pytest.mark.parametrize(("knows_who", "expected"), [(False, [404, 404, False]), (True, [401, 401, 200, 200, True])])
+def test_who_needs_the_credentials_of_the_metrics_and_is_linked(
+    contents: FakeContents, knows_who: bool, expected: list[object]
+) -> None:
+    """Without it there are no such pages, and no link."""
+    contents.who = Nobody() if knows_who else None
+    client = Client(contents)
+    paths = ("/who", "/api/v1/who")
+    client.config = WebConfig(users={"me": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()})
+
+    statuses = [client.get(path).status for path in paths] if knows_who else []
+    with_credentials = {"authorization": basic("me:secret")}
+    statuses += [client.get(path, **with_credentials).status for path in paths]
+    is_linked = b'<a href="who">Who?</a>' in client.get("/", **with_credentials).body
+    client.close()
+
+    assert expected == [*statuses, is_linked]
 
 
 def test_open_probes_open_nothing_else(contents: FakeContents) -> None:
