@@ -8,49 +8,33 @@ under all attacks together. `nobody` tells what a scrape takes by itself, its re
 from __future__ import annotations
 
 import ssl
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 
 from tests.support.attackers import ATTACKS, Target
 from tests.support.certificates import Authority
+from tests.support.measured_scrapes import measure_scrapes
 from tests.support.scenario import new_scenario
 from tests.support.waiting import eventually
-from tests.support.web import get, trusting
-
-_SCRAPES = 20
+from tests.support.web import ServedElsewhere, get, trusting
 
 
-class Listening(NamedTuple):
-    """The port of an instance."""
-
-    port: int
-
-
-def measure(name: str, listening: Listening, context: ssl.SSLContext, memory: Callable[[], int]) -> None:
+def measure(name: str, listening: ServedElsewhere, context: ssl.SSLContext, memory: Callable[[], int]) -> None:
     """Print the line of an attack, or of its absence if no attack has that name."""
-    before = largest = memory()
+
+    def scrape() -> None:
+        assert get(listening, context=context).status == 200
+
+    before = memory()
     with ExitStack() as stack:
         for attack in ATTACKS.get(name, ()):
             attack(Target(listening, context, stack))
-        waited = []
-        for _ in range(_SCRAPES):
-            began = time.monotonic()
-            assert get(listening, context=context).status == 200
-            waited.append(time.monotonic() - began)
-            largest = max(largest, memory())
-            time.sleep(0.2)
-    print(
-        f"{name:24} longest {max(waited):6.3f} s  median {statistics.median(waited):6.3f} s  "
-        f"memory +{(largest - before) / 2**20:5.1f} MiB",
-        flush=True,
-    )
+        print(f"{name:24} {measure_scrapes(scrape, memory, before)}", flush=True)
 
 
 def main() -> None:
@@ -64,7 +48,7 @@ def main() -> None:
         with new_scenario(directory, ("--web.config.file", str(config))) as scenario:
             scenario.put(5000)
             scenario.instance.start()
-            listening = Listening(int(scenario.instance.url.split(":")[2].partition("/")[0]))
+            listening = ServedElsewhere(int(scenario.instance.url.split(":")[2].partition("/")[0]))
 
             def counts() -> bool:
                 try:

@@ -78,6 +78,12 @@ class Served(Protocol):
         """Its port on 127.0.0.1."""
 
 
+class ServedElsewhere(NamedTuple):
+    """The server of another process."""
+
+    port: int
+
+
 def connect(server: Served) -> socket.socket:
     """Return a connection on which nothing was sent."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -18,12 +17,11 @@ import psutil
 
 from kcl_flowlog.web.server import WebServer
 from tests.support.attackers import ATTACKS, REQUEST, Target, dribbling, never_reading, silent, stuck_in_the_handshake
-from tests.support.web import FakeContents, get
-from tests.web.test_hostile_clients import OtherProcess
+from tests.support.measured_scrapes import measure_scrapes
+from tests.support.web import FakeContents, ServedElsewhere, get
 
 _PAGE_BYTES = 3_000_000
 _RENDERING = 0.2
-_SCRAPES = 20
 
 
 def serve() -> None:
@@ -54,37 +52,33 @@ def never_reading_apart(target: Target) -> None:
 def measure(name: str, attacks: Sequence[object]) -> None:
     """Print a line for an attack."""
     with _server() as (server, process), contextlib.ExitStack() as stack:
-        memory = psutil.Process(process.pid).memory_info
-        get(server)
-        before = largest = memory().rss
+
+        def memory() -> int:
+            return int(psutil.Process(process.pid).memory_info().rss)
+
+        def scrape() -> None:
+            assert _PAGE_BYTES == len(get(server).body)
+
+        scrape()
+        before = memory()
         for attack in attacks:
             attack(Target(server, None, stack))  # type: ignore[operator]
-        waited = []
-        for _ in range(_SCRAPES):
-            began = time.monotonic()
-            assert _PAGE_BYTES == len(get(server).body)
-            waited.append(time.monotonic() - began - _RENDERING)
-            largest = max(largest, memory().rss)
-            time.sleep(0.1)
+        scrapes = measure_scrapes(scrape, memory, before)
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write("stop\n")
         process.stdin.flush()
         stopped = float(process.stdout.readline())
-    grown = (largest - before) / 2**20
-    print(
-        f"{name:24} longest {max(waited):6.3f} s  median {statistics.median(waited):6.3f} s  "
-        f"memory +{grown:5.1f} MiB  stop {stopped:5.2f} s",
-        flush=True,
-    )
+    beyond = scrapes._replace(waited=[each - _RENDERING for each in scrapes.waited])
+    print(f"{name:24} {beyond}  stop {stopped:5.2f} s", flush=True)
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[tuple[OtherProcess, subprocess.Popen[str]]]:
+def _server() -> Iterator[tuple[ServedElsewhere, subprocess.Popen[str]]]:
     command = [sys.executable, "-c", "from tests.web.measure import serve; serve()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield OtherProcess(int(process.stdout.readline())), process
+        yield ServedElsewhere(int(process.stdout.readline())), process
 
 
 def main() -> None:

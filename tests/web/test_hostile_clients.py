@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +25,7 @@ from tests.support.attackers import ATTACKS, REQUEST, under
 from tests.support.certificates import Authority
 from tests.support.examples import examples
 from tests.support.waiting import PATIENCE, eventually
-from tests.support.web import LONG, FakeContents, Serve, connect, get, trusting
+from tests.support.web import LONG, FakeContents, Serve, ServedElsewhere, connect, get, trusting
 
 # More than the buffers of the sockets hold.
 LARGE_PAGE = os.urandom(3_000_000)
@@ -243,7 +242,7 @@ def test_without_descriptors_scrapes_are_answered() -> None:
         contextlib.ExitStack() as stack,
     ):
         assert process.stdout is not None
-        server = OtherProcess(int(process.stdout.readline()))
+        server = ServedElsewhere(int(process.stdout.readline()))
         for _ in range(100):
             stack.enter_context(connect(server))
         statuses = [get(server).status for _ in range(3)]
@@ -254,7 +253,3 @@ def test_without_descriptors_scrapes_are_answered() -> None:
     assert ["Cannot accept a connection; trying again", "Too many connections; closed the slowest"] == sorted(
         log.splitlines()
     )
-
-
-class OtherProcess(NamedTuple):
-    port: int
