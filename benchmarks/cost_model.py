@@ -118,7 +118,7 @@ PRICES = {
     "read": Price("DynamoDB on demand, a million read units", 0.125, 1e6, "since November 2024"),
     "core": Price("Fargate, Linux on x86, an hour of a vCPU", 0.04048, 1, "March 2026"),
     "gigabyte": Price("Fargate, an hour of a GB", 0.004445, 1, "March 2026"),
-    "shard": Price("Kinesis, provisioned, an hour of a shard", 0.015, 1, "AWS' price page as stored, without a date"),
+    "shard": Price("Kinesis, provisioned, an hour of a shard", 0.015, 1, "a public note without a date"),
     "put": Price("Kinesis, a million PUT payload units of 25 KB", 0.014, 1e6, "the same"),
 }
 
