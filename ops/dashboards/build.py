@@ -106,12 +106,9 @@ def _steps(panel: Panel, values: Values) -> list[models.Threshold]:
     if limits is None:
         return [models.Threshold(color="text")]
     levels = _levels(limits, values)
-    if limits.is_lower_limit:
-        colours = [colour for _, colour in levels] + ["green"]
-        numbers = [None, *(number for number, _ in levels)]
-    else:
-        colours = ["green", *(colour for _, colour in levels)]
-        numbers = [None, *(number for number, _ in levels)]
+    numbers = [None, *(number for number, _ in levels)]
+    colours = [colour for _, colour in levels]
+    colours = [*colours, "green"] if limits.is_lower_limit else ["green", *colours]
     return [models.Threshold(value=number, color=colour) for number, colour in zip(numbers, colours, strict=True)]
 
 

@@ -9,9 +9,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ops.dashboards import variables
-from ops.dashboards.model import LETTERS, QUARTER, THIRD, WIDE, Column, Dashboard, Panel, Query
-from ops.dashboards.overview import ACCEPTED, EGRESS, INGRESS, SUBNET_LINK
-from ops.dashboards.queries import by_subnet, by_tag, by_vpc, in_vpc, increase, outside_inventory, rate, subnets, total
+from ops.dashboards.model import LETTERS, THIRD, WIDE, Column, Dashboard, Panel, Query, stat
+from ops.dashboards.overview import SUBNET_LINK
+from ops.dashboards.queries import (
+    ACCEPTED,
+    EGRESS,
+    INGRESS,
+    OF_VPC,
+    by_subnet,
+    by_tag,
+    by_vpc,
+    in_vpc,
+    increase,
+    outside_inventory,
+    rate,
+    subnets,
+    sums_by,
+    total,
+)
 from ops.values import Values
 
 _BYTES = "flowlog_bytes_total"
@@ -78,14 +93,12 @@ _RANGE = in_vpc(_each(increase))
 
 
 def _sum(item: Item, item_name: str) -> Panel:
-    return Panel(
+    return stat(
         f"{item.title}, in this time",
         f"USD in the time that the dashboard shows. {item.description} {_NOTE}",
         "currencyUSD",
-        (Query(total(in_vpc(_usd(item_name, increase)))),),
-        "stat",
-        QUARTER,
-        (item.alert,),
+        total(in_vpc(_usd(item_name, increase))),
+        item.alert,
     )
 
 
@@ -148,14 +161,14 @@ _AMOUNTS = (
         "Accepted bytes that interfaces sent, by the class of the other end. Traffic within a zone, and with AWS"
         " services of the same region through an endpoint, costs nothing. Needs `peer` in --traffic-labels.",
         "Bps",
-        (Query(total(in_vpc(rate(_BYTES, ACCEPTED, EGRESS)), "peer"), "{{peer}}"),),
+        (sums_by(in_vpc(rate(_BYTES, ACCEPTED, EGRESS)), "peer"),),
         is_stacked=True,
     ),
     Panel(
         "Sent, by way",
         "Accepted bytes that interfaces sent, by the way that they took. Needs `path` in --traffic-labels.",
         "Bps",
-        (Query(total(in_vpc(rate(_BYTES, ACCEPTED, EGRESS, 'path!=""')), "path"), "{{path}}"),),
+        (sums_by(in_vpc(rate(_BYTES, ACCEPTED, EGRESS, 'path!=""')), "path"),),
         is_stacked=True,
     ),
     Panel(
@@ -172,7 +185,7 @@ _AMOUNTS = (
         "Bytes that NAT gateways exchange with the world, by the class of the other end: what could take another way."
         " Needs `peer,interface_type` in --traffic-labels.",
         "Bps",
-        (Query(total(in_vpc(rate(_BYTES, ACCEPTED, _NAT)), "peer", "direction"), "{{peer}} {{direction}}"),),
+        (sums_by(in_vpc(rate(_BYTES, ACCEPTED, _NAT)), "peer", "direction"),),
         alerts=("FlowlogNatGatewayBytes",),
     ),
 )
@@ -184,7 +197,7 @@ _TABLE = (
         "currencyUSD",
         (
             *(Query(total(in_vpc(_usd(item, increase)), "subnet_id")) for item in ITEMS),
-            Query(subnets("name", "vpc_name", matchers=('vpc_id=~"$vpc"',))),
+            Query(subnets("name", "vpc_name", matchers=(OF_VPC,))),
         ),
         "table",
         WIDE,

@@ -2,63 +2,48 @@
 
 from __future__ import annotations
 
-from ops.dashboards.model import HALF, QUARTER, THIRD, WIDE, Column, Limits, Panel, Query
-from ops.dashboards.queries import age, increase, largest, rate, selector, total
+from ops.dashboards.model import HALF, THIRD, WIDE, Column, Limits, Panel, Query, stat
+from ops.dashboards.queries import OF_INSTANCE, age, increase, largest, rate, selector, sums_by, total
 
-_HERE = 'instance=~"$instance"'
 _LETTERS = (("flowlog_dead_letters_total", "kept"), ("flowlog_dead_letters_dropped_total", "dropped"))
 
 
 def _count(title: str, description: str, expr: str, *alerts: str) -> Panel:
     """Return how often something happened that should not, in the time that the dashboard shows."""
-    limits = Limits(alerts[0], "", 1)
-    return Panel(
-        title,
-        f"{description} In the time that the dashboard shows.",
-        "none",
-        (Query(expr),),
-        "stat",
-        QUARTER,
-        alerts,
-        limits,
-    )
+    limits = Limits(alerts[0])
+    return stat(title, f"{description} In the time that the dashboard shows.", "none", expr, *alerts, limits=limits)
 
 
 FAULTS = (
     _count(
         "Undecided commits",
         "Commits that were counted although another instance may have counted the same records.",
-        total(increase("flowlog_undecided_commits_total", _HERE)),
+        total(increase("flowlog_undecided_commits_total", OF_INSTANCE)),
         "FlowlogUndecidedCommit",
     ),
     _count(
         "Records that kill",
         "Records that were skipped because three processors died while they counted them.",
-        total(increase("flowlog_malformed_total", _HERE, 'reason="payload_poison"')),
+        total(increase("flowlog_malformed_total", OF_INSTANCE, 'reason="payload_poison"')),
         "FlowlogPoison",
     ),
     _count(
         "Restarts of the daemon",
         "Restarts of the MultiLangDaemon, for any reason.",
-        total(increase("flowlog_daemon_restarts_total", _HERE)),
+        total(increase("flowlog_daemon_restarts_total", OF_INSTANCE)),
         "FlowlogDaemonRestarts",
     ),
     _count(
         "Restarts of instances",
         "Starts of the launcher's process, but the first of each instance.",
-        f"sum(changes({selector('process_start_time_seconds', _HERE)}[$__range]))",
+        f"sum(changes({selector('process_start_time_seconds', OF_INSTANCE)}[$__range]))",
         "FlowlogInstanceRestarts",
     ),
     Panel(
         "Restarts of the daemon, by reason",
         "Restarts of the MultiLangDaemon. Each delays its shards by a minute or two and loses nothing.",
         "none",
-        (
-            Query(
-                total(f"increase({selector('flowlog_daemon_restarts_total', _HERE)}[$__rate_interval])", "reason"),
-                "{{reason}}",
-            ),
-        ),
+        (sums_by(f"increase({selector('flowlog_daemon_restarts_total', OF_INSTANCE)}[$__rate_interval])", "reason"),),
         width=HALF,
         alerts=("FlowlogDaemonRestarts",),
         is_stacked=True,
@@ -67,7 +52,7 @@ FAULTS = (
         "Dead letters",
         "Malformed payloads and lines that are kept as dead letters, and those beyond their limits.",
         "cps",
-        tuple(Query(total(rate(metric, _HERE)), legend) for metric, legend in _LETTERS),
+        tuple(Query(total(rate(metric, OF_INSTANCE)), legend) for metric, legend in _LETTERS),
         width=HALF,
         alerts=("FlowlogMalformedEvents",),
     ),
@@ -89,7 +74,7 @@ INVENTORY = (
         "Readings of EC2, by outcome",
         "Attempts to read the inventory, by outcome.",
         "cps",
-        (Query(total(rate("flowlog_inventory_refreshes_total", _HERE), "outcome"), "{{outcome}}"),),
+        (sums_by(rate("flowlog_inventory_refreshes_total", OF_INSTANCE), "outcome"),),
         width=THIRD,
         alerts=("FlowlogInventoryStale",),
         is_stacked=True,
@@ -135,7 +120,7 @@ INVENTORY = (
         "s",
         (
             Query(
-                f"min by (instance) ({selector('flowlog_credentials_expiry_timestamp_seconds', _HERE)}) - time()",
+                f"min by (instance) ({selector('flowlog_credentials_expiry_timestamp_seconds', OF_INSTANCE)}) - time()",
                 "{{instance}}",
             ),
         ),
@@ -153,7 +138,7 @@ PROCESSES = (
         "CPU cores that the launcher and the daemon's Java use. The processors of the shards are not in it.",
         "none",
         tuple(
-            Query(rate(f"{prefix}process_cpu_seconds_total", _HERE), f"{name} {{{{instance}}}}")
+            Query(rate(f"{prefix}process_cpu_seconds_total", OF_INSTANCE), f"{name} {{{{instance}}}}")
             for name, prefix in _PROCESSES
         ),
         width=THIRD,
@@ -163,7 +148,7 @@ PROCESSES = (
         "Resident memory of the launcher and the daemon's Java.",
         "bytes",
         tuple(
-            Query(selector(f"{prefix}process_resident_memory_bytes", _HERE), f"{name} {{{{instance}}}}")
+            Query(selector(f"{prefix}process_resident_memory_bytes", OF_INSTANCE), f"{name} {{{{instance}}}}")
             for name, prefix in _PROCESSES
         ),
         width=THIRD,
@@ -172,7 +157,7 @@ PROCESSES = (
         "Requests for credentials, by outcome",
         "Requests for new AWS credentials to their source, by outcome.",
         "cps",
-        (Query(total(rate("flowlog_credentials_refreshes_total", _HERE), "outcome"), "{{outcome}}"),),
+        (sums_by(rate("flowlog_credentials_refreshes_total", OF_INSTANCE), "outcome"),),
         width=THIRD,
         alerts=("FlowlogCredentialsExpire",),
         is_stacked=True,

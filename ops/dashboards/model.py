@@ -23,9 +23,9 @@ class Query(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The values from which a panel is coloured: the thresholds of an alert in the values file.
+    """The values from which a panel is coloured: those of a `threshold` of an alert in the values file.
 
-    Without an alert, everything below `number` is red, and the rest green.
+    Without a threshold it is `number` alone: orange if an alert watches the same, else red.
     """
 
     alert: str = ""
@@ -61,6 +61,13 @@ class Panel(NamedTuple):
     def height(self) -> int:
         """The height of its kind, in rows of the grid."""
         return {"stat": 4, "table": 10}.get(self.kind, 8)
+
+
+def stat(
+    title: str, description: str, unit: str, expr: str, *alerts: str, width: int = QUARTER, limits: Limits | None = None
+) -> Panel:
+    """Return a panel that shows one number."""
+    return Panel(title, description, unit, (Query(expr),), "stat", width, alerts, limits)
 
 
 class Variable(NamedTuple):

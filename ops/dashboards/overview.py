@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ops.dashboards import variables
 from ops.dashboards.model import (
     EIGHTH,
@@ -14,8 +16,14 @@ from ops.dashboards.model import (
     Limits,
     Panel,
     Query,
+    stat,
 )
 from ops.dashboards.queries import (
+    ACCEPTED,
+    EGRESS,
+    INGRESS,
+    OF_VPC,
+    REJECTED,
     by_subnet,
     by_tag,
     by_vpc,
@@ -25,60 +33,56 @@ from ops.dashboards.queries import (
     rate,
     selector,
     subnets,
+    sums_by,
     tags,
     total,
 )
 from ops.values import Values
 
-ACCEPTED = 'action!="reject"'
-REJECTED = 'action="reject"'
-EGRESS = 'direction="egress"'
-INGRESS = 'direction="ingress"'
-
-SENT = rate("flowlog_bytes_total", ACCEPTED, EGRESS)
-RECEIVED = rate("flowlog_bytes_total", ACCEPTED, INGRESS)
-TO_INTERNET = rate("flowlog_bytes_total", ACCEPTED, EGRESS, 'peer="internet"')
-REJECTS = rate("flowlog_flows_total", REJECTED)
-FLOWS = rate("flowlog_flows_total")
+_SENT = rate("flowlog_bytes_total", ACCEPTED, EGRESS)
+_RECEIVED = rate("flowlog_bytes_total", ACCEPTED, INGRESS)
+_TO_INTERNET = rate("flowlog_bytes_total", ACCEPTED, EGRESS, 'peer="internet"')
+_REJECTS = rate("flowlog_flows_total", REJECTED)
+_FLOWS = rate("flowlog_flows_total")
 
 _REJECT_ALERTS = ("FlowlogRejectedFlows", "FlowlogRejectedFromInside")
-_VPC = "{{vpc_name}} {{vpc_id}}"
-_OUTSIDE = "not in the inventory"
 _SUBNET = "{{name}} {{subnet_id}} {{direction}}"
 SUBNET_LINK = (
     "/d/kcl-flowlog-subnet?var-datasource=${datasource}&var-job=${job}&var-subnet=${__value.raw}&${__url_time_range}"
 )
-_CHOSEN = ('vpc_id=~"$vpc"',)
 _FIRING = 'ALERTS{alertname=~"Flowlog.+",alertstate="firing",job="$job"}'
 
 
-def _stat(title: str, description: str, unit: str, expr: str, limits: Limits | None = None) -> Panel:
-    alerts = (limits.alert,) if limits and limits.alert else ()
-    return Panel(title, description, unit, (Query(expr),), "stat", EIGHTH, alerts, limits)
+def _vpcs(series: str) -> tuple[Query, ...]:
+    return (
+        Query(by_vpc(series), "{{vpc_name}} {{vpc_id}}"),
+        Query(outside_inventory(series), "not in the inventory"),
+    )
 
 
+_stat = partial(stat, width=EIGHTH)
 _NOW = (
     _stat(
         "Sent",
         "Accepted bytes that interfaces sent. A byte that passes a NAT gateway counts there, too.",
         "Bps",
-        total(in_vpc(SENT)),
+        total(in_vpc(_SENT)),
     ),
     _stat(
         "Received",
         "Accepted bytes that interfaces received. A byte that passes a NAT gateway counts there, too.",
         "Bps",
-        total(in_vpc(RECEIVED)),
+        total(in_vpc(_RECEIVED)),
     ),
     _stat(
         "To the internet",
         "Accepted bytes to public addresses that are no AWS service. A NAT gateway records what others send through it"
         " as well; the cost dashboard leaves that out.",
         "Bps",
-        total(in_vpc(TO_INTERNET)),
+        total(in_vpc(_TO_INTERNET)),
     ),
-    _stat("Flow records", "Records of flows, accepted and rejected.", "cps", total(in_vpc(FLOWS))),
-    _stat("Rejected flows", "Records of flows that a security group or ACL rejected.", "cps", total(in_vpc(REJECTS))),
+    _stat("Flow records", "Records of flows, accepted and rejected.", "cps", total(in_vpc(_FLOWS))),
+    _stat("Rejected flows", "Records of flows that a security group or ACL rejected.", "cps", total(in_vpc(_REJECTS))),
     _stat(
         "Subnets with traffic",
         "Subnets that have series of traffic. All that is beyond --max-subnets counts as the subnet `other`.",
@@ -90,15 +94,14 @@ _NOW = (
         "The time by which reading is behind, in the slowest shard: all numbers here are this old, at least.",
         "s",
         largest(selector("flowlog_shard_lag_seconds")),
-        Limits("FlowlogLag", "seconds"),
+        "FlowlogLag",
+        limits=Limits("FlowlogLag", "seconds"),
     ),
-    Panel(
+    _stat(
         "Alerts that fire",
         "Alerts of ops/prometheus/rules.yml that fire now; the table at the end names them. 0 without these rules.",
         "none",
-        (Query(f"count({_FIRING}) or vector(0)"),),
-        "stat",
-        EIGHTH,
+        f"count({_FIRING}) or vector(0)",
         limits=Limits(number=1),
     ),
 )
@@ -108,7 +111,7 @@ _BY_VPC = (
         "Sent by VPC",
         "Accepted bytes that the subnets of each VPC sent.",
         "Bps",
-        (Query(by_vpc(SENT), _VPC), Query(outside_inventory(SENT), _OUTSIDE)),
+        _vpcs(_SENT),
         width=THIRD,
         is_stacked=True,
     ),
@@ -116,7 +119,7 @@ _BY_VPC = (
         "Received by VPC",
         "Accepted bytes that the subnets of each VPC received.",
         "Bps",
-        (Query(by_vpc(RECEIVED), _VPC), Query(outside_inventory(RECEIVED), _OUTSIDE)),
+        _vpcs(_RECEIVED),
         width=THIRD,
         is_stacked=True,
     ),
@@ -124,7 +127,7 @@ _BY_VPC = (
         "Rejected flows by VPC",
         "Rejected flows that the subnets of each VPC recorded, in either direction.",
         "cps",
-        (Query(by_vpc(REJECTS), _VPC), Query(outside_inventory(REJECTS), _OUTSIDE)),
+        _vpcs(_REJECTS),
         width=THIRD,
         alerts=_REJECT_ALERTS,
     ),
@@ -135,7 +138,7 @@ _KINDS = (
         "Sent, by the other end",
         "Accepted bytes that interfaces sent, by the class of the other end. Needs `peer` in --traffic-labels.",
         "Bps",
-        (Query(total(in_vpc(SENT), "peer"), "{{peer}}"),),
+        (sums_by(in_vpc(_SENT), "peer"),),
         width=QUARTER,
         alerts=("FlowlogInternetBytes", "FlowlogCrossZoneBytes", "FlowlogCrossRegionBytes"),
         is_stacked=True,
@@ -144,7 +147,7 @@ _KINDS = (
         "Flows by action",
         "Records of flows by action and direction. `unknown` means that the flow log lacks the field.",
         "cps",
-        (Query(total(in_vpc(FLOWS), "action", "direction"), "{{action}} {{direction}}"),),
+        (sums_by(in_vpc(_FLOWS), "action", "direction"),),
         width=QUARTER,
         is_stacked=True,
     ),
@@ -152,7 +155,7 @@ _KINDS = (
         "Flows by protocol",
         "Records of flows by protocol. Needs `protocol` in --traffic-labels.",
         "cps",
-        (Query(total(in_vpc(FLOWS), "protocol"), "{{protocol}}"),),
+        (sums_by(in_vpc(_FLOWS), "protocol"),),
         width=QUARTER,
         is_stacked=True,
     ),
@@ -161,7 +164,7 @@ _KINDS = (
         "Rejected flows by direction and class of the other end: `internet` is mostly noise, everything else is worth"
         " a look.",
         "cps",
-        (Query(total(in_vpc(REJECTS), "direction", "peer"), "{{direction}} {{peer}}"),),
+        (sums_by(in_vpc(_REJECTS), "direction", "peer"),),
         width=QUARTER,
         alerts=_REJECT_ALERTS,
     ),
@@ -173,14 +176,14 @@ _BY_TAG = (
         "Sent by $tag",
         f"Accepted bytes that interfaces sent, by the chosen tag of the subnet. {_TAG_NOTE}",
         "Bps",
-        (Query(by_tag(SENT), "{{$tag}}"),),
+        (Query(by_tag(_SENT), "{{$tag}}"),),
         is_stacked=True,
     ),
     Panel(
         "Rejected flows by $tag",
         f"Rejected flows by the chosen tag of the subnet that recorded them. {_TAG_NOTE}",
         "cps",
-        (Query(by_tag(REJECTS), "{{$tag}}"),),
+        (Query(by_tag(_REJECTS), "{{$tag}}"),),
         alerts=_REJECT_ALERTS,
     ),
 )
@@ -190,7 +193,7 @@ _SUBNETS = (
         "Most rejected flows",
         "The ten subnets and directions with the most rejected flows at each moment.",
         "cps",
-        (Query(f"topk(10, {by_subnet(in_vpc(REJECTS), 'direction')})", _SUBNET),),
+        (Query(f"topk(10, {by_subnet(in_vpc(_REJECTS), 'direction')})", _SUBNET),),
         width=HALF,
         alerts=("FlowlogRejectedFlows",),
     ),
@@ -208,12 +211,12 @@ _SUBNETS = (
         " tag needs --subnet-tags.",
         "Bps",
         (
-            Query(total(in_vpc(SENT), "subnet_id")),
-            Query(total(in_vpc(RECEIVED), "subnet_id")),
-            Query(total(in_vpc(TO_INTERNET), "subnet_id")),
-            Query(total(in_vpc(REJECTS), "subnet_id")),
-            Query(subnets("name", "vpc_id", "vpc_name", "availability_zone_id", "cidr", matchers=_CHOSEN)),
-            Query(f"{tags()} and on (subnet_id) {subnets(matchers=_CHOSEN)}"),
+            Query(total(in_vpc(_SENT), "subnet_id")),
+            Query(total(in_vpc(_RECEIVED), "subnet_id")),
+            Query(total(in_vpc(_TO_INTERNET), "subnet_id")),
+            Query(total(in_vpc(_REJECTS), "subnet_id")),
+            Query(subnets("name", "vpc_id", "vpc_name", "availability_zone_id", "cidr", matchers=(OF_VPC,))),
+            Query(f"{tags()} and on (subnet_id) {subnets(matchers=(OF_VPC,))}"),
         ),
         "table",
         WIDE,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from kcl_flowlog.counting.outcomes import MALFORMED, SKIPDATA, UNATTRIBUTED
 from ops.dashboards import variables
 from ops.dashboards.faults import FAULTS, INVENTORY, PROCESSES
-from ops.dashboards.model import EIGHTH, THIRD, Dashboard, Limits, Panel, Query
-from ops.dashboards.queries import age, largest, selector, share, total
+from ops.dashboards.model import EIGHTH, THIRD, Dashboard, Limits, Panel, Query, stat
+from ops.dashboards.queries import OF_INSTANCE, age, largest, selector, share, sums_by, total
 from ops.dashboards.queries import rate as _rate
 from ops.values import Values
 
-_HERE = 'instance=~"$instance"'
 _EVENTS = "flowlog_events_total"
 _DELAY = "flowlog_event_delay_seconds_bucket"
 _BATCH = "flowlog_batch_duration_seconds_bucket"
@@ -18,16 +19,15 @@ _BATCH = "flowlog_batch_duration_seconds_bucket"
 
 def rate(metric: str, *matchers: str) -> str:
     """Return the rate of each series of the chosen instances."""
-    return _rate(metric, _HERE, *matchers)
+    return _rate(metric, OF_INSTANCE, *matchers)
 
 
 def of(metric: str, *matchers: str) -> str:
     """Return the series of the chosen instances."""
-    return selector(metric, _HERE, *matchers)
+    return selector(metric, OF_INSTANCE, *matchers)
 
 
-def _stat(title: str, description: str, unit: str, expr: str, *alerts: str, limits: Limits | None = None) -> Panel:
-    return Panel(title, description, unit, (Query(expr),), "stat", EIGHTH, alerts, limits)
+_stat = partial(stat, width=EIGHTH)
 
 
 def _share_panel(title: str, description: str, counter: str, outcome: str, alert: str) -> Panel:
@@ -41,7 +41,8 @@ _NOW = (
         "Instances that Prometheus can scrape.",
         "none",
         f"sum({selector('up')})",
-        *("FlowlogInstanceDown", "FlowlogAbsent"),
+        "FlowlogInstanceDown",
+        "FlowlogAbsent",
         limits=Limits(is_lower_limit=True),
     ),
     _stat(
@@ -157,7 +158,7 @@ _SHARDS = (
         "Commits by the outcome of their checkpoint. `throttled` is tried again; `ambiguous` and `failed` restart the"
         " daemon.",
         "cps",
-        (Query(total(rate("flowlog_checkpoints_total"), "outcome"), "{{outcome}}"),),
+        (sums_by(rate("flowlog_checkpoints_total"), "outcome"),),
         width=THIRD,
         alerts=("FlowlogCheckpointFailures",),
         is_stacked=True,
@@ -169,7 +170,7 @@ _DATA = (
         "Log events, by outcome",
         "Every log event that is read has exactly one outcome.",
         "cps",
-        (Query(total(rate(_EVENTS), "outcome"), "{{outcome}}"),),
+        (sums_by(rate(_EVENTS), "outcome"),),
         width=THIRD,
         alerts=("FlowlogNoData", "FlowlogInstanceReadsNothing"),
         is_stacked=True,
@@ -178,7 +179,7 @@ _DATA = (
         "Kinesis records, by outcome",
         "Every record of the stream has exactly one outcome.",
         "cps",
-        (Query(total(rate("flowlog_payloads_total"), "outcome"), "{{outcome}}"),),
+        (sums_by(rate("flowlog_payloads_total"), "outcome"),),
         width=THIRD,
         alerts=("FlowlogMalformedPayloads",),
         is_stacked=True,
@@ -187,7 +188,7 @@ _DATA = (
         "Malformed, by reason",
         "What is wrong with payloads and lines that can't be read. The dead letters hold them.",
         "cps",
-        (Query(total(rate("flowlog_malformed_total"), "reason"), "{{reason}}"),),
+        (sums_by(rate("flowlog_malformed_total"), "reason"),),
         width=THIRD,
         alerts=("FlowlogMalformedEvents", "FlowlogMalformedPayloads", "FlowlogPoison"),
         is_stacked=True,

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from ops.dashboards.model import Query
+
 OF_JOB = 'job="$job"'
+OF_INSTANCE = 'instance=~"$instance"'
+OF_VPC = 'vpc_id=~"$vpc"'
+ACCEPTED = 'action!="reject"'
+REJECTED = 'action="reject"'
+EGRESS = 'direction="egress"'
+INGRESS = 'direction="ingress"'
 VPC = ("vpc_id", "vpc_name")
 # A subnet that the inventory lacks is in no VPC; whatever is chosen, it stays.
 _OTHER_VPCS = f'on (subnet_id) flowlog_subnet_info{{{OF_JOB},vpc_id!~"$vpc"}}'
@@ -28,6 +36,11 @@ def total(series: str, *labels: str) -> str:
     return f"sum by ({', '.join(labels)}) ({series})" if labels else f"sum({series})"
 
 
+def sums_by(series: str, *labels: str) -> Query:
+    """Return the query for the sums of series by labels, which name the sums."""
+    return Query(total(series, *labels), " ".join(f"{{{{{label}}}}}" for label in labels))
+
+
 def in_vpc(series: str) -> str:
     """Return the series without those of VPCs that are not chosen."""
     return f"({series} unless {_OTHER_VPCS})"
@@ -49,7 +62,7 @@ def tags() -> str:
 
 def by_vpc(series: str) -> str:
     """Return sums by VPC of series of subnets."""
-    chosen = subnets(*VPC, matchers=('vpc_id=~"$vpc"',))
+    chosen = subnets(*VPC, matchers=(OF_VPC,))
     return total(f"{total(series, 'subnet_id')} * on (subnet_id) group_left ({', '.join(VPC)}) {chosen}", *VPC)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ops.dashboards import variables
-from ops.dashboards.model import QUARTER, WIDE, Column, Dashboard, Panel, Query
-from ops.dashboards.overview import ACCEPTED, EGRESS, INGRESS, REJECTED
-from ops.dashboards.queries import increase, rate, selector, total
+from ops.dashboards.model import WIDE, Column, Dashboard, Panel, Query, stat
+from ops.dashboards.queries import ACCEPTED, EGRESS, INGRESS, REJECTED, increase, rate, selector, sums_by, total
 from ops.values import Values
 
 _THIS = 'subnet_id="$subnet"'
@@ -44,32 +43,21 @@ _WHO = (
 )
 
 _NOW = (
-    Panel("Sent", "Accepted bytes that the subnet's interfaces sent.", "Bps", (Query(total(_SENT)),), "stat", QUARTER),
-    Panel(
-        "Received",
-        "Accepted bytes that the subnet's interfaces received.",
-        "Bps",
-        (Query(total(_RECEIVED)),),
-        "stat",
-        QUARTER,
-    ),
-    Panel(
+    stat("Sent", "Accepted bytes that the subnet's interfaces sent.", "Bps", total(_SENT)),
+    stat("Received", "Accepted bytes that the subnet's interfaces received.", "Bps", total(_RECEIVED)),
+    stat(
         "Rejected flows",
         "Flows of the subnet's interfaces that a security group or ACL rejected.",
         "cps",
-        (Query(total(_REJECTS)),),
-        "stat",
-        QUARTER,
-        ("FlowlogRejectedFlows",),
+        total(_REJECTS),
+        "FlowlogRejectedFlows",
     ),
-    Panel(
+    stat(
         "Share of rejected flows",
         "Rejected flows as a part of all flows of the subnet.",
         "percentunit",
-        (Query(f"{total(_REJECTS)} / {total(_FLOWS)}"),),
-        "stat",
-        QUARTER,
-        ("FlowlogRejectedFlows",),
+        f"{total(_REJECTS)} / {total(_FLOWS)}",
+        "FlowlogRejectedFlows",
     ),
 )
 
@@ -78,7 +66,7 @@ _TRAFFIC = (
         "Sent, by the other end",
         f"Accepted bytes that the subnet sent, by the class of the other end. {_PEER_NOTE}",
         "Bps",
-        (Query(total(_SENT, "peer"), "{{peer}}"),),
+        (sums_by(_SENT, "peer"),),
         alerts=("FlowlogInternetBytes", "FlowlogCrossZoneBytes", "FlowlogCrossRegionBytes"),
         is_stacked=True,
     ),
@@ -86,26 +74,21 @@ _TRAFFIC = (
         "Received, by the other end",
         f"Accepted bytes that the subnet received, by the class of the other end. {_PEER_NOTE}",
         "Bps",
-        (Query(total(_RECEIVED, "peer"), "{{peer}}"),),
+        (sums_by(_RECEIVED, "peer"),),
         is_stacked=True,
     ),
     Panel(
         "Flows by action",
         "Records of flows by action and direction.",
         "cps",
-        (Query(total(_FLOWS, "action", "direction"), "{{action}} {{direction}}"),),
+        (sums_by(_FLOWS, "action", "direction"),),
         is_stacked=True,
     ),
     Panel(
         "Packets by protocol",
         "Packets in accepted flows, by protocol and direction. Needs `protocol` in --traffic-labels.",
         "pps",
-        (
-            Query(
-                total(rate("flowlog_packets_total", _THIS, ACCEPTED), "protocol", "direction"),
-                "{{protocol}} {{direction}}",
-            ),
-        ),
+        (sums_by(rate("flowlog_packets_total", _THIS, ACCEPTED), "protocol", "direction"),),
         is_stacked=True,
     ),
 )
@@ -116,7 +99,7 @@ _REJECTED = (
         "Rejected flows by direction and class of the other end. From `internet` it is mostly noise; what the subnet"
         " itself sends, or what comes from inside, is worth a look.",
         "cps",
-        (Query(total(_REJECTS, "direction", "peer"), "{{direction}} {{peer}}"),),
+        (sums_by(_REJECTS, "direction", "peer"),),
         alerts=("FlowlogRejectedFlows", "FlowlogRejectedFromInside"),
     ),
     Panel(
@@ -143,7 +126,7 @@ _REJECTED = (
         "Rejected, by protocol",
         "Rejected flows by protocol and direction. Needs `protocol` in --traffic-labels.",
         "cps",
-        (Query(total(_REJECTS, "protocol", "direction"), "{{protocol}} {{direction}}"),),
+        (sums_by(_REJECTS, "protocol", "direction"),),
     ),
     Panel(
         "Distinct rejected sources and ports",
@@ -163,7 +146,7 @@ _WAYS = (
         "Sent, by way",
         "Accepted bytes that the subnet sent, by the way that they took. Needs `path` in --traffic-labels.",
         "Bps",
-        (Query(total(rate("flowlog_bytes_total", _THIS, ACCEPTED, EGRESS, 'path!=""'), "path"), "{{path}}"),),
+        (sums_by(rate("flowlog_bytes_total", _THIS, ACCEPTED, EGRESS, 'path!=""'), "path"),),
         is_stacked=True,
     ),
     Panel(
@@ -171,14 +154,7 @@ _WAYS = (
         "Accepted bytes by the type of the interface that recorded them, and direction. Needs `interface_type` in"
         " --traffic-labels.",
         "Bps",
-        (
-            Query(
-                total(
-                    rate("flowlog_bytes_total", _THIS, ACCEPTED, 'interface_type!=""'), "interface_type", "direction"
-                ),
-                "{{interface_type}} {{direction}}",
-            ),
-        ),
+        (sums_by(rate("flowlog_bytes_total", _THIS, ACCEPTED, 'interface_type!=""'), "interface_type", "direction"),),
         alerts=("FlowlogNatGatewayBytes",),
         is_stacked=True,
     ),

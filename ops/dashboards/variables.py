@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kcl_flowlog.values import tag_label
 from ops.dashboards.model import Variable
-from ops.dashboards.queries import in_vpc, largest, selector
+from ops.dashboards.queries import OF_VPC, in_vpc, largest, selector
 from ops.values import Values
 
 # The id comes first, and is the value; the name behind it is only shown.
@@ -26,7 +26,7 @@ SUBNET = Variable(
     "Subnet",
     "A subnet of the inventory, or another that records name.",
     "query_result(max by (choice) (label_join("
-    + selector("flowlog_subnet_info", 'vpc_id=~"$vpc"')
+    + selector("flowlog_subnet_info", OF_VPC)
     + f' or on (subnet_id) {_WITH_TRAFFIC}, "choice", " ", "subnet_id", "name")))',
     _CHOICE,
 )
