@@ -76,7 +76,9 @@ def _check(where: str, content: Any, keys: Mapping[str, type]) -> None:
     if not isinstance(content, dict) or set(keys) != set(content):
         raise ValuesError(f"{where} must have exactly the keys {', '.join(keys)}.")
     for key, kind in keys.items():
-        if not isinstance(content[key], kind):
+        # YAML reads a number without a point as an int.
+        is_whole_number = kind is float and type(content[key]) is int
+        if not isinstance(content[key], kind) and not is_whole_number:
             raise ValuesError(f"{where}: {key} must be of type {kind.__name__}.")
 
 

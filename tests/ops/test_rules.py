@@ -174,6 +174,14 @@ def test_a_mistake_in_the_values_file_is_a_sentence(right: str, tmp_path: Path) 
         outputs(read_values(path))
 
 
+@pytest.mark.parametrize("price", [0, 1])
+def test_a_price_may_be_a_whole_number(price: int, tmp_path: Path) -> None:
+    path = tmp_path / "values.yml"
+    path.write_text(VALUES.read_text().replace("usd_per_gib: 0.045", f"usd_per_gib: {price}"))
+
+    assert price == read_values(path).dashboards.prices["nat_gateway"].usd_per_gib
+
+
 def test_an_alert_without_entries_has_no_rule(values: Values) -> None:
     fewer = values._replace(alerts={**values.alerts, "FlowlogLag": []})
 
