@@ -20,6 +20,7 @@ from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.processor.in_hand import RecordInHand
+from tests.support.ledgers import left_commits
 
 DATA = Path(__file__).parent / "data"
 NEW_SERIES = Traffic("subnet-new", "egress", "accept", "tcp", "internet")
@@ -54,10 +55,6 @@ def totals(ledger: Ledger) -> dict[str, Any]:
         "counts": sorted([*key, number] for key, number in found.counts.items()),
         "histograms": {name: msgspec.to_builtins(body) for name, body in found.histograms.items()},
     }
-
-
-def left_commits(ledger: Ledger) -> list[list[Any]]:
-    return [[left.shard_id, left.token, list(left.upto)] for left in ledger.left_commits()]
 
 
 def test_the_totals_are_the_same(ledger: Ledger) -> None:

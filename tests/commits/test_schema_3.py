@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,22 @@ import pytest
 from kcl_flowlog.commits import schema
 from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.commits.damage import DamagedLedger
-from kcl_flowlog.commits.database import connect
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
-from tests.support.ledgers import change
+from tests.support.ledgers import change, content, fail_to_migrate, left_commits, restore
 
 DATA = Path(__file__).parent / "data" / "state-of-schema-3"
 EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
 UNKNOWN = ["unknown", "unknown"]
-LAST_STEP = schema.STEPS[3]
 
 
 @pytest.fixture
 def old(path: Path) -> Path:
     """Return the path of the ledger as it was written."""
-    with closing(connect(path, 0.0)) as db:
-        db.executescript((DATA / "ledger.sql").read_text())
+    restore(path, DATA / "ledger.sql")
     return path
 
 
@@ -61,11 +56,6 @@ def with_two_more_labels(before: dict[str, Any]) -> dict[str, Any]:
     return {**before, "traffic": [[[*series, *UNKNOWN], *numbers] for series, *numbers in before["traffic"]]}
 
 
-def content(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return [*db.iterdump(), f"version {schema.version(db)}"]
-
-
 def test_every_total_is_the_same(ledger: Ledger) -> None:
     """The new labels are `unknown`; births, counts, `other` and what pages have shown stay."""
     assert with_two_more_labels(EXPECTED["totals"]) == totals(ledger)
@@ -84,7 +74,7 @@ def test_it_is_sound(old: Path, ledger: Ledger) -> None:
 
 def test_what_was_prepared_before_is_folded_once(ledger: Ledger) -> None:
     """A prepared delta without the new labels is read as it is, and decided as the old version decided it."""
-    assert EXPECTED["left_commits"] == [[left.shard_id, left.token, list(left.upto)] for left in ledger.left_commits()]
+    assert EXPECTED["left_commits"] == left_commits(ledger)
 
     for left in ledger.left_commits():
         settled = ledger.settle(left, Verdict(EXPECTED["verdicts"][left.shard_id]))
@@ -113,14 +103,12 @@ def test_new_labels_begin_new_totals(ledger: Ledger) -> None:
     assert sorted([*expected, [list(known), 1, 2, 20, EXPECTED["newest_birth"] + 1]]) == totals(ledger)["traffic"]
 
 
-@pytest.mark.parametrize("place", range(len(LAST_STEP) + 1))
+@pytest.mark.parametrize("place", range(len(schema.STEPS[3]) + 1))
 def test_a_migration_that_dies_anywhere_changes_nothing(old: Path, place: int) -> None:
     """The next start migrates from the beginning, and nothing is lost or there twice."""
     before = content(old)
-    steps = (*schema.STEPS[:3], (*LAST_STEP[:place], "SELECT * FROM nowhere", *LAST_STEP[place:]))
 
-    with closing(connect(old, 0.0)) as db, pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        schema.migrate(db, steps)
+    fail_to_migrate(old, 3, place)
 
     assert before == content(old)
     with Ledger(old) as again:

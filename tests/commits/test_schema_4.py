@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +11,18 @@ import pytest
 
 from kcl_flowlog.commits import schema, who_tables
 from kcl_flowlog.commits.claims import Verdict
-from kcl_flowlog.commits.database import connect
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
+from tests.support.ledgers import content, fail_to_migrate, left_commits, restore
 
 DATA = Path(__file__).parent / "data" / "state-of-schema-4"
 EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
-LAST_STEP = schema.STEPS[4]
 
 
 @pytest.fixture
 def old(path: Path) -> Path:
     """Return the path of the ledger as it was written."""
-    with closing(connect(path, 0.0)) as db:
-        db.executescript((DATA / "ledger.sql").read_text())
+    restore(path, DATA / "ledger.sql")
     return path
 
 
@@ -39,11 +35,6 @@ def ledger(old: Path) -> Iterator[Ledger]:
 
 def traffic(ledger: Ledger) -> list[Any]:
     return sorted([list(total.series), *total[1:]] for total in ledger.totals().traffic)
-
-
-def content(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return [*db.iterdump(), f"version {schema.version(db)}"]
 
 
 def test_every_total_is_the_same(old: Path, ledger: Ledger) -> None:
@@ -59,7 +50,7 @@ def test_every_total_is_the_same(old: Path, ledger: Ledger) -> None:
 
 def test_what_was_prepared_before_is_folded_once(ledger: Ledger) -> None:
     """A prepared delta that tells nothing of who sent what is read as it is."""
-    assert EXPECTED["left_commits"] == [[left.shard_id, left.token, list(left.upto)] for left in ledger.left_commits()]
+    assert EXPECTED["left_commits"] == left_commits(ledger)
     for left in ledger.left_commits():
         ledger.settle(left, Verdict(EXPECTED["verdicts"][left.shard_id]))
 
@@ -69,14 +60,12 @@ def test_what_was_prepared_before_is_folded_once(ledger: Ledger) -> None:
         assert [] == who_tables.added(db)
 
 
-@pytest.mark.parametrize("place", range(len(LAST_STEP) + 1))
+@pytest.mark.parametrize("place", range(len(schema.STEPS[4]) + 1))
 def test_a_migration_that_dies_anywhere_changes_nothing(old: Path, place: int) -> None:
     """The next start migrates from the beginning."""
     before = content(old)
-    steps = (*schema.STEPS[:4], (*LAST_STEP[:place], "SELECT * FROM nowhere", *LAST_STEP[place:]))
 
-    with closing(connect(old, 0.0)) as db, pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        schema.migrate(db, steps)
+    fail_to_migrate(old, 4, place)
 
     assert before == content(old)
     with Ledger(old) as again:

@@ -1,11 +1,16 @@
-"""Short ways to commit to a ledger in tests."""
+"""Short ways to commit to a ledger in tests, and to look at those of earlier schemas."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from kcl_flowlog.commits import schema
+from kcl_flowlog.commits.database import connect
 from kcl_flowlog.commits.holders import Claim
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting import counts
@@ -40,6 +45,31 @@ def change(path: Path, statement: str) -> None:
     """Change the file of a ledger behind its back."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(statement)
+
+
+def restore(path: Path, dump: Path) -> None:
+    """Make a ledger of a dump."""
+    with closing(connect(path, 0.0)) as db:
+        db.executescript(dump.read_text())
+
+
+def content(path: Path) -> list[str]:
+    """Return all of a ledger's file: tables, rows and version."""
+    with closing(sqlite3.connect(path)) as db:
+        return [*db.iterdump(), f"version {schema.version(db)}"]
+
+
+def fail_to_migrate(path: Path, step: int, place: int) -> None:
+    """Migrate a ledger until a step, from 0, fails at a place among its statements."""
+    *before, last = schema.STEPS[: step + 1]
+    steps = (*before, (*last[:place], "SELECT * FROM nowhere", *last[place:]))
+    with closing(connect(path, 0.0)) as db, pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        schema.migrate(db, steps)
+
+
+def left_commits(ledger: Ledger) -> list[list[Any]]:
+    """Return the left commits as JSON has them."""
+    return [[left.shard_id, left.token, list(left.upto)] for left in ledger.left_commits()]
 
 
 def sums(ledger: Ledger) -> list[tuple[int, int, int]]:
