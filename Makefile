@@ -51,7 +51,7 @@ format: $(VENV)/test         ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/test          ## measure CPU time per flow record, as ratios (STREAM='--records 200000 --parts 3')
+bench: $(VENV)/test          ## measure the CPU time of records, scrapes and commits, as ratios (STREAM='--records 200000 --parts 3')
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/scrape.py --json build/bench/scrape.json
 	$(BIN)/python benchmarks/commit.py --json build/bench/commit.json
