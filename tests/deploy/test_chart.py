@@ -18,9 +18,9 @@ from click.testing import CliRunner
 
 from kcl_flowlog import __version__, cli
 from kcl_flowlog.config import settings
-from kcl_flowlog.values import parse_duration
 from ops.chart import CHART, FILES, OWN, SCHEMA, chart_files
 from ops.outputs import OPS
+from tests.support.stop_time import stop_time
 
 VALUES = ("default", "irsa-tls", "minimal")
 HELM = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
@@ -121,14 +121,7 @@ def test_a_pod_has_no_privileges(values: str) -> None:
 @HELM
 @pytest.mark.parametrize("values", VALUES)
 def test_a_pod_may_take_the_time_that_its_settings_promise(values: str) -> None:
-    chosen = yaml.safe_load(config(values))
-    table = settings()
-    seconds = [
-        parse_duration(str(chosen.get(table[name].key, table[name].default)))
-        for name in ("shutdown_grace", "final_scrape_timeout")
-    ]
-
-    assert sum(seconds) + 15 == pod(values)["terminationGracePeriodSeconds"]
+    assert stop_time(yaml.safe_load(config(values))) == pod(values)["terminationGracePeriodSeconds"]
 
 
 @HELM
