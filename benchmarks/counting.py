@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ from kcl_flowlog.counting.who.sketches import encode
 RESULT = Path(__file__).parent.parent / "build" / "bench" / "counting.json"
 RECORDS = 30_000
 INTERFACES = 25
+FLOOR = "gunzip alone"
 ORIGIN = PayloadOrigin("shardId-000000000000", Position("1"))
 V5 = (
     f"{DEFAULT_FORMAT} ${{vpc-id}} ${{subnet-id}} ${{instance-id}} ${{tcp-flags}} ${{type}} ${{pkt-srcaddr}}"
@@ -205,7 +206,7 @@ def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, o
     if first.traffic != second.traffic or first.counts != second.counts:
         raise SystemExit(f"{case}: columns and line by line differ.")
     paths: dict[str, Callable[[Sequence[bytes]], object]] = {
-        "gunzip alone": gunzip_alone,
+        FLOOR: gunzip_alone,
         "columns": columns.count,
         "line by line": plain.count,
         "columns, --no-who": columns_alone.count,
@@ -240,22 +241,31 @@ def main() -> int:
     if options.case is not None:
         print(json.dumps(measure(CASES[options.case], options.rounds, not options.no_standard_library)))
         return 0
-    heads = f"{'gunzip':>8}{'columns':>19}{'line by line':>19}{'standard library':>22}"
-    print(f"{'µs per record; × gunzip alone':38}{heads}")
     results = []
     for number, case in enumerate(CASES):
         # In a new process, since a process that has had much memory gets it again for less.
         command = [sys.executable, __file__, *sys.argv[1:], f"--case={number}"]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        times = found["microseconds"]
-        floor = times["gunzip alone"]
-        cells = "".join(f"{value:10.2f} {f'({value / floor:.1f}×)':>8}" for value in [*times.values()][1:])
-        print(f"{case!s:38}{floor:8.2f}{cells}", flush=True)
+        if not number:
+            print(row("", {name: name for name in found["microseconds"]}))
+        print(row(str(case), cells(found["microseconds"])), flush=True)
         results.append({"case": case._asdict(), **found})
     machine = {"processor": processor(), "python": platform.python_version(), "rounds": options.rounds}
     write_json(RESULT, {**machine, "results": results})
+    print("CPU µs per record (× gunzip alone).")
     print(f"{processor()}, Python {platform.python_version()}, median of {options.rounds} rounds.")
     return 0
+
+
+def cells(times: Mapping[str, float]) -> dict[str, str]:
+    """Return the time of each path, and what multiple of gunzip alone it is."""
+    floor = times[FLOOR]
+    return {name: f"{value:.2f} ({value / floor:.1f}×)" for name, value in times.items()}
+
+
+def row(head: str, texts: Mapping[str, str]) -> str:
+    """Return a row of the table, with a text for each path."""
+    return f"{head:38}" + "".join(f"{text:>{max(17, len(name) + 2)}}" for name, text in texts.items())
 
 
 def processor() -> str:

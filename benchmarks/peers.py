@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from counting import Case, Product, gunzip_alone, inventory, microseconds, payloads, processor
+from counting import FLOOR, Case, Product, gunzip_alone, inventory, microseconds, payloads, processor
 from results import write_json
 
 from kcl_flowlog.counting import counts
@@ -38,7 +38,6 @@ from kcl_flowlog.counting.subnets import Inventory
 SOURCE = Path(__file__).parent / "peers"
 RESULT = Path(__file__).parent.parent / "build" / "bench" / "peers.json"
 CASES = tuple(Case(events, subnets) for subnets in (10, 200, 5000) for events in (100, 500, 3000))
-FLOOR = "gunzip alone"
 PATHS = ("columns", "line by line", "Go, tuned", "Go, as in 2016")
 PROGRAMS = {"Go, tuned": "tuned", "Go, as in 2016": "ancestor"}
 FEW = 6000

@@ -6,7 +6,7 @@ from typing import Any
 
 import peers
 import pytest
-from counting import Case
+from counting import FLOOR, Case
 
 from kcl_flowlog.counting import counts
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
@@ -57,6 +57,6 @@ def test_other_totals_end_the_comparison(delta: Delta, lines: int, message: str)
 
 
 def test_the_table_shows_microseconds_and_multiples_of_gunzip() -> None:
-    times = dict(zip((peers.FLOOR, *peers.PATHS), (0.2, 1.0, 6.0, 0.9, 90.0), strict=True))
+    times = dict(zip((FLOOR, *peers.PATHS), (0.2, 1.0, 6.0, 0.9, 90.0), strict=True))
 
     assert "| 500 | 200 | 0.20 | 1.00 (5.0) | 6.00 (30.0) | 0.90 (4.5) | 90.00 (450.0) |" == peers.row(CASE, times)

@@ -1,0 +1,29 @@
+"""benchmarks/counting.py: the table that it prints."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import counting
+import pytest
+
+TIMES = {"gunzip alone": 0.25, "columns": 1.0, "line by line": 3.0, "columns, --no-who": 0.5, "standard library": 40.0}
+
+
+def test_each_figure_is_under_the_name_of_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = json.dumps({"microseconds": TIMES, "megabytes": 1})
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, answer))
+    monkeypatch.setattr(counting, "RESULT", tmp_path / "counting.json")
+    monkeypatch.setattr("sys.argv", ["counting.py"])
+
+    assert 0 == counting.main()
+
+    head, first, *_ = capsys.readouterr().out.splitlines()
+    figures = ["0.25 (1.0×)", "1.00 (4.0×)", "3.00 (12.0×)", "0.50 (2.0×)", "40.00 (160.0×)"]
+    for name, figure in zip(TIMES, figures, strict=True):
+        assert head.index(name) + len(name) == first.index(figure) + len(figure)
+    assert len(counting.CASES) == len(json.loads((tmp_path / "counting.json").read_text())["results"])
