@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -132,16 +133,17 @@ class Delta:
         """Add to a count of `counts.py`."""
         self.counts[count, label] += number
 
-    def observe(self, histogram: str, seconds: float, times: int = 1) -> None:
-        """Add a value, `times` times, to a histogram of `counts.BOUNDS`."""
+    def observe(self, histogram: str, seconds: float) -> None:
+        """Add a value to a histogram of `counts.BOUNDS`."""
         cells = self._histogram(histogram)
-        cells.buckets[bisect_left(counts.BOUNDS[histogram], seconds)] += times
-        cells.sum += seconds * times
+        cells.buckets[bisect_left(counts.BOUNDS[histogram], seconds)] += 1
+        cells.sum += seconds
 
-    def observe_many(self, histogram: str, buckets: Sequence[int], seconds: float) -> None:
-        """Add values that were sorted into the buckets, and their sum."""
+    def observe_many(self, histogram: str, at_most: Iterable[int], number: int, seconds: float) -> None:
+        """Add a number of values: how many of them are at most each bound, and their sum."""
         cells = self._histogram(histogram)
-        cells.buckets = [before + added for before, added in zip(cells.buckets, buckets, strict=True)]
+        added = (more - less for less, more in pairwise((0, *at_most, number)))
+        cells.buckets = [before + count for before, count in zip(cells.buckets, added, strict=True)]
         cells.sum += seconds
 
     def add_dead_letter(self, letter: DeadLetter, even_if_full: bool = False) -> None:

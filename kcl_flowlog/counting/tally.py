@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 
 from kcl_flowlog.counting import counts, dead_letter, outcomes
 from kcl_flowlog.counting.dead_letter import DeadLetter
@@ -52,10 +51,9 @@ class Tally:
     def _observe_delays(self, ends: list[int], now: float) -> None:
         """Sort delays into buckets by looking up the bounds among the ends, which are far more."""
         at_most = [len(ends) - bisect_left(ends, now - bound) for bound in counts.BOUNDS[counts.EVENT_DELAY]]
-        buckets = [more - less for less, more in pairwise((0, *at_most, len(ends)))]
         # What ends in the future has no delay.
         past = ends[: bisect_right(ends, now)]
-        self.delta.observe_many(counts.EVENT_DELAY, buckets, len(past) * now - sum(past))
+        self.delta.observe_many(counts.EVENT_DELAY, at_most, len(ends), len(past) * now - sum(past))
 
     def _add_malformed(self, letter: DeadLetter) -> None:
         self.events[outcomes.MALFORMED] += 1

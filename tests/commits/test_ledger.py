@@ -42,7 +42,8 @@ def test_deltas_add_up(ledger: Ledger) -> None:
     for upto in ("5", "6"):
         delta = make_delta(2)
         delta.rejected_ports[RejectedPort("subnet-a", "ingress", "tcp", "22")] += 3
-        delta.observe(counts.EVENT_DELAY, 45.0, times=2)
+        delta.observe(counts.EVENT_DELAY, 45.0)
+        delta.observe(counts.EVENT_DELAY, 45.0)
         commit(ledger, held, upto, delta)
 
     totals = ledger.totals()

@@ -92,12 +92,11 @@ def test_a_value_is_in_the_bucket_of_its_upper_bound(seconds: float, bucket: int
 
 
 def test_observations_add_up() -> None:
-    """A value counts as often as `times` says, in its bucket and in the sum."""
+    """One by one, and several whose numbers up to each bound are known."""
     made = Delta()
 
-    made.observe(counts.EVENT_DELAY, 40.0, 3)
     made.observe(counts.EVENT_DELAY, 50.0)
-    made.observe(counts.EVENT_DELAY, 1.0, 2)
+    made.observe_many(counts.EVENT_DELAY, [2, *[5] * 10], 5, 122.0)
 
     assert Histogram([2, 4, *[0] * 10], 172.0) == made.histograms[counts.EVENT_DELAY]
 

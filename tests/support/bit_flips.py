@@ -33,7 +33,7 @@ def realistic_delta(subnets: int, seed: int = 0) -> Delta:
         delta.rejected_ports[RejectedPort(f"subnet-{number:017x}", "ingress", "tcp", "22")] += number + 1
     for outcome in ("counted", "nodata", "malformed", "duplicate"):
         delta.add(counts.EVENTS, outcome, generator.randrange(1, 10**6))
-    delta.observe(counts.EVENT_DELAY, 45.0, times=1000)
+    delta.observe_many(counts.EVENT_DELAY, [0, *[1000] * 10], 1000, 45_000.0)
     delta.observe(counts.BATCH_DURATION, 0.2)
     delta.fingerprints += [generator.randbytes(8) for _ in range(100)]
     delta.add_dead_letter(DeadLetter(SHARDS[0], str(seed), 0, "bad_number", "line", "x" * 200))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from kcl_flowlog.counting import counts
@@ -28,4 +26,4 @@ def observe(ends: Integers, now: float, delta: Delta) -> None:
         number if now - earliest <= bound else 0 if now - latest > bound else int(np.count_nonzero(ends >= now - bound))
         for bound in _BOUNDS
     ]
-    delta.observe_many(counts.EVENT_DELAY, [more - less for less, more in pairwise((0, *at_most, number))], total)
+    delta.observe_many(counts.EVENT_DELAY, at_most, number, total)
