@@ -28,7 +28,6 @@ from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.log_stream import LogStream
-from kcl_flowlog.counting.subnets import Inventory
 
 MIN_LINES = 32
 """A block with fewer lines is read line by line: that costs less."""
@@ -66,8 +65,8 @@ class ColumnCounter:
         self._leaves_rejected = left.rejected or not self._ports.are_short
         self._min_lines = min_lines
         self._sums = Sums(self._ports.names)
-        self._index: Index | None = None
-        self._interfaces = Interfaces(Index(Inventory()))
+        # Of the index that was used last.
+        self._interfaces: Interfaces | None = None
         self._fields: dict[LineFormat, Fields | None] = {}
 
     def fields_of(self, log_stream: LogStream, word_count: int, index: Index) -> Fields | None:
@@ -106,11 +105,12 @@ class ColumnCounter:
         delta: Delta,
     ) -> Flags:
         """Count the lines of log streams, `counts` for each; return which lines are done."""
-        if index is not self._index:
-            self._index, self._interfaces = index, Interfaces(index)
-        expected = [self._interfaces.find_named(log_stream) for log_stream in log_streams]
+        interfaces = self._interfaces
+        if interfaces is None or interfaces.index is not index:
+            self._interfaces = interfaces = Interfaces(index)
+        expected = [interfaces.find_named(log_stream) for log_stream in log_streams]
         of_line = np.repeat(np.arange(len(counts)), counts)
-        decided = Block(lines, fields, self._interfaces).decide(expected, of_line)
+        decided = Block(lines, fields, interfaces).decide(expected, of_line)
         if decided is None:
             return np.zeros(lines.count, np.bool_)
         return self._add(lines, fields, decided, now, delta)

@@ -52,7 +52,7 @@ class Interfaces:
     """The interfaces and zones of an inventory, by number."""
 
     def __init__(self, index: Index) -> None:
-        self._index = index
+        self.index = index
         self.networks = Networks(index)
         self.known_ipv4 = KnownIpv4(self.networks)
         self.known_ipv6 = KnownIpv6()
@@ -86,7 +86,7 @@ class Interfaces:
         known = self._known.get(interface_id)
         if known is not None or interface_id in self._known:
             return known
-        interface = self._index.interfaces.read(interface_id)
+        interface = self.index.interfaces.read(interface_id)
         if interface is None:
             return None
         if len(self._known) >= _MAX_INTERFACES:
@@ -102,7 +102,7 @@ class Interfaces:
             return None
         if len(interface_id) >= INTERFACE_WORDS * WORD or len(interface.subnet_id) >= SUBNET_WORDS * WORD:
             return None
-        row = max(NO_SUBNET, self._index.subnets.row(interface.subnet_id))
+        row = max(NO_SUBNET, self.index.subnets.row(interface.subnet_id))
         zone = len(self._zones) if row == NO_SUBNET else int(self.zone_of_code[row])
         self._fill(zone)
         return ListedInterface(
@@ -114,7 +114,7 @@ class Interfaces:
             interface.interface_type,
             interface.vpc_id,
             row,
-            self._index.vpc_number(interface.vpc_id),
+            self.index.vpc_number(interface.vpc_id),
             zone,
         )
 
