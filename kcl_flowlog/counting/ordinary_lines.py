@@ -128,7 +128,8 @@ class OrdinaryLines:
                         peer_subnet_id, zone = peer_ends[vpc_id, other]
                         peer = SAME_SUBNET if peer_subnet_id == subnet_id else peer_classes[subnet_id, zone]
                 else:
-                    direction, peer, path = self._place(interface, source, target, *pick_further(words))
+                    further = pick_further(words)
+                    direction, peer, path = self._place(interface, source, target, *further)
                 # Each action has one word, so there are no more cells than series.
                 protocol = PROTOCOL_OF[protocol]
                 key = (direction, action, protocol, peer, path)
@@ -146,7 +147,7 @@ class OrdinaryLines:
             cell[2] += octets
             ends.append(end)
             if who is not None:
-                inside: tuple[str, str] = _NOTHING_INSIDE if pick_further is None else pick_further(words)[2:4]
+                inside: tuple[str, str] = _NOTHING_INSIDE if pick_further is None else further[2:4]
                 collect(who, subnet_id, direction, ACTION_OF[action], from_, to, *inside, protocol, port, octets)
             if action == _REJECTED:
                 label = port if port in self._watched_ports else OTHER_PORT

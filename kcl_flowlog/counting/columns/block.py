@@ -28,9 +28,7 @@ from kcl_flowlog.counting.columns.interfaces import (
 from kcl_flowlog.counting.columns.sums import PROTOCOL_LABELS
 from kcl_flowlog.counting.columns.text import Flags, Integers, Lines
 from kcl_flowlog.counting.columns.words import UNDECIDED
-from kcl_flowlog.counting.flow_record import NODATA, OK, SKIPDATA
-
-_MAX_DIGITS = 15
+from kcl_flowlog.counting.flow_record import MAX_DIGITS, NODATA, OK, SKIPDATA
 
 
 class Decided(NamedTuple):
@@ -123,7 +121,7 @@ class Block:
     def _number(self, field: int | None) -> Integers:
         if field is None:
             return np.zeros(self._lines.count, np.int64)
-        found, are_numbers = numbers(self._lines, field, _MAX_DIGITS)
+        found, are_numbers = numbers(self._lines, field, MAX_DIGITS)
         self._decided &= are_numbers
         return found
 
