@@ -45,6 +45,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
         "tally",
         "delta",
     ),
+    "who sent what": ("columns/who", "who/collector", "who/sketches"),
 }
 """The parts, each with its modules in kcl_flowlog/counting, or a function of them. Helpers count for their callers."""
 _PART_OF = {module: part for part, modules in PARTS.items() for module in modules}

@@ -34,12 +34,13 @@ from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.counting.who.collector import Collector
+from kcl_flowlog.counting.who.sketches import STEP, encode
 
 RESULT = Path(__file__).parent.parent / "build" / "bench" / "who.json"
 SUBNETS, SOURCES, EVENTS = 1000, 1_000_000, 500
 BOUNDS = {"processor": 32, "launcher": 64}
 """Megabytes."""
-STEP = 300
 # As a processor commits before its interval is over.
 _LARGE, _ROW_BYTES = 20_000, 100
 
@@ -75,12 +76,10 @@ def spray() -> Iterator[bytes]:
 
 def count(has_who: bool, bodies: Path | None = None) -> dict[str, float]:
     """Count the spray; return the memory in megabytes and the CPU time of a record in microseconds."""
-    new = Delta
-    if has_who:
-        from kcl_flowlog.counting.who.collector import Collector
-        from kcl_flowlog.counting.who.sketches import encode
 
-        new = lambda: Delta(Collector())  # type: ignore[assignment,misc] # noqa: E731
+    def new() -> Delta:
+        return Delta(Collector() if has_who else None)
+
     counter = PayloadCounter(Formats(), Attributor(Index(inventory())), frozenset({"22"}), 2**26)
     made = list(spray())
     before = _megabytes()
@@ -98,11 +97,9 @@ def count(has_who: bool, bodies: Path | None = None) -> dict[str, float]:
     return {"megabytes": _megabytes() - before, "microseconds": seconds / SOURCES * 1e6, "commits": commits}
 
 
-def launch(bodies: Path, has_who: bool) -> dict[str, float]:
+def launch(bodies: Path) -> dict[str, float]:
     """Add the commits to their step; return the memory in megabytes and the CPU time in seconds."""
     before = _megabytes()
-    if not has_who:
-        return {"megabytes": 0.0, "seconds": 0.0}
     from kcl_flowlog.commits import own_series, who_tables
     from kcl_flowlog.commits.damage import DamageNote
     from kcl_flowlog.launcher.who_keeper import WhoKeeper
@@ -142,7 +139,7 @@ def main() -> int:
         print(json.dumps(count(options.count == "with", options.bodies)))
         return 0
     if options.launch:
-        print(json.dumps(launch(options.bodies, True)))
+        print(json.dumps(launch(options.bodies)))
         return 0
     with tempfile.TemporaryDirectory() as directory:
         bodies = Path(directory) / "bodies"

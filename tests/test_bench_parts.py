@@ -19,6 +19,8 @@ COUNTING = ROOT / "kcl_flowlog/counting"
         ("lines in the JSON", ["columns/text:words", "columns/json_lines:find_lines", "unread_envelopes:take"]),
         ("numbers, words", ["columns/text:words", "columns/block:_number"]),
         ("interface, direction", ["columns/text:words", "columns/block:_find_interfaces"]),
+        ("who sent what", ["columns/text:tails", "columns/who:collect", "columns/counter:_add"]),
+        ("who sent what", ["who/heaviest:merge", "who/collector:take"]),
         (parts.OTHER, []),
     ],
 )
