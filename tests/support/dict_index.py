@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kcl_flowlog.counting.bounded_cache import BoundedCache
 from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.interface_types import interface_type
 from kcl_flowlog.counting.known_interface import KnownInterface
 from kcl_flowlog.counting.log_stream import LogStream
 from kcl_flowlog.counting.prefixes import Prefixes, pack
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Subnet
-
-# The sender names the owner of a log group, so there could be any number of them.
-_MAX_SCOPES = 4096
 
 
 class _Scope(NamedTuple):
@@ -49,7 +45,6 @@ class DictIndex:
         for flow_log in inventory.flow_logs:
             self._flow_logs.setdefault(flow_log.log_group, []).append(flow_log)
         self._sources = inventory.sources
-        self._scopes: BoundedCache[LogStream, _Scope | None] = BoundedCache(self._find_scope, _MAX_SCOPES)
 
     def lists_subnet(self, subnet_id: str) -> bool:
         """Tell whether EC2 named a subnet, itself or as that of an interface."""
@@ -119,9 +114,7 @@ class DictIndex:
 
     def _scope_of(self, log_stream: LogStream) -> _Scope | None:
         """Return what a log group records, None if that is not known."""
-        return self._scopes[log_stream._replace(name="")]
-
-    def _find_scope(self, log_group: LogStream) -> _Scope | None:
+        log_group = log_stream._replace(name="")
         # Flow logs that write to S3 are not listed, so their networks are not known.
         if self._covers_unnamed and not log_group.log_group:
             return None
