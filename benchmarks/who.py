@@ -98,11 +98,9 @@ def count(has_who: bool, bodies: Path | None = None) -> dict[str, float]:
     return {"megabytes": _megabytes() - before, "microseconds": seconds / SOURCES * 1e6, "commits": commits}
 
 
-def launch(bodies: Path, has_who: bool) -> dict[str, float]:
+def launch(bodies: Path) -> dict[str, float]:
     """Add the commits to their step; return the memory in megabytes and the CPU time in seconds."""
     before = _megabytes()
-    if not has_who:
-        return {"megabytes": 0.0, "seconds": 0.0}
     from kcl_flowlog.commits import own_series, who_tables
     from kcl_flowlog.commits.damage import DamageNote
     from kcl_flowlog.launcher.who_keeper import WhoKeeper
@@ -142,7 +140,7 @@ def main() -> int:
         print(json.dumps(count(options.count == "with", options.bodies)))
         return 0
     if options.launch:
-        print(json.dumps(launch(options.bodies, True)))
+        print(json.dumps(launch(options.bodies)))
         return 0
     with tempfile.TemporaryDirectory() as directory:
         bodies = Path(directory) / "bodies"
