@@ -102,7 +102,6 @@ class WhoKeeper:
     def _count(self, ledger: Ledger, first: int, last: int) -> None:
         """Count the distinct names of some subnets anew."""
         for subnet_id in [*self._changed][:_COUNTED_AT_A_TIME]:
-            del self._changed[subnet_id]
             with ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, subnet_id, first, last)
             several = [sketches.decode_distinct(body) for body in bodies]
@@ -111,6 +110,7 @@ class WhoKeeper:
             )
             if any(found) or subnet_id in self.distinct:
                 self.distinct[subnet_id] = found
+            del self._changed[subnet_id]
 
 
 def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -189,6 +190,25 @@ def test_a_ledger_that_is_locked_is_no_damage(home: Home) -> None:
     home.keeper.step()
 
     assert home.damage.error is None
+    assert {"subnet-a": (1, 1)} == home.keeper.distinct
+
+
+def fail(*_: object) -> None:
+    """Fail as a query does if the disk does."""
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_numbers_that_could_not_be_counted_are_counted_next_time(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although what was added is in its step already."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    with monkeypatch.context() as patched:
+        patched.setattr("kcl_flowlog.launcher.who_keeper.sketches.decode_distinct", fail)
+        home.keeper.step()
+    assert {} == home.keeper.distinct
+    assert home.keeper.is_behind
+
+    home.keeper.step()
+
     assert {"subnet-a": (1, 1)} == home.keeper.distinct
 
 
