@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -210,6 +211,43 @@ def test_numbers_that_could_not_be_counted_are_counted_next_time(home: Home, mon
     home.keeper.step()
 
     assert {"subnet-a": (1, 1)} == home.keeper.distinct
+
+
+def test_an_error_between_adding_and_removing_changes_nothing(home: Home) -> None:
+    """What was added stays until its steps are written, and is in them once."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    change(
+        home.path, "CREATE TRIGGER fails BEFORE DELETE ON who_added BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+    )
+    home.keeper.step()
+    assert [] == home.top()
+    change(home.path, "DROP TRIGGER fails")
+
+    home.keeper.step()
+
+    assert [("1.1.1.1", 1, 1)] == home.top()
+    assert home.damage.error is None
+    home.ledger.verify()
+
+
+def test_a_commit_while_steps_are_written_is_added_next(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is neither removed unread nor added twice."""
+    late = [("subnet-a", "2.2.2.2", "22")]
+
+    def steps_of(*arguments: Any) -> list[bytes]:
+        while late:
+            home.commit(late.pop())
+        return read(*arguments)
+
+    read = who_tables.steps_of
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    monkeypatch.setattr("kcl_flowlog.commits.who_tables.steps_of", steps_of)
+
+    home.keeper.step()
+    home.keeper.step()
+
+    assert {("1.1.1.1", 1, 1), ("2.2.2.2", 1, 1)} == set(home.top())
+    home.ledger.verify()
 
 
 def sizes(path: Path) -> Iterable[int]:
