@@ -104,10 +104,11 @@ class WhoAnswers:
         try:
             with self._open_ledger() as ledger, ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, question.subnet_id, last - question.steps + 1, last + 1)
+            parts = [who_tables.decoded(body, sketches.decode) for body in bodies]
         except LedgerError as error:
             self._damage.take(error)
             raise
-        return sketches.combine(last, [sketches.decode(body) for body in bodies], kept=False)
+        return sketches.combine(last, parts, kept=False)
 
     def _interfaces(self, inventory: Inventory) -> OwnInterfaces:
         if self._indexed is None or self._indexed[0] is not inventory:

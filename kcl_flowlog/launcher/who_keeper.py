@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from kcl_flowlog.commits import own_series, who_tables
-from kcl_flowlog.commits.damage import DamagedLedger, DamageNote, LedgerError
+from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.who_tables import SubnetStep
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
@@ -104,7 +104,7 @@ class WhoKeeper:
         for subnet_id in [*self._changed][:_COUNTED_AT_A_TIME]:
             with ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, subnet_id, first, last)
-            several = [sketches.decode_distinct(body) for body in bodies]
+            several = [who_tables.decoded(body, sketches.decode_distinct) for body in bodies]
             found = DistinctRejected(
                 *(union(each[kind] for each in several if kind in each).number() for kind in (SOURCE, PORT))
             )
@@ -123,7 +123,7 @@ def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:
     steps: dict[int, list[Sketches]] = {}
     rejecting: list[str] = []
     for _, body in added:
-        part = _decode(body)
+        part = who_tables.decoded(body, sketches.decode)
         # A clock may be a little ahead; it must not make steps without end.
         if first <= part.step <= last + 1:
             parts = list(_within(part, own))
@@ -151,18 +151,11 @@ def _steps_with(ledger: Ledger, step: int, parts: Sequence[Sketches]) -> Iterato
     for some in _several(singles, _SUBNETS_AT_A_TIME):
         with ledger.begin("DEFERRED") as db:
             found = [body for each in some for body in who_tables.steps_of(db, each.subnets[0], step, step)]
-        before = sketches.side_by_side(step, [_decode(body) for body in found])
+        before = sketches.side_by_side(step, [who_tables.decoded(body, sketches.decode) for body in found])
         most_rows = int(len(some) * sum(KEPT) * share)
         together = sketches.combine(step, [sketches.side_by_side(step, some), before], most_rows)
         for each in sketches.split(together):
             yield SubnetStep(step, each.subnets[0], sketches.encode(each))
-
-
-def _decode(body: bytes) -> Sketches:
-    try:
-        return sketches.decode(body)
-    except ValueError as error:
-        raise DamagedLedger(f"a row of who sent what is {error}") from error
 
 
 def _several(items: Sequence[T], number: int) -> Iterator[Sequence[T]]:

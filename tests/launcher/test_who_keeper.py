@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from kcl_flowlog.commits import own_series, who_tables
+from kcl_flowlog.commits.checked_table import CheckedTable
 from kcl_flowlog.commits.claims import Verdict
-from kcl_flowlog.commits.damage import DamageNote
+from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.counting.delta import Traffic
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import Heavy, heaviest
@@ -248,6 +250,24 @@ def test_a_commit_while_steps_are_written_is_added_next(home: Home, monkeypatch:
 
     assert {("1.1.1.1", 1, 1), ("2.2.2.2", 1, 1)} == set(home.top())
     home.ledger.verify()
+
+
+@pytest.mark.parametrize("table", [who_tables.ADDED, who_tables.STEPS])
+def test_a_sketch_that_cannot_be_read_is_damage(home: Home, table: CheckedTable) -> None:
+    """Although its checksum is right; the next start finds it as well, and sets the file aside."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    if table is who_tables.STEPS:
+        home.keeper.step()
+    home.clock.now += STEP
+    with home.ledger.begin() as db:
+        ((*key, _),) = table.rows(db, "")
+        table.put(db, (*key, b"not a sketch"))
+
+    home.keeper.step()
+
+    assert isinstance(home.damage.error, DamagedLedger)
+    home.ledger.close()
+    assert set_aside_if_broken(home.path, "broken") is not None
 
 
 def sizes(path: Path) -> Iterable[int]:
