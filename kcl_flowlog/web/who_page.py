@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
-from kcl_flowlog.values import parse_duration
+from kcl_flowlog.values import parse_count, parse_duration
 from kcl_flowlog.web.exchange import Response, text
 from kcl_flowlog.web.jinja import render
 from kcl_flowlog.web.who_report import SubnetLine, WhoReport
@@ -79,11 +79,9 @@ def question_of(query: str) -> Question:
     wanted = fields.get("format", FORMATS[0])
     if wanted not in FORMATS:
         raise BadQuestion("The format is json or sketch.")
-    limit = fields.get("limit", str(_DEFAULT_NAMES))
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit) <= _MOST_NAMES):
-        raise BadQuestion(f"The limit is a number from 1 to {_MOST_NAMES}.")
     actions = (action,) if action else ACTIONS
-    return Question(fields.get("subnet", ""), actions, _steps(fields.get("window", "1h")), int(limit), wanted)
+    steps, most = _steps(fields.get("window", "1h")), _most(fields.get("limit", str(_DEFAULT_NAMES)))
+    return Question(fields.get("subnet", ""), actions, steps, most, wanted)
 
 
 def _steps(window: str) -> int:
@@ -95,6 +93,16 @@ def _steps(window: str) -> int:
         raise BadQuestion("The window is a time from 5m to 1h, such as 15m.")
     # A part of a step is the whole step.
     return -int(-seconds // STEP)
+
+
+def _most(limit: str) -> int:
+    try:
+        most = parse_count(limit)
+    except ValueError:
+        most = 0
+    if not 1 <= most <= _MOST_NAMES:
+        raise BadQuestion(f"The limit is a number from 1 to {_MOST_NAMES}.")
+    return most
 
 
 def api(source: WhoSource, query: str) -> Response:
