@@ -108,8 +108,10 @@ class WhoKeeper:
             found = DistinctRejected(
                 *(union(each[kind] for each in several if kind in each).number() for kind in (SOURCE, PORT))
             )
-            if any(found) or subnet_id in self.distinct:
+            if any(found):
                 self.distinct[subnet_id] = found
+            else:
+                self.distinct.pop(subnet_id, None)
             del self._changed[subnet_id]
 
 

@@ -16,7 +16,7 @@ from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
-from kcl_flowlog.counting.delta import Traffic
+from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import Heavy, heaviest
 from kcl_flowlog.counting.who.collector import Collector
@@ -52,6 +52,16 @@ class Home:
         for subnet_id, source, port in rejects:
             delta.add_flow(Traffic(subnet_id, "ingress", "reject", "tcp", "internet"), 1, 40)
             collector.add_reject(subnet_id, source, "10.0.1.10", "tcp", port)
+        self._commit(delta, collector, step)
+
+    def commit_accepted(self, subnet_id: str, step: int) -> None:
+        """Commit an accepted flow."""
+        delta, collector = make_delta(), Collector()
+        delta.add_flow(Traffic(subnet_id, "ingress", "accept", "tcp", "internet"), 1, 40)
+        collector.add_accept(subnet_id, False, "1.1.1.1", 40)
+        self._commit(delta, collector, step)
+
+    def _commit(self, delta: Delta, collector: Collector, step: int) -> None:
         delta.sketch = sketches.encode(collector.take(step))
         self._upto += 1
         commit(self.ledger, self.claim, str(self._upto), delta)
@@ -145,6 +155,17 @@ def test_after_an_hour_nothing_is_left(home: Home) -> None:
     home.keeper.step()
     assert {} == home.keeper.distinct
     assert [] == home.top()
+
+
+def test_a_subnet_without_rejected_flows_in_the_hour_has_no_numbers(home: Home) -> None:
+    """As before it had any, although its accepted flows go on."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    home.keeper.step()
+    home.clock.now += STEPS * STEP
+    home.commit_accepted("subnet-a", step=PRESENT + STEPS)
+    home.keeper.step()
+
+    assert {} == home.keeper.distinct
 
 
 @pytest.mark.parametrize("step", [PRESENT - STEPS, PRESENT + 2, 0, 2**40])
