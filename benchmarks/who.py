@@ -34,12 +34,12 @@ from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
+from kcl_flowlog.counting.who.steps import STEP
 
 RESULT = Path(__file__).parent.parent / "build" / "bench" / "who.json"
 SUBNETS, SOURCES, EVENTS = 1000, 1_000_000, 500
 BOUNDS = {"processor": 32, "launcher": 64}
 """Megabytes."""
-STEP = 300
 # As a processor commits before its interval is over.
 _LARGE, _ROW_BYTES = 20_000, 100
 

@@ -19,7 +19,8 @@ from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import Heavy, heaviest
 from kcl_flowlog.counting.who.distinct import Distinct
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, PAIR, PORT, SOURCE
-from kcl_flowlog.counting.who.sketches import STEP, Sketches
+from kcl_flowlog.counting.who.sketches import Sketches
+from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.inventory.interface_details import KeptDetails
 from kcl_flowlog.launcher.own_interfaces import OwnInterfaces
 from kcl_flowlog.launcher.who_keeper import WhoKeeper

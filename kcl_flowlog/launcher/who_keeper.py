@@ -21,14 +21,13 @@ from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.distinct import union
 from kcl_flowlog.counting.who.kinds import KEPT, KIND_BITS, PORT, SOURCE
-from kcl_flowlog.counting.who.sketches import STEP, Sketches
+from kcl_flowlog.counting.who.sketches import Sketches
+from kcl_flowlog.counting.who.steps import STEP, STEPS
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-STEPS = 12
-"""The steps of an hour, the present one included."""
 _INTERVAL = 10.0
 _COUNTED_AT_A_TIME = 64
 _SUBNETS_AT_A_TIME = 128

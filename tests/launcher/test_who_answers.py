@@ -11,7 +11,7 @@ from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.collector import Collector
-from kcl_flowlog.counting.who.sketches import STEP
+from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
 from kcl_flowlog.launcher.who_answers import WhoAnswers
 from kcl_flowlog.launcher.who_keeper import WhoKeeper

@@ -21,8 +21,8 @@ from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import Heavy, heaviest
 from kcl_flowlog.counting.who.collector import Collector
 from kcl_flowlog.counting.who.kinds import PORT, SOURCE
-from kcl_flowlog.counting.who.sketches import STEP
-from kcl_flowlog.launcher.who_keeper import STEPS, DistinctRejected, WhoKeeper
+from kcl_flowlog.counting.who.steps import STEP, STEPS
+from kcl_flowlog.launcher.who_keeper import DistinctRejected, WhoKeeper
 from kcl_flowlog.processor import faults
 from tests.support.builders import envelope, line
 from tests.support.clocks import FakeClock
