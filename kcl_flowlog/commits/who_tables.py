@@ -64,9 +64,10 @@ def steps_of(db: sqlite3.Connection, subnet_id: str, first: int, last: int) -> l
     return [body for *_, body in STEPS.rows(db, "WHERE step BETWEEN ? AND ? AND subnet_id = ?", first, last, subnet_id)]
 
 
-def subnets(db: sqlite3.Connection, step: int) -> list[str]:
-    """Return the subnets that a step has."""
-    return [name for (name,) in db.execute("SELECT subnet_id FROM who_steps WHERE step = ?", (step,))]
+def subnets(db: sqlite3.Connection, first: int, last: int) -> list[str]:
+    """Return the subnets that some steps have, in the order of their ids."""
+    found = "SELECT DISTINCT subnet_id FROM who_steps WHERE step BETWEEN ? AND ? ORDER BY subnet_id"
+    return [name for (name,) in db.execute(found, (first, last))]
 
 
 def forget(db: sqlite3.Connection, first: int, last: int) -> None:

@@ -93,10 +93,10 @@ class WhoKeeper:
         """Delete old steps; the numbers of all subnets may change by that."""
         with ledger.begin() as db:
             who_tables.forget(db, first, last + 1)
-            found = {name for step in range(first, last + 1) for name in who_tables.subnets(db, step)}
+            found = dict.fromkeys(who_tables.subnets(db, first, last))
         self._forgot_at = last
         self.distinct = {name: number for name, number in self.distinct.items() if name in found}
-        self._changed |= dict.fromkeys(sorted(found))
+        self._changed |= found
 
     def _count(self, ledger: Ledger, first: int, last: int) -> None:
         """Count the distinct names of some subnets anew."""
