@@ -35,7 +35,8 @@ from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.subnets import Interface, Inventory, Subnet
 from kcl_flowlog.counting.who.collector import Collector
-from kcl_flowlog.counting.who.sketches import STEP, encode
+from kcl_flowlog.counting.who.sketches import encode
+from kcl_flowlog.counting.who.steps import STEP
 
 RESULT = Path(__file__).parent.parent / "build" / "bench" / "who.json"
 SUBNETS, SOURCES, EVENTS = 1000, 1_000_000, 500

@@ -8,10 +8,13 @@ is there once, or not at all. All functions run inside a transaction of the call
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 from kcl_flowlog.commits.checked_table import CheckedTable
+from kcl_flowlog.commits.damage import DamagedLedger
+
+T = TypeVar("T")
 
 ADDED = CheckedTable("who_added", ("id",), ("body",))
 STEPS = CheckedTable("who_steps", ("step", "subnet_id"), ("body",))
@@ -61,9 +64,10 @@ def steps_of(db: sqlite3.Connection, subnet_id: str, first: int, last: int) -> l
     return [body for *_, body in STEPS.rows(db, "WHERE step BETWEEN ? AND ? AND subnet_id = ?", first, last, subnet_id)]
 
 
-def subnets(db: sqlite3.Connection, step: int) -> list[str]:
-    """Return the subnets that a step has."""
-    return [name for (name,) in db.execute("SELECT subnet_id FROM who_steps WHERE step = ?", (step,))]
+def subnets(db: sqlite3.Connection, first: int, last: int) -> list[str]:
+    """Return the subnets that some steps have, in the order of their ids."""
+    found = "SELECT DISTINCT subnet_id FROM who_steps WHERE step BETWEEN ? AND ? ORDER BY subnet_id"
+    return [name for (name,) in db.execute(found, (first, last))]
 
 
 def forget(db: sqlite3.Connection, first: int, last: int) -> None:
@@ -78,8 +82,20 @@ def clear(db: sqlite3.Connection) -> None:
 
 
 def verify(db: sqlite3.Connection) -> Iterator[bytes]:
-    """Yield all bodies, one after the other, as they may be large. Raises `DamagedLedger`."""
+    """Yield all bodies, one after the other, as they may be large. Raises `DamagedLedger`, also if one is no sketch."""
     for table in (ADDED, STEPS):
         table.check_no_row_is_missing(db)
         for row in table.rows(db, ""):
+            # Not above: it loads numpy, which takes some megabytes.
+            from kcl_flowlog.counting.who.sketches import decode
+
+            decoded(row[-1], decode)
             yield row[-1]
+
+
+def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
+    """Return what a function of `counting.who.sketches` decodes of a body. Raises `DamagedLedger`."""
+    try:
+        return decode(body)
+    except ValueError as error:
+        raise DamagedLedger(f"a row of who sent what is {error}") from error

@@ -110,5 +110,5 @@ def _daemon(state: InstanceState) -> Iterator[Metric]:
 
 def _distinct(state: InstanceState) -> Iterator[Metric]:
     for place, name in enumerate(("flowlog_rejected_distinct_sources", "flowlog_rejected_distinct_ports")):
-        found = state.rejected_distinct or {}
-        yield values_by_label(name, {subnet_id: found[subnet_id][place] for subnet_id in sorted(found)})
+        found = sorted(state.rejected_distinct.items())
+        yield values_by_label(name, {subnet_id: numbers[place] for subnet_id, numbers in found})

@@ -29,7 +29,7 @@ class InstanceState:
 
     `inventory_refreshes`, `overlaps`, `daemon_restarts` and `credentials_refreshes` are numbers by the value of their
     metric's label; `credentials_expire_at` is in Unix seconds, 0 for never; `build` holds versions by component.
-    `rejected_distinct` has the numbers of sources and ports by subnet; None if they are not counted.
+    `rejected_distinct` has the numbers of sources and ports by subnet; empty if they are not counted.
     `open_shards`, `delivery_errors` and `subnets_without_flow_logs` are None if unknown.
     """
 
@@ -46,4 +46,4 @@ class InstanceState:
     credentials_refreshes: Mapping[str, int] = field(default_factory=dict)
     credentials_expire_at: float = 0.0
     build: Mapping[str, str] = field(default_factory=dict)
-    rejected_distinct: Mapping[str, tuple[int, int]] | None = None
+    rejected_distinct: Mapping[str, tuple[int, int]] = field(default_factory=dict)

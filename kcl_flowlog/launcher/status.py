@@ -152,7 +152,7 @@ class Status:
             credentials_refreshes=dict(self._credentials.refreshes),
             credentials_expire_at=self._credentials.expires_at,
             build=self._build,
-            rejected_distinct=None if self._who is None else dict(self._who.distinct),
+            rejected_distinct={} if self._who is None else dict(self._who.distinct),
         )
 
     def why_unhealthy(self) -> list[str]:

@@ -19,7 +19,8 @@ from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import Heavy, heaviest
 from kcl_flowlog.counting.who.distinct import Distinct
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, PAIR, PORT, SOURCE
-from kcl_flowlog.counting.who.sketches import STEP, Sketches
+from kcl_flowlog.counting.who.sketches import Sketches
+from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.inventory.interface_details import KeptDetails
 from kcl_flowlog.launcher.own_interfaces import OwnInterfaces
 from kcl_flowlog.launcher.who_keeper import WhoKeeper
@@ -104,10 +105,11 @@ class WhoAnswers:
         try:
             with self._open_ledger() as ledger, ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, question.subnet_id, last - question.steps + 1, last + 1)
+            parts = [who_tables.decoded(body, sketches.decode) for body in bodies]
         except LedgerError as error:
             self._damage.take(error)
             raise
-        return sketches.combine(last, [sketches.decode(body) for body in bodies], kept=False)
+        return sketches.combine(last, parts, kept=False)
 
     def _interfaces(self, inventory: Inventory) -> OwnInterfaces:
         if self._indexed is None or self._indexed[0] is not inventory:

@@ -14,21 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from kcl_flowlog.commits import own_series, who_tables
-from kcl_flowlog.commits.damage import DamagedLedger, DamageNote, LedgerError
+from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.who_tables import SubnetStep
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.distinct import union
 from kcl_flowlog.counting.who.kinds import KEPT, KIND_BITS, PORT, SOURCE
-from kcl_flowlog.counting.who.sketches import STEP, Sketches
+from kcl_flowlog.counting.who.sketches import Sketches
+from kcl_flowlog.counting.who.steps import STEP, STEPS
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-STEPS = 12
-"""The steps of an hour, the present one included."""
 _INTERVAL = 10.0
 _COUNTED_AT_A_TIME = 64
 _SUBNETS_AT_A_TIME = 128
@@ -94,23 +93,25 @@ class WhoKeeper:
         """Delete old steps; the numbers of all subnets may change by that."""
         with ledger.begin() as db:
             who_tables.forget(db, first, last + 1)
-            found = {name for step in range(first, last + 1) for name in who_tables.subnets(db, step)}
+            found = dict.fromkeys(who_tables.subnets(db, first, last))
         self._forgot_at = last
         self.distinct = {name: number for name, number in self.distinct.items() if name in found}
-        self._changed |= dict.fromkeys(sorted(found))
+        self._changed |= found
 
     def _count(self, ledger: Ledger, first: int, last: int) -> None:
         """Count the distinct names of some subnets anew."""
         for subnet_id in [*self._changed][:_COUNTED_AT_A_TIME]:
-            del self._changed[subnet_id]
             with ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, subnet_id, first, last)
-            several = [sketches.decode_distinct(body) for body in bodies]
+            several = [who_tables.decoded(body, sketches.decode_distinct) for body in bodies]
             found = DistinctRejected(
                 *(union(each[kind] for each in several if kind in each).number() for kind in (SOURCE, PORT))
             )
-            if any(found) or subnet_id in self.distinct:
+            if any(found):
                 self.distinct[subnet_id] = found
+            else:
+                self.distinct.pop(subnet_id, None)
+            del self._changed[subnet_id]
 
 
 def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:
@@ -123,7 +124,7 @@ def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:
     steps: dict[int, list[Sketches]] = {}
     rejecting: list[str] = []
     for _, body in added:
-        part = _decode(body)
+        part = who_tables.decoded(body, sketches.decode)
         # A clock may be a little ahead; it must not make steps without end.
         if first <= part.step <= last + 1:
             parts = list(_within(part, own))
@@ -151,18 +152,11 @@ def _steps_with(ledger: Ledger, step: int, parts: Sequence[Sketches]) -> Iterato
     for some in _several(singles, _SUBNETS_AT_A_TIME):
         with ledger.begin("DEFERRED") as db:
             found = [body for each in some for body in who_tables.steps_of(db, each.subnets[0], step, step)]
-        before = sketches.side_by_side(step, [_decode(body) for body in found])
+        before = sketches.side_by_side(step, [who_tables.decoded(body, sketches.decode) for body in found])
         most_rows = int(len(some) * sum(KEPT) * share)
         together = sketches.combine(step, [sketches.side_by_side(step, some), before], most_rows)
         for each in sketches.split(together):
             yield SubnetStep(step, each.subnets[0], sketches.encode(each))
-
-
-def _decode(body: bytes) -> Sketches:
-    try:
-        return sketches.decode(body)
-    except ValueError as error:
-        raise DamagedLedger(f"a row of who sent what is {error}") from error
 
 
 def _several(items: Sequence[T], number: int) -> Iterator[Sequence[T]]:

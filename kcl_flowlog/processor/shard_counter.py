@@ -20,6 +20,7 @@ from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.payload import PayloadCounter
 from kcl_flowlog.counting.positions import PayloadOrigin, Position
 from kcl_flowlog.counting.who import sketches
+from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.denial_queue import DenialQueue
 from kcl_flowlog.processor.in_hand import RecordInHand
@@ -152,7 +153,7 @@ class ShardCounter:
         completed, self.delta = self.delta, self._new_delta()
         if completed.who is not None:
             # As counters do, it shows what was counted when, not when flows were.
-            completed.sketch = sketches.encode(completed.who.take(int(now // sketches.STEP)))
+            completed.sketch = sketches.encode(completed.who.take(int(now // STEP)))
         return completed, self._position
 
     def discard(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from kcl_flowlog import __version__
 from kcl_flowlog.escaping import escape_unprintable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
 
@@ -20,6 +21,9 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
+    # Not above: it takes a tenth of a second and some megabytes, which an instance without readers need not pay.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("kcl_flowlog.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

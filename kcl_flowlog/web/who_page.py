@@ -13,20 +13,18 @@ from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
-from kcl_flowlog.values import parse_duration
+from kcl_flowlog.counting.who.steps import STEP, STEPS
+from kcl_flowlog.values import parse_count, parse_duration
 from kcl_flowlog.web.exchange import Response, text
 from kcl_flowlog.web.jinja import render
 from kcl_flowlog.web.who_report import SubnetLine, WhoReport
 
 PATH = "/who"
 API_PATH = "/api/v1/who"
-STEP = 300
-"""Windows are multiples of so many seconds."""
 WINDOWS = {"5m": 1, "15m": 3, "30m": 6, "1h": 12}
 """The windows that the page offers, in steps."""
 ACTIONS = ("reject", "accept")
 FORMATS = ("json", "sketch")
-_MOST_STEPS = 12
 _MOST_NAMES = 100
 _DEFAULT_NAMES = 10
 _JSON = "application/json"
@@ -45,7 +43,7 @@ class Question(NamedTuple):
 
     subnet_id: str = ""
     actions: Sequence[str] = ACTIONS
-    steps: int = _MOST_STEPS
+    steps: int = STEPS
     most: int = _DEFAULT_NAMES
     format: str = "json"
 
@@ -79,11 +77,9 @@ def question_of(query: str) -> Question:
     wanted = fields.get("format", FORMATS[0])
     if wanted not in FORMATS:
         raise BadQuestion("The format is json or sketch.")
-    limit = fields.get("limit", str(_DEFAULT_NAMES))
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit) <= _MOST_NAMES):
-        raise BadQuestion(f"The limit is a number from 1 to {_MOST_NAMES}.")
     actions = (action,) if action else ACTIONS
-    return Question(fields.get("subnet", ""), actions, _steps(fields.get("window", "1h")), int(limit), wanted)
+    steps, most = _steps(fields.get("window", "1h")), _most(fields.get("limit", str(_DEFAULT_NAMES)))
+    return Question(fields.get("subnet", ""), actions, steps, most, wanted)
 
 
 def _steps(window: str) -> int:
@@ -91,10 +87,20 @@ def _steps(window: str) -> int:
         seconds = parse_duration(window)
     except ValueError:
         seconds = 0.0
-    if not STEP <= seconds <= STEP * _MOST_STEPS:
+    if not STEP <= seconds <= STEP * STEPS:
         raise BadQuestion("The window is a time from 5m to 1h, such as 15m.")
     # A part of a step is the whole step.
     return -int(-seconds // STEP)
+
+
+def _most(limit: str) -> int:
+    try:
+        most = parse_count(limit)
+    except ValueError:
+        most = 0
+    if not 1 <= most <= _MOST_NAMES:
+        raise BadQuestion(f"The limit is a number from 1 to {_MOST_NAMES}.")
+    return most
 
 
 def api(source: WhoSource, query: str) -> Response:
@@ -117,7 +123,9 @@ def page(source: WhoSource, query: str) -> Response:
 
 def _page(source: WhoSource, question: Question) -> Response:
     report = _report(source, question) if question.subnet_id else None
-    window = next((name for name, steps in WINDOWS.items() if steps == question.steps), f"{question.steps * 5}m")
+    window = next(
+        (name for name, steps in WINDOWS.items() if steps == question.steps), f"{question.steps * STEP // 60}m"
+    )
     html = render(
         "who.html",
         title="Who?",

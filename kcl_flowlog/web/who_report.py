@@ -68,10 +68,7 @@ class Accepted(msgspec.Struct):
 
 
 class WhoReport(msgspec.Struct, omit_defaults=True):
-    """What is known of a subnet, counted from `since` to `until`, in Unix seconds.
-
-    `missing` are the instances that did not answer: then there may be more of everything.
-    """
+    """What is known of a subnet, counted from `since` to `until`, in Unix seconds."""
 
     subnet_id: str
     name: str
@@ -80,8 +77,6 @@ class WhoReport(msgspec.Struct, omit_defaults=True):
     until: int
     rejected: Rejected | None = None
     accepted: Accepted | None = None
-    instances: int = 1
-    missing: list[str] = []
 
 
 class SubnetLine(msgspec.Struct):

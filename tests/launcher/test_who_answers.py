@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.commits import who_tables
-from kcl_flowlog.commits.damage import DamageNote
+from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.collector import Collector
-from kcl_flowlog.counting.who.sketches import STEP
+from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
 from kcl_flowlog.launcher.who_answers import WhoAnswers
 from kcl_flowlog.launcher.who_keeper import WhoKeeper
@@ -42,8 +42,9 @@ class Home:
         self.path = path
         self.clock = FakeClock(NOW)
         self.networks = Networks()
-        self.keeper = WhoKeeper(self.open_ledger, DamageNote(), self.clock)
-        self.answers = WhoAnswers(self.open_ledger, self.keeper, self.networks, DamageNote(), self.clock)
+        self.damage = DamageNote()
+        self.keeper = WhoKeeper(self.open_ledger, self.damage, self.clock)
+        self.answers = WhoAnswers(self.open_ledger, self.keeper, self.networks, self.damage, self.clock)
 
     def open_ledger(self) -> Ledger:
         return Ledger(self.path)
@@ -129,6 +130,18 @@ def test_a_sketch_can_be_merged(home: Home) -> None:
     found = sketches.decode(home.answers.sketch(Question("subnet-a")))
 
     assert ["subnet-a"] == found.subnets
+
+
+def test_a_step_that_cannot_be_read_is_damage(home: Home) -> None:
+    """Whoever asks sees that, before the keeper does."""
+    with home.open_ledger() as ledger, ledger.begin() as db:
+        ((*key, _),) = who_tables.STEPS.rows(db, "WHERE subnet_id = 'subnet-a'")
+        who_tables.STEPS.put(db, (*key, b"not a sketch"))
+
+    with pytest.raises(DamagedLedger, match="a row of who sent what is not a sketch"):
+        home.answers.report(Question("subnet-a"))
+
+    assert isinstance(home.damage.error, DamagedLedger)
 
 
 def test_switched_off_nothing_is_left(home: Home) -> None:

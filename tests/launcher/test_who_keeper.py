@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from kcl_flowlog.commits import own_series, who_tables
+from kcl_flowlog.commits.checked_table import CheckedTable
 from kcl_flowlog.commits.claims import Verdict
-from kcl_flowlog.commits.damage import DamageNote
+from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.counting.delta import Traffic
+from kcl_flowlog.commits.soundness import set_aside_if_broken
+from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import Heavy, heaviest
 from kcl_flowlog.counting.who.collector import Collector
 from kcl_flowlog.counting.who.kinds import PORT, SOURCE
-from kcl_flowlog.counting.who.sketches import STEP
-from kcl_flowlog.launcher.who_keeper import STEPS, DistinctRejected, WhoKeeper
+from kcl_flowlog.counting.who.steps import STEP, STEPS
+from kcl_flowlog.launcher.who_keeper import DistinctRejected, WhoKeeper
 from kcl_flowlog.processor import faults
 from tests.support.builders import envelope, line
 from tests.support.clocks import FakeClock
@@ -48,6 +52,16 @@ class Home:
         for subnet_id, source, port in rejects:
             delta.add_flow(Traffic(subnet_id, "ingress", "reject", "tcp", "internet"), 1, 40)
             collector.add_reject(subnet_id, source, "10.0.1.10", "tcp", port)
+        self._commit(delta, collector, step)
+
+    def commit_accepted(self, subnet_id: str, step: int) -> None:
+        """Commit an accepted flow."""
+        delta, collector = make_delta(), Collector()
+        delta.add_flow(Traffic(subnet_id, "ingress", "accept", "tcp", "internet"), 1, 40)
+        collector.add_accept(subnet_id, False, "1.1.1.1", 40)
+        self._commit(delta, collector, step)
+
+    def _commit(self, delta: Delta, collector: Collector, step: int) -> None:
         delta.sketch = sketches.encode(collector.take(step))
         self._upto += 1
         commit(self.ledger, self.claim, str(self._upto), delta)
@@ -143,6 +157,17 @@ def test_after_an_hour_nothing_is_left(home: Home) -> None:
     assert [] == home.top()
 
 
+def test_a_subnet_without_rejected_flows_in_the_hour_has_no_numbers(home: Home) -> None:
+    """As before it had any, although its accepted flows go on."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    home.keeper.step()
+    home.clock.now += STEPS * STEP
+    home.commit_accepted("subnet-a", step=PRESENT + STEPS)
+    home.keeper.step()
+
+    assert {} == home.keeper.distinct
+
+
 @pytest.mark.parametrize("step", [PRESENT - STEPS, PRESENT + 2, 0, 2**40])
 def test_a_step_outside_the_hour_is_not_kept(home: Home, step: int) -> None:
     """A clock that was wrong makes no steps without end, and does not hide those of the hour."""
@@ -190,6 +215,80 @@ def test_a_ledger_that_is_locked_is_no_damage(home: Home) -> None:
 
     assert home.damage.error is None
     assert {"subnet-a": (1, 1)} == home.keeper.distinct
+
+
+def fail(*_: object) -> None:
+    """Fail as a query does if the disk does."""
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_numbers_that_could_not_be_counted_are_counted_next_time(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although what was added is in its step already."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    with monkeypatch.context() as patched:
+        patched.setattr("kcl_flowlog.launcher.who_keeper.sketches.decode_distinct", fail)
+        home.keeper.step()
+    assert {} == home.keeper.distinct
+    assert home.keeper.is_behind
+
+    home.keeper.step()
+
+    assert {"subnet-a": (1, 1)} == home.keeper.distinct
+
+
+def test_an_error_between_adding_and_removing_changes_nothing(home: Home) -> None:
+    """What was added stays until its steps are written, and is in them once."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    change(
+        home.path, "CREATE TRIGGER fails BEFORE DELETE ON who_added BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+    )
+    home.keeper.step()
+    assert [] == home.top()
+    change(home.path, "DROP TRIGGER fails")
+
+    home.keeper.step()
+
+    assert [("1.1.1.1", 1, 1)] == home.top()
+    assert home.damage.error is None
+    home.ledger.verify()
+
+
+def test_a_commit_while_steps_are_written_is_added_next(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is neither removed unread nor added twice."""
+    late = [("subnet-a", "2.2.2.2", "22")]
+
+    def steps_of(*arguments: Any) -> list[bytes]:
+        while late:
+            home.commit(late.pop())
+        return read(*arguments)
+
+    read = who_tables.steps_of
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    monkeypatch.setattr("kcl_flowlog.commits.who_tables.steps_of", steps_of)
+
+    home.keeper.step()
+    home.keeper.step()
+
+    assert {("1.1.1.1", 1, 1), ("2.2.2.2", 1, 1)} == set(home.top())
+    home.ledger.verify()
+
+
+@pytest.mark.parametrize("table", [who_tables.ADDED, who_tables.STEPS])
+def test_a_sketch_that_cannot_be_read_is_damage(home: Home, table: CheckedTable) -> None:
+    """Although its checksum is right; the next start finds it as well, and sets the file aside."""
+    home.commit(("subnet-a", "1.1.1.1", "22"))
+    if table is who_tables.STEPS:
+        home.keeper.step()
+    home.clock.now += STEP
+    with home.ledger.begin() as db:
+        ((*key, _),) = table.rows(db, "")
+        table.put(db, (*key, b"not a sketch"))
+
+    home.keeper.step()
+
+    assert isinstance(home.damage.error, DamagedLedger)
+    home.ledger.close()
+    assert set_aside_if_broken(home.path, "broken") is not None
 
 
 def sizes(path: Path) -> Iterable[int]:

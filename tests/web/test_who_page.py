@@ -102,6 +102,7 @@ def test_a_query_asks_a_question(query: str, question: Question) -> None:
         ("subnet=a&window=x", "The window is a time from 5m to 1h, such as 15m."),
         ("subnet=a&action=drop", "The action is reject or accept; leave it out for both."),
         ("subnet=a&limit=0", "The limit is a number from 1 to 100."),
+        (f"subnet=a&limit={'9' * 5000}", "The limit is a number from 1 to 100."),
         ("subnet=a&limit=x", "The limit is a number from 1 to 100."),
         ("subnet=a&format=xml", "The format is json or sketch."),
         ("subnets=a", "Unknown parameter subnets; use subnet, action, window, limit and format."),

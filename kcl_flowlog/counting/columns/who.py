@@ -8,12 +8,11 @@ from kcl_flowlog.counting.columns.block import Decided
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.sums import ACTION_NAMES, PROTOCOL_LABELS
 from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Words, mask_of, word_of
-from kcl_flowlog.counting.who.collector import Collector
+from kcl_flowlog.counting.who.collector import LONGEST_PORT, Collector
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS
 from kcl_flowlog.counting.who.names import LONG, SHORT, Numbers
 
 _ACCEPT = ACTION_NAMES.index("accept")
-_LONGEST_PORT = 5
 _SAMPLES = 256
 """As many accepted lines of a block are looked at, at least `_LEAST_SAMPLES` of each interface with many lines."""
 _LEAST_SAMPLES = 4
@@ -85,5 +84,5 @@ def _ports(lines: Lines, field: int | None, rows: Integers, protocols: Integers)
     # A digit, and no other letter, has a 3 as its upper half, also once 6 is added.
     threes = _MASKS[0].take(widths, mode="clip") & _THREES
     are_digits = (numbers & _UPPER_HALVES == threes) & ((numbers + _SIXES) & _UPPER_HALVES == threes)
-    have_port = are_digits & (numbers != _ZERO) & (widths <= _LONGEST_PORT)
+    have_port = are_digits & (numbers != _ZERO) & (widths <= LONGEST_PORT)
     return [numbers, _PROTOCOLS.take(protocols)], have_port

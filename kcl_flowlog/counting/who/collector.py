@@ -34,7 +34,7 @@ _BATCH = 4096
 # Fewer than are sampled.
 _MOST_WAITING = 1000
 _GOLDEN = 0.6180339887498949
-_LONGEST_PORT = 5
+LONGEST_PORT = 5
 _SAMPLES = 512
 """Of more than twice as many rejected flows that come together, about as many are looked at."""
 
@@ -96,7 +96,7 @@ class Collector:
 
     def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
         """Add a rejected flow."""
-        has_port = port.isascii() and port.isdecimal() and len(port) <= _LONGEST_PORT and port != "0"
+        has_port = port.isascii() and port.isdecimal() and len(port) <= LONGEST_PORT and port != "0"
         name = f"{protocol}/{port}" if has_port else ""
         self._rejects.append((self.subnet(subnet_id), source, destination, name))
         if len(self._rejects) >= _MOST_WAITING:

@@ -14,8 +14,6 @@ from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
 from kcl_flowlog.counting.who.names import WORD, Integers, Numbers, Texts, Words, hash_of, joined
 
-STEP = 300
-"""The seconds of a step."""
 _VERSION = 1
 
 
