@@ -90,7 +90,8 @@ class _Probe:
         self._clock = clock
         self._deadline = clock() + question.timeout
         host, port = question.address
-        *_, shown = _LOOPBACK.get(host, (host,))
+        self._hosts = _LOOPBACK.get(host, (host,))
+        shown = self._hosts[-1]
         self.place = f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 
     def answer(self) -> _Answer:
@@ -132,8 +133,8 @@ class _Probe:
             return _parse(self._receive(connection))
 
     def _connect(self) -> socket.socket:
-        host, port = self._question.address
-        *others, last = _LOOPBACK.get(host, (host,))
+        _, port = self._question.address
+        *others, last = self._hosts
         for each in others:
             try:
                 return socket.create_connection((each, port), self._left())

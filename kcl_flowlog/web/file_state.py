@@ -71,13 +71,14 @@ class FileStates:
         # Not earlier: the file may have got its signature just before.
         now = self._clock()
         seen = self._seen.get(path)
-        is_known = seen is not None and seen.signature == signature
-        if seen is not None and is_known:
-            was_sure = seen.read_at - seen.since >= SURE_AFTER
+        since = now
+        if seen is not None and seen.signature == signature:
+            since = seen.since
+            was_sure = seen.read_at - since >= SURE_AFTER
             if was_sure and now - seen.read_at < READ_AGAIN_AFTER:
                 return seen.state
         state = file_state(path)
-        self._seen[path] = _Seen(signature, seen.since if seen is not None and is_known else now, now, state)
+        self._seen[path] = _Seen(signature, since, now, state)
         return state
 
 

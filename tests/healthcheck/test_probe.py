@@ -127,11 +127,9 @@ def test_an_instance_with_users_answers_by_a_word_if_its_probes_are_open(
 ) -> None:
     """Over HTTP and HTTPS."""
     contents.are_probes_open, contents.unhealthy = are_probes_open, reasons
-    server = serve(write((tls_config.read_text() if has_tls else "") + USERS))
+    asked = question(serve(write((tls_config.read_text() if has_tls else "") + USERS)).port)
 
-    said = "healthy" if expected == "healthy" and ask(question(server.port)) else ""
-
-    assert expected == (said or refusal(question(server.port)))
+    assert expected == (ask(asked) if expected == "healthy" else refusal(asked))
 
 
 def test_too_many_requests_are_a_sentence(serve: Serve, write: Write) -> None:
