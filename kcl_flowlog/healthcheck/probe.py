@@ -56,6 +56,8 @@ def ask(question: Question, clock: Callable[[], float] = time.monotonic) -> str:
     """Return the word for an instance that is well. Raises `Unhealthy`."""
     if question.address[1] == 0:
         raise Unhealthy("The port of --web.listen-address is 0, so it can't be known; give it a number.")
+    if question.client_key is not None and question.client_cert is None:
+        raise Unhealthy("--client-key has no use without --client-cert; name both files.")
     probe = _Probe(question, clock)
     try:
         answer = probe.answer()

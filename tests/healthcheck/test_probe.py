@@ -103,6 +103,12 @@ def test_a_free_port_can_not_be_known() -> None:
     assert "The port of --web.listen-address is 0, so it can't be known; give it a number." == refusal(question(0))
 
 
+def test_a_client_key_alone_is_a_sentence() -> None:
+    """Before any request, and also if the instance needs no client certificate."""
+    expected = "--client-key has no use without --client-cert; name both files."
+    assert expected == refusal(question(1, client_key=Path("key")))
+
+
 # The web config
 
 
