@@ -1,6 +1,6 @@
 """Asks the instance on this machine for a page, over HTTP or HTTPS, whichever it speaks now.
 
-What the instance speaks, it says itself: the web config may have changed, or be invalid and not in force. Nothing
+The instance itself says what it speaks: the web config may have changed, or be invalid and not in force. Nothing
 secret is sent, and the instance is reached over the loopback, so its certificate is not verified. Imports little,
 because probes start a process every few seconds. Raises `Unhealthy`, whose sentence says what to do.
 """

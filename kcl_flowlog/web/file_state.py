@@ -19,10 +19,10 @@ from typing import NamedTuple
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 
 SURE_AFTER = 3.0
-"""A later write shows in the times of a file, in seconds: the coarsest file system counts in steps of two."""
+"""After how many seconds a write shows in the times of a file: the coarsest file system counts in steps of two."""
 
 READ_AGAIN_AFTER = 60.0
-"""When a file is read again that looks unchanged, in seconds: a file system may keep no times at all."""
+"""After how many seconds a file that looks unchanged is read again: a file system may keep no times at all."""
 
 
 @dataclass(frozen=True)
