@@ -63,7 +63,7 @@ class Config(StreamSettings):
         group="Flow logs",
         default="on",
         parse=values.parse_switch,
-        help="Keep, of the last hour and for each subnet, which addresses and ports most rejected flows and most bytes belong to, for /who and two metrics. Off: no address is kept.",
+        help="Keep the addresses and ports with most rejected flows and most bytes of each subnet in the last hour, for /who and two metrics. Off: no address is kept.",
     )
     payload_limit: int = setting(
         flag="--payload-limit",

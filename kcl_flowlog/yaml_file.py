@@ -7,13 +7,16 @@ file: what they mean is for the caller to say. Every mistake in a file is a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from kcl_flowlog.errors import ConfigError
+
+T = TypeVar("T")
 
 
 class Scalar(str):
@@ -64,6 +67,12 @@ class Section:
         """Say whether a key is there without a value; `{}` and `[]` are values."""
         return name in self._nodes and self._nodes[name][1].value == ""
 
+    def refuse_blanks(self, names: Iterable[str]) -> None:
+        """Raise `ConfigError` if one of these keys is there without a value, as in a file that is cut off."""
+        for name in names:
+            if self.is_blank(name):
+                raise self.error(name, "nothing follows; complete it or remove the key")
+
     def text(self, name: str, default: str = "") -> str:
         """Return the text under a key, or `default` if the key is missing. Raises `ConfigError` for a list."""
         if name not in self._nodes:
@@ -81,6 +90,15 @@ class Section:
                 raise self.error(name, "expected a value, not further keys or lists")
         return [Scalar(item.value, f"{self._path}, line {_line(item)}, {name}") for item in items]
 
+    def parsed(self, name: str, parse: Callable[[str], T], default: str) -> T:
+        """Return the value of the text under a key, or of `default`. Raises `ConfigError` if `parse` refuses it."""
+        return self._parsed(name, parse, self.text(name, default))
+
+    def parsed_list(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+        """Return the value of each text under a key; empty if the key is missing. Raises `ConfigError` likewise."""
+        texts = self.texts(name) if name in self._nodes else ()
+        return tuple(self._parsed(name, parse, text) for text in texts)
+
     def section(self, name: str) -> Section:
         """Return the section under a key, or an empty section if the key is missing."""
         return Section(self._path, self._nodes[name][1] if name in self._nodes else None)
@@ -88,6 +106,12 @@ class Section:
     def error(self, name: str, what: str) -> ConfigError:
         """Return an error that names the file, the line and the key."""
         return ConfigError(f"{self._path}, line {_line(self._nodes[name][0])}, {name}: {what}.")
+
+    def _parsed(self, name: str, parse: Callable[[str], T], text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise self.error(name, str(error)) from None
 
 
 def read(path: Path) -> Section:

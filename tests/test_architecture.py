@@ -29,15 +29,21 @@ def test_imports_keep_the_contracts_of_setup_cfg() -> None:
 
 def test_a_processor_loads_no_large_library() -> None:
     """A started processor has loaded none of the launcher's libraries, not even through another library."""
-    program = (
-        "import sys, kcl_flowlog.processor.__main__; print(*(name for name in sys.argv[1:] if name in sys.modules))"
-    )
+    assert [] == loaded_by("kcl_flowlog.processor.__main__", *TOO_LARGE_FOR_EACH_SHARD)
 
+
+def test_the_web_server_starts_without_the_library_of_its_templates() -> None:
+    """The first page that needs it imports it."""
+    assert [] == loaded_by("kcl_flowlog.web.server", "jinja2")
+
+
+def loaded_by(module: str, *libraries: str) -> list[str]:
+    """Return those of the libraries that a new process has loaded after the import of a module."""
+    program = f"import sys, {module}; print(*(name for name in sys.argv[1:] if name in sys.modules))"
     loaded = subprocess.run(
-        [sys.executable, "-c", program, *TOO_LARGE_FOR_EACH_SHARD], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *libraries], cwd=ROOT, capture_output=True, text=True, check=True
     )
-
-    assert [] == loaded.stdout.split()
+    return loaded.stdout.split()
 
 
 def test_modules_are_short() -> None:

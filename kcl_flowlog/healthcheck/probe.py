@@ -1,6 +1,6 @@
 """Asks the instance on this machine for a page, over HTTP or HTTPS, whichever it speaks now.
 
-What the instance speaks, it says itself: the web config may have changed, or be invalid and not in force. Nothing
+The instance itself says what it speaks: the web config may have changed, or be invalid and not in force. Nothing
 secret is sent, and the instance is reached over the loopback, so its certificate is not verified. Imports little,
 because probes start a process every few seconds. Raises `Unhealthy`, whose sentence says what to do.
 """
@@ -56,6 +56,8 @@ def ask(question: Question, clock: Callable[[], float] = time.monotonic) -> str:
     """Return the word for an instance that is well. Raises `Unhealthy`."""
     if question.address[1] == 0:
         raise Unhealthy("The port of --web.listen-address is 0, so it can't be known; give it a number.")
+    if question.client_key is not None and question.client_cert is None:
+        raise Unhealthy("--client-key has no use without --client-cert; name both files.")
     probe = _Probe(question, clock)
     try:
         answer = probe.answer()
@@ -90,7 +92,8 @@ class _Probe:
         self._clock = clock
         self._deadline = clock() + question.timeout
         host, port = question.address
-        *_, shown = _LOOPBACK.get(host, (host,))
+        self._hosts = _LOOPBACK.get(host, (host,))
+        shown = self._hosts[-1]
         self.place = f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 
     def answer(self) -> _Answer:
@@ -132,8 +135,8 @@ class _Probe:
             return _parse(self._receive(connection))
 
     def _connect(self) -> socket.socket:
-        host, port = self._question.address
-        *others, last = _LOOPBACK.get(host, (host,))
+        _, port = self._question.address
+        *others, last = self._hosts
         for each in others:
             try:
                 return socket.create_connection((each, port), self._left())

@@ -46,7 +46,7 @@ def read_question(arguments: Sequence[str], environ: Mapping[str, str]) -> Quest
     if given is None:
         return None
     try:
-        file = given.get("--config.file") or environ.get(CONFIG_FILE_VARIABLE)
+        file = given.get("--config.file", environ.get(CONFIG_FILE_VARIABLE))
         in_file = _read(Path(file)) if file else {}
         values = {
             name: row.parse(given.get(row.flag, environ.get(row.variable) or in_file.get(name, row.default or "")))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_denied, is_unknown_parameter
 from kcl_flowlog.inventory.delivery_errors import delivery_error
-from kcl_flowlog.inventory.interface_details import Note, ignore
+from kcl_flowlog.inventory.interface_details import Note, ignore, name_tag
 
 _PAGE = 1000
 
@@ -33,7 +33,9 @@ def read_inventory(
     """
     key = source.key
     items = list(_pages(ec2, "describe_subnets", "Subnets"))
-    vpc_names = _if_permitted(lambda: {item["VpcId"]: _name(item) for item in _pages(ec2, "describe_vpcs", "Vpcs")})
+    vpc_names = _if_permitted(
+        lambda: {item["VpcId"]: name_tag(item.get("Tags", ())) for item in _pages(ec2, "describe_vpcs", "Vpcs")}
+    )
     names = vpc_names or {}
     subnets = tuple(_subnet(item, source, now, names.get(item["VpcId"], ""), subnet_tags) for item in items)
     interfaces = _if_permitted(lambda: tuple(_interface(item, key, now) for item in _noted(_interfaces(ec2), note)))
@@ -87,10 +89,6 @@ def _noted(items: Iterable[dict[str, Any]], note: Note) -> Iterable[dict[str, An
         yield item
 
 
-def _name(item: dict[str, Any]) -> str:
-    return next((tag["Value"] for tag in item.get("Tags", ()) if tag["Key"] == "Name"), "")
-
-
 def _subnet(item: dict[str, Any], source: Source, now: float, vpc_name: str, tags: Collection[str]) -> Subnet:
     return Subnet(
         subnet_id=item["SubnetId"],
@@ -103,7 +101,7 @@ def _subnet(item: dict[str, Any], source: Source, now: float, vpc_name: str, tag
             if block.get("Ipv6CidrBlockState", {}).get("State", "associated") == "associated"
         ),
         account_id=item.get("OwnerId", ""),
-        name=_name(item),
+        name=name_tag(item.get("Tags", ())),
         seen_at=now,
         source=source.key,
         region=source.region,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -24,6 +24,11 @@ def ignore(item: Mapping[str, Any]) -> None:
     """Keep nothing of an interface."""
 
 
+def name_tag(tags: Iterable[Mapping[str, str]]) -> str:
+    """Return the value of the tag `Name`, or an empty text."""
+    return next((tag["Value"] for tag in tags if tag["Key"] == "Name"), "")
+
+
 class KeptDetails:
     """The details of interfaces, by id; `note` keeps them, and a refresh drops those that are gone."""
 
@@ -40,7 +45,7 @@ class KeptDetails:
             self._shared(item.get("InterfaceType", "")),
             attachment.get("InstanceId", ""),
             tuple(self._shared(group.get("GroupName", group["GroupId"])) for group in item.get("Groups", ())),
-            self._shared(next((tag["Value"] for tag in item.get("TagSet", ()) if tag["Key"] == "Name"), "")),
+            self._shared(name_tag(item.get("TagSet", ()))),
         )
 
     def keep(self, interface_ids: Collection[str]) -> None:

@@ -78,7 +78,7 @@ class Sts:
 class RoleKeys:
     """The keys of a role, assumed again before its session of an hour ends; `clock` is monotonic.
 
-    A call may raise `AWS_ERRORS`, but not while the session of before lasts.
+    A call may raise `AWS_ERRORS`, but not while the last session is valid.
     """
 
     def __init__(self, sts: Sts, role: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -100,7 +100,7 @@ class RoleKeys:
             if self._keys is None or now >= self._ends_at:
                 raise
             log.warning(
-                "Cannot assume a role again; its keys last until seconds_left is over",
+                "Cannot assume a role again; trying again while its keys are valid",
                 extra={
                     "fields": {"role": self._role, "error": one_line(error), "seconds_left": round(self._ends_at - now)}
                 },

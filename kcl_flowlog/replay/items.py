@@ -8,7 +8,7 @@ from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.log_stream import LogStream
 
 MOST_EVENTS = 10_000
-"""So many log events are in memory at a time."""
+"""The most log events in memory at a time."""
 
 
 class NumberedText(str):

@@ -19,10 +19,10 @@ from typing import NamedTuple
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 
 SURE_AFTER = 3.0
-"""A later write shows in the times of a file, in seconds: the coarsest file system counts in steps of two."""
+"""After how many seconds a write shows in the times of a file: the coarsest file system counts in steps of two."""
 
 READ_AGAIN_AFTER = 60.0
-"""When a file is read again that looks unchanged, in seconds: a file system may keep no times at all."""
+"""After how many seconds a file that looks unchanged is read again: a file system may keep no times at all."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ class FileStates:
         # Not earlier: the file may have got its signature just before.
         now = self._clock()
         seen = self._seen.get(path)
-        is_known = seen is not None and seen.signature == signature
-        if seen is not None and is_known:
-            was_sure = seen.read_at - seen.since >= SURE_AFTER
+        since = now
+        if seen is not None and seen.signature == signature:
+            since = seen.since
+            was_sure = seen.read_at - since >= SURE_AFTER
             if was_sure and now - seen.read_at < READ_AGAIN_AFTER:
                 return seen.state
         state = file_state(path)
-        self._seen[path] = _Seen(signature, seen.since if seen is not None and is_known else now, now, state)
+        self._seen[path] = _Seen(signature, since, now, state)
         return state
 
 

@@ -143,7 +143,7 @@ class Application:
     async def _page(self, make: Callable[[], Response], request: Request) -> Response:
         return await self._page_worker.do(partial(_attempt, make, request.path), request.network)
 
-    def _who_pages(self, source: WhoSource | None) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+    def _who_pages(self, source: WhoSource | None) -> Mapping[str, Handler]:
         if source is None:
             return {}
         made = {who_page.PATH: who_page.page, who_page.API_PATH: who_page.api}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 # A bucket that is full says nothing; with more than these, full buckets are forgotten, and then all.
 _MAX_BUCKETS = 4096
-# A request may come by this share of the interval too early.
+# A request may come too early by this share of the interval.
 _ROUNDING = 0.001
 
 
@@ -36,7 +36,7 @@ class RateLimiter:
         """Tell whether a network may send a request now, and count the request if it may."""
         now = self._clock()
         full_at = max(self._full_at.get(network, now), now) + limit.interval
-        # Sums of times are rounded, and a full bucket has its whole burst all the same.
+        # Sums of times are rounded; a full bucket must have its whole burst all the same.
         if full_at - now > (limit.burst + _ROUNDING) * limit.interval:
             return False
         if len(self._full_at) >= self._max_buckets:

@@ -5,10 +5,9 @@ Every mistake is a `ConfigError` that names file, line and key. Does not open th
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
-from kcl_flowlog.values import parse_switch
+from kcl_flowlog.values import one_of, parse_switch, parse_text
 from kcl_flowlog.web.pem import Pem
 from kcl_flowlog.web.tls import (
     CLIENT_AUTH_TYPES,
@@ -29,6 +28,7 @@ _KEYS = WEB_CONFIG_KEYS[SECTION]
 _PEMS = ("cert", "key", "client_ca")
 # An earlier name, which the toolkit still accepts.
 _CLIENT_AUTH_NAMES = {**{name: name for name in CLIENT_AUTH_TYPES}, "RequireClientCert": "RequireAnyClientCert"}
+_parse_client_auth, _parse_version = one_of(tuple(_CLIENT_AUTH_NAMES)), one_of(VERSIONS)
 # HTTP/2 forbids all others but these of TLS 1.2, and requires them.
 _HTTP2_SUITES = ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
 
@@ -36,9 +36,7 @@ _HTTP2_SUITES = ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_
 def read_tls(top: Section, directory: Path, http2: bool) -> Tls | None:
     """Return what the section asks for; None if it turns no TLS on, as it names nothing that needs TLS."""
     section = top.section(SECTION).allow(_KEYS)
-    for key in _KEYS:
-        if section.is_blank(key):
-            raise section.error(key, "nothing follows; complete it or remove the key")
+    section.refuse_blanks(_KEYS)
     pems = {name: pem for name in _PEMS if (pem := _pem(section, name, directory)) is not None}
     # Like the toolkit: a section with nothing but versions, suites or curves turns no TLS on.
     if not pems and "client_auth_type" not in section and "client_allowed_sans" not in section:
@@ -48,13 +46,13 @@ def read_tls(top: Section, directory: Path, http2: bool) -> Tls | None:
             raise top.error(SECTION, f"{name}_file or {name} is missing")
     tls = Tls(
         **pems,
-        client_auth_type=_CLIENT_AUTH_NAMES[_choice(section, "client_auth_type", _CLIENT_AUTH_NAMES, "NoClientCert")],
-        client_allowed_sans=_texts(section, "client_allowed_sans"),
-        min_version=_choice(section, "min_version", VERSIONS, "TLS12"),
-        max_version=_choice(section, "max_version", VERSIONS, "TLS13"),
-        cipher_suites=_choices(section, "cipher_suites", (*TLS12_SUITES, *TLS13_SUITES)),
-        curve_preferences=_choices(section, "curve_preferences", CURVES),
-        prefer_server_cipher_suites=_switch(section, "prefer_server_cipher_suites"),
+        client_auth_type=_CLIENT_AUTH_NAMES[section.parsed("client_auth_type", _parse_client_auth, "NoClientCert")],
+        client_allowed_sans=section.parsed_list("client_allowed_sans", parse_text),
+        min_version=section.parsed("min_version", _parse_version, "TLS12"),
+        max_version=section.parsed("max_version", _parse_version, "TLS13"),
+        cipher_suites=section.parsed_list("cipher_suites", one_of((*TLS12_SUITES, *TLS13_SUITES))),
+        curve_preferences=section.parsed_list("curve_preferences", one_of(tuple(CURVES))),
+        prefer_server_cipher_suites=section.parsed("prefer_server_cipher_suites", parse_switch, "true"),
     )
     _check_client_certificates(section, tls)
     _check_versions(section, tls)
@@ -101,29 +99,3 @@ def _check_suites(section: Section, tls: Tls, http2: bool) -> None:
         raise section.error("cipher_suites", what)
     if tls.max_version == "TLS12" and not set(TLS12_SUITES) & set(tls.cipher_suites):
         raise section.error("cipher_suites", "none of the suites is for max_version: TLS12")
-
-
-def _choice(section: Section, key: str, choices: Collection[str], default: str) -> str:
-    text = section.text(key, default)
-    if text not in choices:
-        raise section.error(key, f"{text!r} is not one of: {', '.join(choices)}")
-    return text
-
-
-def _choices(section: Section, key: str, choices: Collection[str]) -> tuple[str, ...]:
-    texts = _texts(section, key)
-    for text in texts:
-        if text not in choices:
-            raise section.error(key, f"{text!r} is not one of: {', '.join(choices)}")
-    return texts
-
-
-def _texts(section: Section, key: str) -> tuple[str, ...]:
-    return tuple(section.texts(key)) if key in section else ()
-
-
-def _switch(section: Section, key: str) -> bool:
-    try:
-        return parse_switch(section.text(key, "true"))
-    except ValueError as error:
-        raise section.error(key, str(error)) from None

@@ -10,7 +10,7 @@ nothing of HTTP servers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,9 +55,9 @@ def load(path: Path) -> WebConfig:
     top = yaml_file.read(path).allow(WEB_CONFIG_KEYS)
     if not list(top):
         raise ConfigError(f"{path} sets nothing; set what it should protect, or leave --web.config.file out.")
-    _refuse_blanks(top, ("tls_server_config", "basic_auth_users", "rate_limit"))
+    top.refuse_blanks(("tls_server_config", "basic_auth_users", "rate_limit"))
     http = top.section("http_server_config").allow(WEB_CONFIG_KEYS["http_server_config"])
-    has_http2 = _http2(http)
+    has_http2 = http.parsed("http2", parse_switch, "true")
     return WebConfig(
         tls=read_tls(top, path.parent, has_http2),
         headers=_headers(http.section("headers")),
@@ -65,19 +65,6 @@ def load(path: Path) -> WebConfig:
         rate_limit=_rate_limit(top),
         shortfalls=(_NO_HTTP2,) if has_http2 and "http2" in http else (),
     )
-
-
-def _refuse_blanks(section: Section, keys: Iterable[str]) -> None:
-    for key in keys:
-        if section.is_blank(key):
-            raise section.error(key, "nothing follows; complete it or remove the key")
-
-
-def _http2(section: Section) -> bool:
-    try:
-        return parse_switch(section.text("http2", "true"))
-    except ValueError as error:
-        raise section.error("http2", str(error)) from None
 
 
 def _headers(section: Section) -> tuple[tuple[str, str], ...]:
@@ -93,19 +80,15 @@ def _headers(section: Section) -> tuple[tuple[str, str], ...]:
 def _rate_limit(top: Section) -> RateLimit | None:
     keys = WEB_CONFIG_KEYS["rate_limit"]
     section = top.section("rate_limit").allow(keys)
-    _refuse_blanks(section, keys)
-    found: dict[str, float] = {}
-    for key, parse in (("interval", parse_go_duration), ("burst", parse_count)):
-        try:
-            found[key] = parse(section.text(key, "0"))
-        except ValueError as error:
-            raise section.error(key, str(error)) from None
+    section.refuse_blanks(keys)
+    interval = section.parsed("interval", parse_go_duration, "0")
+    burst = section.parsed("burst", parse_count, "0")
     # Like the toolkit: without an interval there is no limit.
-    if not found["interval"]:
+    if not interval:
         return None
-    if not found["burst"]:
+    if not burst:
         raise top.error("rate_limit", "burst is missing or 0, so that every request would be refused")
-    return RateLimit(found["interval"], int(found["burst"]))
+    return RateLimit(interval, burst)
 
 
 def _users(section: Section) -> Mapping[str, str]:

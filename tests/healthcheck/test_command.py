@@ -52,6 +52,7 @@ def slow_question(arguments: Sequence[str], environ: Environment, monkeypatch: p
         (["--web.listen-address=:1"], {ADDRESS: ":2"}, Question(("", 1), HEALTHY, 4.0)),
         (["--web.listen-address", ":1", "--web.listen-address", ":2"], {}, Question(("", 2), HEALTHY, 4.0)),
         (["--config.file", "{file}"], {}, Question(("", 9), HEALTHY, 4.0, web_config_file=Path("web.yml"))),
+        (["--config.file="], {FILE: "{file}"}, Question(ALL, HEALTHY, 4.0)),
         ([], {FILE: "{file}", ADDRESS: ":8"}, Question(("", 8), HEALTHY, 4.0, web_config_file=Path("web.yml"))),
         (
             ["--client-cert", "a", "--client-key=b", "--web.config.file", "c"],

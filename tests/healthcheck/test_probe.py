@@ -103,6 +103,12 @@ def test_a_free_port_can_not_be_known() -> None:
     assert "The port of --web.listen-address is 0, so it can't be known; give it a number." == refusal(question(0))
 
 
+def test_a_client_key_alone_is_a_sentence() -> None:
+    """Before any request, and also if the instance needs no client certificate."""
+    expected = "--client-key has no use without --client-cert; name both files."
+    assert expected == refusal(question(1, client_key=Path("key")))
+
+
 # The web config
 
 
@@ -127,11 +133,9 @@ def test_an_instance_with_users_answers_by_a_word_if_its_probes_are_open(
 ) -> None:
     """Over HTTP and HTTPS."""
     contents.are_probes_open, contents.unhealthy = are_probes_open, reasons
-    server = serve(write((tls_config.read_text() if has_tls else "") + USERS))
+    asked = question(serve(write((tls_config.read_text() if has_tls else "") + USERS)).port)
 
-    said = "healthy" if expected == "healthy" and ask(question(server.port)) else ""
-
-    assert expected == (said or refusal(question(server.port)))
+    assert expected == (ask(asked) if expected == "healthy" else refusal(asked))
 
 
 def test_too_many_requests_are_a_sentence(serve: Serve, write: Write) -> None:

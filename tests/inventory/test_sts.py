@@ -120,7 +120,7 @@ def test_a_role_that_can_not_be_assumed_again_keeps_its_keys_while_they_live(cap
         fake.clock.now += 60.0
         assert "ASIA" == keys().access_key
     assert 3 == fake.requests
-    message = "Cannot assume a role again; its keys last until seconds_left is over"
+    message = "Cannot assume a role again; trying again while its keys are valid"
     assert [(message, 900), (message, 840)] == [(text, fields["seconds_left"]) for _, text, fields in events(caplog)]
 
     fake.clock.now += 840.0
