@@ -134,6 +134,10 @@ class Ledger:
         """Return a transaction, for functions that run inside one."""
         return transaction(self._connection, mode)
 
+    def empty_log(self) -> None:
+        """Take everything over from the write-ahead log, and shorten it to nothing: it holds what was removed since."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def is_held_by(self, shard_id: str, token: str) -> bool:
         """Return whether the claim with this token is the latest on a shard, in the current generation."""
         with transaction(self._connection, "DEFERRED") as db:

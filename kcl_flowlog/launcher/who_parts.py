@@ -27,8 +27,11 @@ def who_parts(
 ) -> WhoParts:
     """Return the parts. If it is off, removes what was kept while it was on."""
     if not is_on:
-        with open_ledger() as ledger, ledger.begin() as db:
-            who_tables.clear(db)
+        with open_ledger() as ledger:
+            with ledger.begin() as db:
+                who_tables.clear(db)
+            # At each start: the one before may have ended in between.
+            ledger.empty_log()
         return WhoParts()
     # Not above: they load numpy, which takes some megabytes.
     from kcl_flowlog.launcher.who_answers import WhoAnswers

@@ -29,6 +29,11 @@ def test_a_commit_survives_the_loss_of_power(db: sqlite3.Connection, pragma: str
     assert (expected,) == db.execute(f"PRAGMA {pragma}").fetchone()
 
 
+def test_removed_rows_are_overwritten(db: sqlite3.Connection) -> None:
+    """They hold addresses; it is the default of some builds of SQLite only."""
+    assert (1,) == db.execute("PRAGMA secure_delete").fetchone()
+
+
 def test_a_block_is_committed_at_its_end(db: sqlite3.Connection, path: Path) -> None:
     """Other connections see it then, and not before."""
     with closing(connect(path, 0.0)) as other:
