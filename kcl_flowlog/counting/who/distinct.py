@@ -41,6 +41,20 @@ def of_hashes(hashes: Hashes) -> Distinct:
     return Distinct(hashes) if len(hashes) <= MOST_HASHES else Distinct(registers=registers_of(hashes))
 
 
+def from_hashes(hashes: Hashes, is_partial: bool) -> Distinct:
+    """Return the set that was stored as these hashes. Raises `ValueError`."""
+    if len(hashes) > MOST_HASHES or not (hashes[1:] > hashes[:-1]).all():
+        raise ValueError("not a sketch: the hashes of its distinct names are too many, or not sorted")
+    return Distinct(hashes, None, is_partial)
+
+
+def from_registers(registers: Registers, is_partial: bool) -> Distinct:
+    """Return the set that was stored as these registers. Raises `ValueError`."""
+    if len(registers) != REGISTERS or registers.max() > _RANK_BITS + 1:
+        raise ValueError("not a sketch: the registers of its distinct names are impossible")
+    return Distinct(_NO_HASHES, registers, is_partial)
+
+
 def union(sets: Iterable[Distinct]) -> Distinct:
     """Return the union of sets."""
     sets = list(sets)

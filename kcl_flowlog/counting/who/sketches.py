@@ -1,20 +1,29 @@
-"""The sketches of several subnets as of a step of five minutes, as data that is stored, merged and split."""
+"""The sketches of several subnets as of a step of five minutes, as data that is stored, merged and split.
+
+Bytes may come from another instance: what `decode` returns is safe for everything else here, and anything else is a
+`ValueError`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from isal import isal_zlib
+from numpy.typing import NDArray
 
-from kcl_flowlog.counting.who.distinct import Distinct, union
+from kcl_flowlog.counting.who.distinct import Distinct, from_hashes, from_registers, union
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
-from kcl_flowlog.counting.who.names import WORD, Integers, Numbers, Texts, Words, hash_of, joined
+from kcl_flowlog.counting.who.names import MOST_WORDS, WORD, Integers, Numbers, Texts, Words, hash_of, joined
 
 _VERSION = 1
+_MOST_BYTES = 64 * 1024 * 1024
+_LARGEST = 1e300
+"""Sums of such numbers don't overflow."""
 
 
 @dataclass
@@ -38,7 +47,7 @@ class _Body(msgspec.Struct, array_like=True):
     unseen_groups: bytes
     unseen: bytes
     # Group, whether these are registers, whether the set is partial.
-    distinct: list[tuple[int, bool, bool, bytes]]
+    distinct: list[tuple[Annotated[int, msgspec.Meta(ge=0)], bool, bool, bytes]]
 
 
 _decoder = msgspec.msgpack.Decoder(_Body)
@@ -70,25 +79,30 @@ def _bytes(distinct: Distinct) -> bytes:
     return distinct.hashes.astype("<u4").tobytes() if distinct.registers is None else distinct.registers.tobytes()
 
 
-def decode(data: bytes) -> Sketches:
-    """Return what `encode` has encoded. Raises `ValueError` for anything else."""
-    body = _decode_body(data)
+def decode(data: bytes, most_bytes: int = _MOST_BYTES) -> Sketches:
+    """Return what `encode` has encoded, at most so many bytes once decompressed. Raises `ValueError`."""
+    body = _decode_body(data, most_bytes)
+    group_count = len(body.subnets) << KIND_BITS
     names = _texts(body.names)
-    groups = np.frombuffer(body.groups, "<u4").astype(np.int64)
-    unseen = np.zeros(len(body.subnets) << KIND_BITS)
-    unseen[np.frombuffer(body.unseen_groups, "<u4")] = np.frombuffer(body.unseen, "<f8")
-    rows = Rows(groups, _hashes(names), names, np.frombuffer(body.seen, "<f8"), np.frombuffer(body.missed, "<f8"))
-    return Sketches(body.step, body.subnets, Summary(rows, unseen), _distinct_of(body))
+    groups, cut = (_groups(some, group_count) for some in (body.groups, body.unseen_groups))
+    seen, missed = (_numbers(some, len(groups)) for some in (body.seen, body.missed))
+    if len(names) != len(groups):
+        raise ValueError("not a sketch: its columns differ in length")
+    unseen = np.zeros(group_count)
+    unseen[cut] = _numbers(body.unseen, len(cut))
+    return Sketches(
+        body.step, body.subnets, Summary(Rows(groups, _hashes(names), names, seen, missed), unseen), _distinct_of(body)
+    )
 
 
 def decode_distinct(data: bytes) -> Mapping[int, Distinct]:
     """Return only the distinct counts of what `encode` has encoded. Raises `ValueError` for anything else."""
-    return _distinct_of(_decode_body(data))
+    return _distinct_of(_decode_body(data, _MOST_BYTES))
 
 
-def _decode_body(data: bytes) -> _Body:
+def _decode_body(data: bytes, most_bytes: int) -> _Body:
     try:
-        body = _decoder.decode(isal_zlib.decompress(data))
+        body = _decoder.decode(_decompressed(data, most_bytes))
     except (isal_zlib.IsalError, msgspec.MsgspecError) as error:  # type: ignore[misc] # its stub calls the class a value
         raise ValueError(f"not a sketch: {error}") from error
     if body.version != _VERSION:
@@ -96,17 +110,54 @@ def _decode_body(data: bytes) -> _Body:
     return body
 
 
+def _decompressed(data: bytes, most_bytes: int) -> bytes:
+    decompressor = isal_zlib.decompressobj()
+    body: bytes = decompressor.decompress(data, most_bytes)
+    if not decompressor.eof:
+        what = f"more than {most_bytes} bytes" if len(body) >= most_bytes else "it is cut off"
+        raise ValueError(f"not a sketch: {what}")
+    return body
+
+
+def _groups(data: bytes, group_count: int) -> Integers:
+    groups = _column(data, "<u4").astype(np.int64)
+    if len(groups) and groups.max() >= group_count:
+        raise ValueError("not a sketch: it has names of a subnet that it lacks")
+    return groups
+
+
+def _numbers(data: bytes, count: int) -> Numbers:
+    """Return a column of numbers as long as its groups."""
+    numbers: Numbers = _column(data, "<f8")
+    if len(numbers) != count:
+        raise ValueError("not a sketch: its columns differ in length")
+    # A number that is none compares with nothing.
+    if not ((numbers >= 0) & (numbers <= _LARGEST)).all():
+        raise ValueError("not a sketch: it has numbers that nothing is counted by")
+    return numbers
+
+
+def _column(data: bytes, kind: str) -> NDArray[Any]:
+    if len(data) % np.dtype(kind).itemsize:
+        raise ValueError("not a sketch: a column is cut off")
+    return np.frombuffer(data, kind)
+
+
 def _distinct_of(body: _Body) -> dict[int, Distinct]:
-    return {
-        group: Distinct(registers=np.frombuffer(data, np.uint8), is_partial=is_partial)
-        if has_registers
-        else Distinct(np.frombuffer(data, "<u4"), None, is_partial)
-        for group, has_registers, is_partial, data in body.distinct
-    }
+    found = {}
+    for group, has_registers, is_partial, data in body.distinct:
+        if group >= len(body.subnets) << KIND_BITS:
+            raise ValueError("not a sketch: it has distinct names of a subnet that it lacks")
+        column = _column(data, "u1" if has_registers else "<u4")
+        found[group] = (from_registers if has_registers else from_hashes)(column, is_partial)
+    return found
 
 
 def _texts(lines: str) -> Texts:
-    return np.array(lines.encode().split(b"\n")[:-1], np.bytes_)
+    *names, rest = lines.encode("utf-8", "replace").split(b"\n")
+    if rest or max(map(len, names), default=0) > MOST_WORDS * WORD:
+        raise ValueError("not a sketch: it has a name that is too long or cut off")
+    return np.array(names, np.bytes_)
 
 
 def _hashes(names: Texts) -> Words:

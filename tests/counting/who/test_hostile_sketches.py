@@ -1,0 +1,146 @@
+"""Bytes that another instance, or a damaged disk, may give as a sketch: refused, or harmless in everything that follows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from isal import isal_zlib
+
+from kcl_flowlog.counting.who import sketches
+from kcl_flowlog.counting.who.answers import heaviest
+from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS
+from kcl_flowlog.counting.who.kinds import KINDS, SOURCE
+from tests.counting.who.truth import address, sketch_of
+
+FIELDS = ("version", "step", "subnets", "groups", "names", "seen", "missed", "unseen_groups", "unseen", "distinct")
+FLOWS = [(address(number), "10.0.0.1", "22") for number in range(5)]
+SOUND: list[Any] = msgspec.msgpack.decode(isal_zlib.decompress(sketches.encode(sketch_of(FLOWS))))
+
+
+def packed(**changed: Any) -> bytes:
+    """Return a sound body with other fields."""
+    body = [changed.get(name, value) for name, value in zip(FIELDS, SOUND, strict=True)]
+    return isal_zlib.compress(msgspec.msgpack.encode(body), 1)
+
+
+def floats(*numbers: float) -> bytes:
+    return np.array(numbers, "<f8").tobytes()
+
+
+def groups(*numbers: int) -> bytes:
+    return np.array(numbers, "<u4").tobytes()
+
+
+def one_row(**changed: Any) -> bytes:
+    row = {"groups": groups(0), "names": "10.0.0.1\n", "seen": floats(1), "missed": floats(0)}
+    return packed(**{**row, **changed})
+
+
+CONTRADICTIONS = {
+    "another version": packed(version=2),
+    "fewer names": packed(names="10.0.0.1\n"),
+    "fewer numbers seen": packed(seen=floats(1)),
+    "no number missed": packed(missed=b""),
+    "a number cut off": packed(seen=SOUND[5][:-1]),
+    "no subnet": packed(subnets=[]),
+    "a group of no subnet": one_row(groups=groups(KINDS)),
+    "not a number": one_row(seen=floats(math.nan)),
+    "an infinite number": one_row(seen=floats(math.inf)),
+    "a negative number": one_row(seen=floats(-1)),
+    "a number whose sums overflow": one_row(missed=floats(1.7e308)),
+    "a long name": one_row(names=f"{'x' * 89}\n"),
+    "a name cut off": one_row(names="10.0.0.1"),
+    "unseen of no subnet": packed(unseen_groups=groups(KINDS), unseen=floats(1)),
+    "more unseen than groups": packed(unseen_groups=groups(0), unseen=floats(1, 2)),
+    "unseen that is not a number": packed(unseen_groups=groups(0), unseen=floats(math.nan)),
+    "distinct of no subnet": packed(distinct=[(KINDS, False, False, b"")]),
+    "distinct of a negative group": packed(distinct=[(-1, False, False, b"")]),
+    "distinct of a huge group": packed(distinct=[(2**63, False, False, b"")]),
+    "a hash cut off": packed(distinct=[(0, False, False, b"abc")]),
+    "more hashes than are kept": packed(distinct=[(0, False, False, groups(*range(MOST_HASHES + 1)))]),
+    "a missing register": packed(distinct=[(0, True, False, b"\1" * (REGISTERS - 1))]),
+    "an impossible rank": packed(distinct=[(0, True, False, b"\x14" * REGISTERS)]),
+    "hashes out of order": packed(distinct=[(0, False, False, groups(2, 1))]),
+}
+
+
+@pytest.mark.parametrize("data", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_body_that_contradicts_itself_is_refused(data: bytes) -> None:
+    """As a `ValueError`, which all callers know."""
+    with pytest.raises(ValueError, match="sketch"):
+        sketches.decode(data)
+
+
+def test_a_body_that_swells_is_refused() -> None:
+    """A few kilobytes may be gigabytes, once they are decompressed."""
+    data = packed(names="\n" * 10_000_000)
+    assert len(data) < 100_000
+
+    with pytest.raises(ValueError, match="not a sketch: more than 1000000 bytes"):
+        sketches.decode(data, 1_000_000)
+
+
+def test_a_body_that_is_cut_off_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a sketch: it is cut off"):
+        sketches.decode(packed()[:-5])
+
+
+ANYTHING: dict[str, st.SearchStrategy[Any]] = {
+    "step": st.integers(-(2**63), 2**63),
+    "subnets": st.lists(st.text(max_size=3), max_size=3),
+    "groups": st.lists(st.integers(0, 30), max_size=7).map(lambda some: groups(*some)),
+    "names": st.lists(st.text(max_size=5), max_size=7).map("\n".join),
+    "seen": st.lists(st.floats(), max_size=7).map(lambda some: floats(*some)) | st.binary(max_size=9),
+    "missed": st.lists(st.floats(), max_size=7).map(lambda some: floats(*some)),
+    "unseen_groups": st.lists(st.integers(0, 30), max_size=3).map(lambda some: groups(*some)),
+    "unseen": st.lists(st.floats(), max_size=3).map(lambda some: floats(*some)),
+    "distinct": st.lists(
+        st.tuples(
+            st.integers(-1, 30),
+            st.booleans(),
+            st.booleans(),
+            st.binary(max_size=12) | st.binary(min_size=1, max_size=1).map(lambda some: some * REGISTERS),
+        ),
+        max_size=3,
+    ),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=ANYTHING))
+def test_whatever_is_accepted_can_be_used(changed: dict[str, Any]) -> None:
+    """Merged with a sound sketch, split, and shown."""
+    try:
+        found = sketches.decode(packed(**changed))
+    except ValueError:
+        return
+
+    merged = sketches.combine(0, [sketch_of(FLOWS), found, found], 100)
+    for each in [*sketches.split(found), *sketches.split(merged)]:
+        for kind in range(KINDS):
+            for heavy in heaviest(each.summary, kind, 5):
+                msgspec.json.encode(heavy)
+        for several in each.distinct.values():
+            several.number()
+    assert sketches.decode(sketches.encode(merged)).subnets == merged.subnets
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    for some in (data, isal_zlib.compress(data, 1)):
+        with pytest.raises(ValueError, match="sketch"):
+            sketches.decode(some)
+
+
+def test_a_number_beyond_all_counts_can_be_shown() -> None:
+    """Records may claim bytes without end; JSON has 64 bits."""
+    found = sketches.decode(one_row(seen=floats(1e30)))
+
+    ((_, about, at_most),) = heaviest(found.summary, SOURCE, 1)
+
+    assert (2**63 - 1, 2**63 - 1) == (about, at_most)
