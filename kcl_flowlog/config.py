@@ -1,4 +1,5 @@
-"""Every setting, in one table: the fields of `Config`, of which the first are in `stream_settings`.
+"""Every setting, in one table: the fields of `Config`, of which the first are in `stream_settings` and
+`peers_settings`.
 
 Options, environment variables, keys of the configuration file, help and the README's table are all made from it, so a
 setting is described here and nowhere else. Each field holds its final type: nothing is parsed again by those who use it.
@@ -13,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcl_flowlog import values
+from kcl_flowlog.peers_settings import PeersSettings
 from kcl_flowlog.setting import Setting, repeatable, setting
-from kcl_flowlog.stream_settings import StreamSettings
 from kcl_flowlog.values import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(StreamSettings):
+class Config(PeersSettings):
     """The settings of one instance. Durations are in seconds, sizes in bytes."""
 
     flow_log_format: tuple[str, ...] = repeatable(

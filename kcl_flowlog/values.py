@@ -14,7 +14,8 @@ import shlex
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 Number = TypeVar("Number", int, float)
 
@@ -131,6 +132,35 @@ def parse_listen_address(text: str) -> tuple[str, int]:
     if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError(f"{text!r} is not an address of the form [HOST]:PORT")
     return host.strip("[]"), int(port)
+
+
+class PeerUrl(NamedTuple):
+    """Where other instances answer; with `is_dns`, an instance answers at each address of the host."""
+
+    host: str
+    port: int
+    path: str = ""
+    is_tls: bool = False
+    is_dns: bool = False
+
+
+def parse_peer(text: str) -> PeerUrl:
+    """Return a URL such as `http://host:10514` or `dns+https://host:10514`; a path in front of the pages may follow."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        url, port = urlsplit(""), None
+    if url.username is not None or url.password is not None:
+        # The text is not quoted, as it holds a password.
+        raise ValueError("a URL with a user would show the password to others; put both into a file")
+    dns, plus, scheme = url.scheme.rpartition("+")
+    is_known = scheme in ("http", "https") and (dns, plus) in (("", ""), ("dns", "+"))
+    is_plain = re.fullmatch("[!-~]+", text) and not url.query and not url.fragment
+    if not is_known or not is_plain or not url.hostname:
+        raise ValueError(f"{text!r} is not a URL such as http://host:10514 or dns+http://host:10514")
+    is_tls = scheme == "https"
+    return PeerUrl(url.hostname, port or (443 if is_tls else 80), url.path.rstrip("/"), is_tls, bool(dns))
 
 
 def parse_ports(text: str) -> frozenset[str]:

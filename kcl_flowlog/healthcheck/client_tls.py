@@ -9,21 +9,18 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from kcl_flowlog.client.tls import blind_context, show_certificate
 from kcl_flowlog.errors import ConfigError, Unhealthy
 
 
 def client_context(cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """Return the context of a client, with a certificate if one is given; the key may be in the same file."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = blind_context()
     if cert is not None:
         try:
-            context.load_cert_chain(cert, key, password="")
-        except OSError as error:
-            is_wrong = isinstance(error, ssl.SSLError)
-            why = "not a certificate and its unencrypted key in PEM form" if is_wrong else error.strerror
-            raise Unhealthy(f"--client-cert {cert}: {why}; check it and --client-key.") from None
+            show_certificate(context, cert, key)
+        except ValueError as error:
+            raise Unhealthy(f"--client-cert {error}; check it and --client-key.") from None
     return context
 
 

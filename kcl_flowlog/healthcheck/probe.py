@@ -10,11 +10,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from kcl_flowlog.client.exchange import exchange, seconds_left
 from kcl_flowlog.errors import Unhealthy
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ HEALTHY, READY = "/-/healthy", "/-/ready"
 
 _WORDS = {HEALTHY: "healthy", READY: "ready"}
 _LOOPBACK = {"": ("::1", "127.0.0.1"), "0.0.0.0": ("127.0.0.1",), "::": ("::1",)}  # noqa: S104 # what others listen on
-_RECEIVED_BYTES = 16 * 1024
 _MAX_BYTES = 64 * 1024
 _LONGEST_REASON = 1000
 # What the server answers to HTTP if it speaks HTTPS.
@@ -89,8 +88,7 @@ class _Probe:
 
     def __init__(self, question: Question, clock: Callable[[], float]) -> None:
         self._question = question
-        self._clock = clock
-        self._deadline = clock() + question.timeout
+        self._left = seconds_left(question.timeout, clock)
         host, port = question.address
         self._hosts = _LOOPBACK.get(host, (host,))
         shown = self._hosts[-1]
@@ -130,9 +128,7 @@ class _Probe:
     def _exchange(self, context: ssl.SSLContext | None) -> _Answer:
         """Send a request, and return the answer to it."""
         request = f"GET {self._question.page} HTTP/1.1\r\n{_HEADERS}\r\n".encode()
-        with closing(self._connect()) as plain, closing(context.wrap_socket(plain) if context else plain) as connection:
-            connection.sendall(request)
-            return _parse(self._receive(connection))
+        return _parse(exchange(self._connect(), request, self._left, _MAX_BYTES, context))
 
     def _connect(self) -> socket.socket:
         _, port = self._question.address
@@ -144,22 +140,6 @@ class _Probe:
                 # The machine may have no IPv6; the last attempt says what is wrong.
                 continue
         return socket.create_connection((last, port), self._left())
-
-    def _receive(self, connection: socket.socket) -> bytes:
-        received = b""
-        while len(received) < _MAX_BYTES:
-            connection.settimeout(self._left())
-            part = connection.recv(_RECEIVED_BYTES)
-            if not part:
-                break
-            received += part
-        return received
-
-    def _left(self) -> float:
-        left = self._deadline - self._clock()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 def _parse(received: bytes) -> _Answer:

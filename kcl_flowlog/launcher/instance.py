@@ -180,7 +180,7 @@ class _Builder:
         supervisor = Supervisor(starter.start, time.monotonic, config.ready_timeout)
         save_shown = partial(note_shown, self._open_ledger_briefly, damage)
         new_series = NewSeries(config.new_series_hold, ledger.shown(), save_shown)
-        who = who_parts(config.who, self.open_ledger, inventory, damage)
+        who = who_parts(config, self.open_ledger, inventory, damage)
         own_shards = OwnShards(self.admission.leases, state.worker_id(), inbox.shards)
         open_shards = OpenShards(self.aws.shard_counter(self.stream))
         status = Status(

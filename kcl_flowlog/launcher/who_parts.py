@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from kcl_flowlog.commits import who_tables
 from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.config import Config
 from kcl_flowlog.inventory.keeper import InventoryKeeper
 
 if TYPE_CHECKING:
-    from kcl_flowlog.launcher.who_answers import WhoAnswers
+    from kcl_flowlog.launcher.who_answers import AskPeers, WhoAnswers
     from kcl_flowlog.launcher.who_keeper import WhoKeeper
+    from kcl_flowlog.peers.merging import Me
 
 
 class WhoParts(NamedTuple):
@@ -23,10 +26,10 @@ class WhoParts(NamedTuple):
 
 
 def who_parts(
-    is_on: bool, open_ledger: Callable[[], Ledger], inventory: InventoryKeeper, damage: DamageNote
+    config: Config, open_ledger: Callable[[], Ledger], inventory: InventoryKeeper, damage: DamageNote
 ) -> WhoParts:
-    """Return the parts. If it is off, removes what was kept while it was on."""
-    if not is_on:
+    """Return the parts. If it is off, removes what was kept while it was on. Raises `ConfigError`."""
+    if not config.who:
         with open_ledger() as ledger:
             with ledger.begin() as db:
                 who_tables.clear(db)
@@ -36,6 +39,22 @@ def who_parts(
     # Not above: they load numpy, which takes some megabytes.
     from kcl_flowlog.launcher.who_answers import WhoAnswers
     from kcl_flowlog.launcher.who_keeper import WhoKeeper
+    from kcl_flowlog.peers.merging import Me
 
     keeper = WhoKeeper(open_ledger, damage)
-    return WhoParts(keeper, WhoAnswers(open_ledger, keeper, inventory, damage))
+    me = Me(secrets.token_hex(16), config.application)
+    return WhoParts(keeper, WhoAnswers(open_ledger, keeper, inventory, damage, me, _ask_peers(config, me)))
+
+
+def _ask_peers(config: Config, me: Me) -> AskPeers | None:
+    if not config.peers:
+        return None
+    from kcl_flowlog.peers.client_files import ClientFiles
+    from kcl_flowlog.peers.fleet import Fleet
+    from kcl_flowlog.peers.merging import merge
+    from kcl_flowlog.peers.shared import SharedAnswers
+
+    files = ClientFiles(config.peers_ca, config.peers_client_cert, config.peers_client_key, config.peers_credentials)
+    fleet = Fleet(config.peers, files, config.peers_timeout)
+    fleet.check()
+    return SharedAnswers(lambda question: merge(fleet.ask(question), question.subnet_id, me)).ask

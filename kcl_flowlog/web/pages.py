@@ -23,7 +23,7 @@ from kcl_flowlog.web.renderings import Render, Renderings
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
 from kcl_flowlog.web.who_page import WhoSource
-from kcl_flowlog.web.worker import Worker
+from kcl_flowlog.web.worker import TooManyWaiting, Worker
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 """Answers the requests for a page."""
 
 _HTML = "text/html; charset=utf-8"
+_MOST_WAITING_FOR_PEERS = 16
 
 _TOO_MANY = text(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; try again.", headers=(("Retry-After", "1"),))
 _REFUSALS = {
@@ -68,17 +69,18 @@ class Pages:
 class Application:
     """Answers requests. `web_config` returns the users and headers in force, for each request anew.
 
-    Passwords, metrics and the other pages have a thread each, so none of them waits for another.
+    Passwords, metrics, what peers are asked for, and the other pages have a thread each: none waits for another.
     """
 
     def __init__(self, pages: Pages, web_config: Callable[[], WebConfig], scrapes: Scrapes) -> None:
         self._pages = pages
         self._web_config = web_config
         self._scrapes = scrapes
-        auth_worker, metrics_worker, self._page_worker = self._workers = (
+        auth_worker, metrics_worker, self._page_worker, self._peers_worker = self._workers = (
             Worker("web-passwords", MAX_WAITING),
             Worker("web-metrics"),
             Worker("web-pages"),
+            Worker("web-peers", _MOST_WAITING_FOR_PEERS),
         )
         self._auth = BasicAuth(auth_worker)
         self._limiter = RateLimiter()
@@ -147,10 +149,16 @@ class Application:
         if source is None:
             return {}
         made = {who_page.PATH: who_page.page, who_page.API_PATH: who_page.api}
-        return {path: partial(self._queried, partial(make, source)) for path, make in made.items()}
+        return {path: partial(self._who_page, partial(make, source)) for path, make in made.items()}
 
-    async def _queried(self, make: Callable[[str], Response], request: Request) -> Response:
-        return await self._page(partial(make, request.query), request)
+    async def _who_page(self, make: Callable[[str], Response], request: Request) -> Response:
+        # Two instances that ask each other must not wait for each other.
+        asks_nobody = request.path == who_page.API_PATH and who_page.asks_nobody(request.query)
+        worker = self._page_worker if asks_nobody else self._peers_worker
+        try:
+            return await worker.do(partial(_attempt, partial(make, request.query), request.path), request.network)
+        except TooManyWaiting:
+            return _TOO_MANY
 
     def _landing(self) -> Response:
         pages = self._pages

@@ -17,7 +17,7 @@ from kcl_flowlog.counting.who.steps import STEP, STEPS
 from kcl_flowlog.values import parse_count, parse_duration
 from kcl_flowlog.web.exchange import Response, text
 from kcl_flowlog.web.jinja import render
-from kcl_flowlog.web.who_report import SubnetLine, WhoReport
+from kcl_flowlog.web.who_report import MissingPeer, Peers, SubnetLine, SubnetList, WhoReport
 
 PATH = "/who"
 API_PATH = "/api/v1/who"
@@ -47,22 +47,32 @@ class Question(NamedTuple):
     most: int = _DEFAULT_NAMES
     format: str = "json"
 
+    @property
+    def is_of_peer(self) -> bool:
+        """Whether another instance asks, which waits for the answer: so no peer may be asked for it."""
+        return self.format == "sketch"
+
 
 class BadQuestion(Exception):
     """A query that has no answer; the text says what to do."""
 
 
+class Answer(NamedTuple):
+    """What is known: all subnets, and of the subnet in question a report, None if it is unknown."""
+
+    subnets: list[SubnetLine]
+    report: WhoReport | None = None
+    peers: Peers | None = None
+
+
 class WhoSource(Protocol):
     """Knows who sent what, such as `kcl_flowlog.launcher.who_answers.WhoAnswers`."""
 
-    def subnets(self) -> Sequence[SubnetLine]:
-        """Return the subnets of which something is known, those with most distinct sources first."""
+    def answer(self, question: Question) -> Answer:
+        """Return what this instance and its peers know; it may take as long as peers may take."""
 
-    def report(self, question: Question) -> WhoReport | None:
-        """Return what is known of a subnet, None if it is unknown."""
-
-    def sketch(self, question: Question) -> bytes:
-        """Return the sketch of a subnet, for another instance to merge."""
+    def own(self, question: Question) -> bytes:
+        """Return what this instance knows, for another to merge. Asks nobody."""
 
 
 def question_of(query: str) -> Question:
@@ -103,17 +113,24 @@ def _most(limit: str) -> int:
     return most
 
 
+def asks_nobody(query: str) -> bool:
+    """Say whether `api` answers a query without asking anybody."""
+    try:
+        return question_of(query).is_of_peer
+    except BadQuestion:
+        return True
+
+
 def api(source: WhoSource, query: str) -> Response:
-    """Return the answer as JSON, or as a sketch."""
+    """Return the answer as JSON, or what this instance alone knows for another to merge."""
     return _answered(query, lambda question: _api(source, question))
 
 
 def _api(source: WhoSource, question: Question) -> Response:
-    if not question.subnet_id:
-        return _json({"subnets": source.subnets()})
-    if question.format == "sketch":
-        return Response(HTTPStatus.OK, [source.sketch(question)], "application/octet-stream", _HEADERS)
-    return _json(_report(source, question))
+    if question.is_of_peer:
+        return Response(HTTPStatus.OK, [source.own(question)], "application/octet-stream", _HEADERS)
+    answer = source.answer(question)
+    return _json(_report(answer, question) if question.subnet_id else SubnetList(answer.subnets, answer.peers))
 
 
 def page(source: WhoSource, query: str) -> Response:
@@ -122,18 +139,19 @@ def page(source: WhoSource, query: str) -> Response:
 
 
 def _page(source: WhoSource, question: Question) -> Response:
-    report = _report(source, question) if question.subnet_id else None
-    window = next(
-        (name for name, steps in WINDOWS.items() if steps == question.steps), f"{question.steps * STEP // 60}m"
-    )
+    answer = source.answer(question)
+    windows = {steps: name for name, steps in WINDOWS.items()}
+    # What was asked for stays chosen, although the page does not offer it.
+    window = windows.setdefault(question.steps, f"{question.steps * STEP // 60}m")
     html = render(
         "who.html",
         title="Who?",
-        report=report,
-        subnets=source.subnets(),
+        report=_report(answer, question) if question.subnet_id else None,
+        subnets=answer.subnets,
+        peers=answer.peers,
         question=question,
         window=window,
-        windows=[*WINDOWS],
+        windows=[windows[steps] for steps in sorted(windows)],
         api=f"{API_PATH.lstrip('/')}?{urlencode(_fields(question, window))}",
     )
     return Response(HTTPStatus.OK, [html.encode()], _HTML, _HEADERS)
@@ -143,11 +161,17 @@ def _fields(question: Question, window: str) -> Mapping[str, str]:
     return {"subnet": question.subnet_id, "window": window} if question.subnet_id else {"window": window}
 
 
-def _report(source: WhoSource, question: Question) -> WhoReport:
-    report = source.report(question)
-    if report is None:
-        raise BadQuestion(f"Nothing is known of the subnet {question.subnet_id!a}; {PATH} lists those that are known.")
-    return report
+def _report(answer: Answer, question: Question) -> WhoReport:
+    if answer.report is None:
+        silent = "".join(f" {each.peer}: {each.reason}" for each in _missing(answer))
+        raise BadQuestion(
+            f"Nothing is known of the subnet {question.subnet_id!a}; {PATH} lists those that are known.{silent}"
+        )
+    return answer.report
+
+
+def _missing(answer: Answer) -> Sequence[MissingPeer]:
+    return answer.peers.missing if answer.peers is not None else ()
 
 
 def _json(answer: object) -> Response:

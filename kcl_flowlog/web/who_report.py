@@ -67,8 +67,22 @@ class Accepted(msgspec.Struct):
     egress: list[HeavyAddress]
 
 
+class MissingPeer(msgspec.Struct):
+    """Another instance that is not part of an answer; `reason` is a sentence."""
+
+    peer: str
+    reason: str
+
+
+class Peers(msgspec.Struct):
+    """The other instances: how many are part of an answer, and those that are not. With any of these it is partial."""
+
+    answered: int
+    missing: list[MissingPeer]
+
+
 class WhoReport(msgspec.Struct, omit_defaults=True):
-    """What is known of a subnet, counted from `since` to `until`, in Unix seconds."""
+    """What is known of a subnet, counted from `since` to `until`, in Unix seconds; `peers` if any were to be asked."""
 
     subnet_id: str
     name: str
@@ -77,6 +91,7 @@ class WhoReport(msgspec.Struct, omit_defaults=True):
     until: int
     rejected: Rejected | None = None
     accepted: Accepted | None = None
+    peers: Peers | None = None
 
 
 class SubnetLine(msgspec.Struct):
@@ -87,3 +102,13 @@ class SubnetLine(msgspec.Struct):
     vpc_id: str
     distinct_sources: int
     distinct_ports: int
+
+
+class SubnetList(msgspec.Struct, omit_defaults=True):
+    """The subnets with rejected flows, those with most distinct sources first.
+
+    Of several instances, each number is that of the instance with the most: there are at least as many.
+    """
+
+    subnets: list[SubnetLine]
+    peers: Peers | None = None

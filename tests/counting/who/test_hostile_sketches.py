@@ -1,4 +1,4 @@
-"""Bytes that another instance, or a damaged disk, may give as a sketch: refused, or harmless in everything that follows."""
+"""Bytes that another instance or a damaged disk may give as a sketch: refused, or harmless in all that follows."""
 
 from __future__ import annotations
 

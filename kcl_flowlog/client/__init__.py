@@ -1,0 +1,1 @@
+"""Asks an instance over HTTP: for the health check, and for other instances."""
