@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 Number = TypeVar("Number", int, float)
 
@@ -146,6 +145,9 @@ class PeerUrl(NamedTuple):
 
 def parse_peer(text: str) -> PeerUrl:
     """Return a URL such as `http://host:10514` or `dns+https://host:10514`; a path in front of the pages may follow."""
+    # Not above: the health check starts every few seconds, and has no use for it.
+    from urllib.parse import urlsplit
+
     try:
         url = urlsplit(text)
         port = url.port

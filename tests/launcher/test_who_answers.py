@@ -10,19 +10,35 @@ from kcl_flowlog.commits import who_tables
 from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.who_tables import SubnetStep
+from kcl_flowlog.config import Config
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.collector import Collector
 from kcl_flowlog.counting.who.steps import STEP
+from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
 from kcl_flowlog.launcher.who_answers import WhoAnswers
 from kcl_flowlog.launcher.who_keeper import WhoKeeper
 from kcl_flowlog.launcher.who_parts import WhoParts, who_parts
+from kcl_flowlog.peers import one_peer, own_answer
+from kcl_flowlog.peers.merging import Me, Merged
+from kcl_flowlog.values import parse_peer
 from kcl_flowlog.web.who_page import Question
-from kcl_flowlog.web.who_report import HeavyAddress, HeavyPair, HeavyPort, InterfaceNote, SubnetLine
+from kcl_flowlog.web.who_report import (
+    HeavyAddress,
+    HeavyPair,
+    HeavyPort,
+    InterfaceNote,
+    MissingPeer,
+    Peers,
+    SubnetLine,
+    WhoReport,
+)
 from tests.support.builders import INVENTORY
 from tests.support.clocks import FakeClock
 from tests.support.ledgers import SERIES, claim, commit, make_delta
 
+SWITCHED_OFF = Config(stream="flow-logs", who=False)
+ME = Me("me", "flow-logs")
 NOW = 1_700_000_100.0
 OWN = InterfaceNote("eni-a", "subnet-a", "web server", "interface", "i-0a", ("web",), "shop")
 
@@ -41,11 +57,25 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.asked: list[one_peer.Question] = []
+        self.merged = Merged()
         self.clock = FakeClock(NOW)
         self.networks = Networks()
         self.damage = DamageNote()
         self.keeper = WhoKeeper(self.open_ledger, self.damage, self.clock)
-        self.answers = WhoAnswers(self.open_ledger, self.keeper, self.networks, self.damage, self.clock)
+        self.answers = WhoAnswers(
+            self.open_ledger, self.keeper, self.networks, self.damage, ME, self.ask_peers, self.clock
+        )
+
+    def report(self, question: Question) -> WhoReport:
+        """Return what is known of a subnet that is known."""
+        found = self.answers.answer(question).report
+        assert found is not None
+        return found
+
+    def ask_peers(self, question: one_peer.Question) -> Merged:
+        self.asked.append(question)
+        return self.merged
 
     def open_ledger(self) -> Ledger:
         return Ledger(self.path)
@@ -72,9 +102,8 @@ def home(tmp_path: Path) -> Home:
 
 def test_a_report_has_the_interface_beside_each_own_address(home: Home) -> None:
     """As seen from the subnet's VPC, as other VPCs may use the same addresses."""
-    report = home.answers.report(Question("subnet-a"))
+    report = home.report(Question("subnet-a"))
 
-    assert report is not None
     assert report.rejected is not None
     assert report.accepted is not None
     assert (1, 1) == (report.rejected.distinct_sources, report.rejected.distinct_ports)
@@ -93,9 +122,8 @@ def test_an_address_that_several_other_vpcs_use_has_no_interface(home: Home) -> 
     collector.add_accept("subnet-elsewhere", True, "10.0.1.10", 7)
     home.commit(collector)
 
-    report = home.answers.report(Question("other", ("accept",)))
+    report = home.report(Question("other", ("accept",)))
 
-    assert report is not None
     assert report.accepted is not None
     assert [HeavyAddress("10.0.1.10", 7, 7)] == report.accepted.egress
 
@@ -104,12 +132,10 @@ def test_a_window_ends_with_the_present_step(home: Home) -> None:
     """Five minutes are the present step alone."""
     home.clock.now += STEP
 
-    now, before = (home.answers.report(Question("subnet-a", ("reject",), steps)) for steps in (1, 2))
+    now, before = (home.report(Question("subnet-a", ("reject",), steps)) for steps in (1, 2))
 
-    assert now is not None
     assert now.rejected is not None
     assert [] == now.rejected.sources
-    assert before is not None
     assert before.rejected is not None
     assert [HeavyAddress("198.51.100.7", 3, 3)] == before.rejected.sources
     assert None is before.accepted
@@ -117,20 +143,71 @@ def test_a_window_ends_with_the_present_step(home: Home) -> None:
 
 
 def test_subnets_are_listed_by_their_sources(home: Home) -> None:
-    assert [SubnetLine("subnet-a", "", "vpc-1", 1, 1)] == home.answers.subnets()
+    assert [SubnetLine("subnet-a", "", "vpc-1", 1, 1)] == home.answers.answer(Question()).subnets
 
 
 def test_a_subnet_that_nobody_knows_has_no_report(home: Home) -> None:
     """A subnet of the inventory without traffic has one, and it is empty."""
-    assert None is home.answers.report(Question("subnet-nowhere"))
-    assert None is not home.answers.report(Question("subnet-c"))
+    assert None is home.answers.answer(Question("subnet-nowhere")).report
+    assert None is not home.answers.answer(Question("subnet-c")).report
 
 
-def test_a_sketch_can_be_merged(home: Home) -> None:
-    """As another instance does."""
-    found = sketches.decode(home.answers.sketch(Question("subnet-a")))
+def test_what_another_instance_gets_asks_nobody(home: Home) -> None:
+    """It is what this instance alone has read, and the interfaces of the addresses in it."""
+    found = own_answer.decode(home.answers.own(Question("subnet-a")))
 
-    assert ["subnet-a"] == found.subnets
+    assert [] == home.asked
+    assert (*ME, True, "", "vpc-1") == (found.instance, found.application, found.is_known, found.name, found.vpc_id)
+    assert [SubnetLine("subnet-a", "", "vpc-1", 1, 1)] == found.subnets
+    assert ["subnet-a"] == sketches.decode(found.sketch).subnets
+    assert {"10.0.1.10", "10.0.2.10"} == set(found.interfaces)
+    assert OWN == found.interfaces["10.0.1.10"]
+
+
+def test_what_peers_have_read_is_added(home: Home) -> None:
+    """Numbers add up; sources that several have seen count once; the inventory's words are those of this instance."""
+    collector = Collector()
+    for source in ("198.51.100.7", "198.51.100.8"):
+        collector.add_reject("subnet-a", source, "10.0.1.10", "tcp", "22")
+    home.merged = Merged(
+        answered=1,
+        missing=[MissingPeer("http://b:1", "did not answer within 3 s")],
+        lines=[SubnetLine("subnet-a", "", "", 2, 1), SubnetLine("subnet-z", "", "", 1, 1)],
+        sketches=sketches.decode(sketches.encode(collector.take(7))),
+    )
+
+    answer = home.answers.answer(Question("subnet-a", steps=3))
+
+    assert [one_peer.Question("subnet-a", 3)] == home.asked
+    assert [SubnetLine("subnet-a", "", "vpc-1", 2, 1), SubnetLine("subnet-z", "", "", 1, 1)] == answer.subnets
+    assert answer.report is not None
+    assert answer.report.rejected is not None
+    assert 2 == answer.report.rejected.distinct_sources
+    assert [HeavyPair("198.51.100.7", "10.0.1.10", 4, 4, None, OWN)] == answer.report.rejected.pairs[:1]
+    assert Peers(1, home.merged.missing) == answer.report.peers == answer.peers
+
+
+def test_a_subnet_that_only_a_peer_knows_has_a_report(home: Home) -> None:
+    home.merged = Merged(answered=1, is_known=True, name="far", vpc_id="vpc-9")
+
+    report = home.report(Question("subnet-nowhere"))
+
+    assert ("far", "vpc-9") == (report.name, report.vpc_id)
+
+
+def test_alone_an_instance_names_no_peers(home: Home) -> None:
+    """Without --peers."""
+    parts = who_parts(Config(stream="flow-logs"), home.open_ledger, home.networks, home.damage)  # type: ignore[arg-type]
+
+    assert parts.answers is not None
+    assert None is parts.answers.answer(Question()).peers
+
+
+def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home) -> None:
+    config = Config(stream="flow-logs", peers=(parse_peer("https://b:1"),), peers_ca=Path("/missing.pem"))
+
+    with pytest.raises(ConfigError, match=r"^--peers-ca /missing.pem: No such file or directory; check it.$"):
+        who_parts(config, home.open_ledger, home.networks, home.damage)  # type: ignore[arg-type]
 
 
 def test_a_step_that_cannot_be_read_is_damage(home: Home) -> None:
@@ -140,14 +217,14 @@ def test_a_step_that_cannot_be_read_is_damage(home: Home) -> None:
         who_tables.STEPS.put(db, (*key, b"not a sketch"))
 
     with pytest.raises(DamagedLedger, match="a row of who sent what is not a sketch"):
-        home.answers.report(Question("subnet-a"))
+        home.answers.answer(Question("subnet-a"))
 
     assert isinstance(home.damage.error, DamagedLedger)
 
 
 def test_switched_off_nothing_is_left(home: Home) -> None:
     """Nor does a commit that was prepared before add anything."""
-    assert WhoParts() == who_parts(False, home.open_ledger, None, DamageNote())  # type: ignore[arg-type] # not used
+    assert WhoParts() == who_parts(SWITCHED_OFF, home.open_ledger, None, DamageNote())  # type: ignore[arg-type] # not used
 
     assert [] == _bodies(home)
     delta = make_delta()
@@ -166,7 +243,7 @@ def test_switched_off_no_file_holds_what_was_removed(home: Home) -> None:
 
     with home.open_ledger():  # The last connection that is closed would empty the log by itself.
         assert _is_in_a_file(home, b"addresses of a step")
-        who_parts(False, home.open_ledger, None, DamageNote())  # type: ignore[arg-type] # not used
+        who_parts(SWITCHED_OFF, home.open_ledger, None, DamageNote())  # type: ignore[arg-type] # not used
 
         assert not _is_in_a_file(home, b"addresses of a step")
 

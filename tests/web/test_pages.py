@@ -17,8 +17,7 @@ from kcl_flowlog.web.pages import Application
 from kcl_flowlog.web.rate_limit import RateLimit
 from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
-from kcl_flowlog.web.who_page import Question
-from kcl_flowlog.web.who_report import SubnetLine, WhoReport
+from kcl_flowlog.web.who_page import Answer, Question
 from kcl_flowlog.web.worker import Worker
 from tests.support.web import PAGE, TEXT, FakeContents, basic
 
@@ -59,13 +58,10 @@ class Client:
 class Nobody:
     """Knows of no subnet."""
 
-    def subnets(self) -> Sequence[SubnetLine]:
-        return ()
+    def answer(self, question: Question) -> Answer:
+        return Answer([])
 
-    def report(self, question: Question) -> WhoReport | None:
-        return None
-
-    def sketch(self, question: Question) -> bytes:
+    def own(self, question: Question) -> bytes:
         return b""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -10,14 +11,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from kcl_flowlog.values import parse_duration
 from kcl_flowlog.web.jinja import short
-from kcl_flowlog.web.who_page import Question, api, page
+from kcl_flowlog.web.who_page import Answer, Question, api, asks_nobody, page
 from kcl_flowlog.web.who_report import (
     Accepted,
     HeavyAddress,
     HeavyPair,
     HeavyPort,
     InterfaceNote,
+    MissingPeer,
+    Peers,
     Rejected,
     SubnetLine,
     WhoReport,
@@ -38,26 +42,28 @@ REPORT = WhoReport(
 LINES = [SubnetLine("subnet-a", HOSTILE, "vpc-1", 12_345, 2), SubnetLine("subnet-b", "", "", 1, 1)]
 
 
+PARTIAL = Peers(2, [MissingPeer("http://10.0.0.3:10514", f"did not answer {HOSTILE}")])
+
+
 class Source:
     """Answers with what the test sets, and notes each question."""
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers | None = None) -> None:
+        self.peers = peers
         self.questions: list[Question] = []
 
-    def subnets(self) -> Sequence[SubnetLine]:
-        return LINES
-
-    def report(self, question: Question) -> WhoReport | None:
+    def answer(self, question: Question) -> Answer:
         self.questions.append(question)
-        return REPORT if question.subnet_id == "subnet-a" else None
+        report = msgspec.structs.replace(REPORT, peers=self.peers) if question.subnet_id == "subnet-a" else None
+        return Answer(LINES, report, self.peers)
 
-    def sketch(self, question: Question) -> bytes:
+    def own(self, question: Question) -> bytes:
         self.questions.append(question)
         return b"sketch"
 
 
-def answer(query: str) -> Any:
-    response = api(Source(), query)
+def answer(query: str, peers: Peers | None = None) -> Any:
+    response = api(Source(peers), query)
     assert (HTTPStatus.OK, "application/json") == (response.status, response.content_type)
     return json.loads(b"".join(response.body))
 
@@ -119,6 +125,52 @@ def test_a_sketch_is_for_other_instances() -> None:
     response = api(Source(), "subnet=subnet-a&format=sketch&window=15m")
 
     assert ("application/octet-stream", [b"sketch"]) == (response.content_type, response.body)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("subnet=subnet-a&format=sketch", True), ("subnet=subnet-a", False), ("", False), ("format=xml", True)],
+)
+def test_what_another_instance_asks_is_answered_alone(query: str, expected: bool) -> None:
+    """So two instances that ask each other never wait for each other."""
+    assert expected is asks_nobody(query)
+
+
+@pytest.mark.parametrize("query", ["", "subnet=subnet-a"])
+def test_a_partial_answer_says_so(query: str) -> None:
+    """In JSON and on the page, with each peer and its reason."""
+    html = b"".join(page(Source(PARTIAL), query).body).decode()
+
+    assert msgspec.to_builtins(PARTIAL) == answer(query, PARTIAL)["peers"]
+    assert "<strong>Partial.</strong> Counted by this instance and 2 others; missing:" in html
+    assert "<li>http://10.0.0.3:10514: did not answer &lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("query", ["", "subnet=subnet-a"])
+def test_a_whole_answer_says_how_many_have_counted(query: str) -> None:
+    html = b"".join(page(Source(Peers(1, [])), query).body).decode()
+
+    assert "Counted by this instance and 1 other." in html
+    assert "Partial" not in html
+
+
+def test_an_unknown_subnet_may_be_that_of_a_peer_that_is_silent() -> None:
+    response = api(Source(Peers(0, [MissingPeer("http://b:1", "did not answer within 3 s")])), "subnet=subnet-x")
+
+    assert (
+        b"Nothing is known of the subnet 'subnet-x'; /who lists those that are known."
+        b" http://b:1: did not answer within 3 s\n"
+    ) == b"".join(response.body)
+
+
+@pytest.mark.parametrize(("query", "chosen"), [("window=10m", "10m"), ("window=15m", "15m"), ("", "1h")])
+def test_the_form_keeps_the_window(query: str, chosen: str) -> None:
+    """Also if it is none of those that the page offers; these stay in order."""
+    html = b"".join(page(Source(), query).body).decode()
+
+    windows = re.findall(r"<option( selected)?>(\w+)", html)
+    assert [chosen] == [name for is_selected, name in windows if is_selected]
+    assert [name for _, name in windows] == sorted({"5m", "15m", "30m", "1h", chosen}, key=parse_duration)
 
 
 def test_the_page_shows_all_and_obeys_none_of_it() -> None:
