@@ -1,8 +1,8 @@
-"""The command line: `kcl-flowlog run`, `check`, `healthcheck`, `policy`, `replay`, `inventory` and `demo`.
+"""The command line: `kcl-flowlog run`, `check`, `healthcheck`, `policy`, `replay`, `inventory`, `who` and `demo`.
 
 A mistake of the user is one sentence on stderr and exit code 2. If the
-launcher gives up, or `replay` can't read a file, it is one sentence and exit
-code 1. A stop by a signal is exit code 0.
+launcher gives up, `replay` can't read a file, or `who` has no answer, it is
+one sentence and exit code 1. A stop by a signal is exit code 0.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _LAZY_COMMANDS = {
     "inventory": "kcl_flowlog.replay.inventory_command",
     "policy": "kcl_flowlog.checks.policy_command",
     "replay": "kcl_flowlog.replay.command",
+    "who": "kcl_flowlog.who.command",
 }
 _INTERRUPTED = 130
 

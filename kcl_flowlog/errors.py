@@ -28,6 +28,10 @@ class Unhealthy(FlowlogError):
     """`healthcheck` has found the instance unhealthy, or can't tell: the command exits with 1."""
 
 
+class NobodyKnows(FlowlogError):
+    """`who` has no answer, because no instance gives one or none knows the subnet: the command exits with 1."""
+
+
 class CannotStart(FlowlogError):
     """The daemon can't be started at the moment, usually because the disk is full: try again later."""
 

@@ -74,7 +74,13 @@ class Fleet:
         try:
             access = self._files.read(any(address.peer.is_tls for address in addresses))
         except ConfigError as error:
-            return Asked([], [*missing, *(MissingPeer(each.shown, f"was not asked: {error}") for each in addresses)])
+            return Asked(
+                [],
+                [
+                    *missing,
+                    *(MissingPeer(each.shown, f"was not asked: {str(error).rstrip('.')}") for each in addresses),
+                ],
+            )
         answers = []
         for address, answer in self._threads.each(
             partial(self._answer, question, access, left), addresses, _rest(left)
@@ -115,6 +121,8 @@ class Fleet:
         """Return the answer, or why there is none."""
         try:
             return ask(address, question, access, left, self._connect)
+        except TimeoutError:
+            return self._too_late
         except NoAnswer as error:
             return str(error)
 

@@ -1,7 +1,7 @@
 """Asks one address for what that instance knows, within the time that is left, and a bounded size.
 
-Whatever the other side does is an answer or a `NoAnswer`, whose text is a sentence without its subject. Follows no
-redirect, and uses no proxy: peers are neighbours.
+Whatever the other side does is an answer, a `TimeoutError`, or a `NoAnswer`, whose text is a sentence without its
+subject. Follows no redirect, and uses no proxy: peers are neighbours.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Address(NamedTuple):
 
 
 def ask(address: Address, question: Question, access: Access, left: Left, connect: Connect) -> OwnAnswer:
-    """Return the answer of an instance. Raises `NoAnswer`."""
+    """Return the answer of an instance. Raises `NoAnswer`, and `TimeoutError` if no time is left."""
     peer = address.peer
     try:
         received = exchange(
@@ -73,7 +73,7 @@ def ask(address: Address, question: Question, access: Access, left: Left, connec
         )
         return decode(_body(received))
     except TimeoutError:
-        raise NoAnswer("did not answer in time") from None
+        raise
     except ssl.SSLCertVerificationError as error:
         raise NoAnswer(f"has a certificate that is not trusted ({error.verify_message}); see --peers-ca") from None
     except (OSError, UnicodeError) as error:

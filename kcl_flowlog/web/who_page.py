@@ -163,7 +163,7 @@ def _fields(question: Question, window: str) -> Mapping[str, str]:
 
 def _report(answer: Answer, question: Question) -> WhoReport:
     if answer.report is None:
-        silent = "".join(f" {each.peer}: {each.reason}" for each in _missing(answer))
+        silent = "".join(f" {each}" for each in _missing(answer))
         raise BadQuestion(
             f"Nothing is known of the subnet {question.subnet_id!a}; {PATH} lists those that are known.{silent}"
         )

@@ -68,10 +68,13 @@ class Accepted(msgspec.Struct):
 
 
 class MissingPeer(msgspec.Struct):
-    """Another instance that is not part of an answer; `reason` is a sentence."""
+    """Another instance that is not part of an answer; `peer` and `reason` together are a sentence."""
 
     peer: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.peer} {self.reason}."
 
 
 class Peers(msgspec.Struct):

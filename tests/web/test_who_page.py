@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -143,7 +142,7 @@ def test_a_partial_answer_says_so(query: str) -> None:
 
     assert msgspec.to_builtins(PARTIAL) == answer(query, PARTIAL)["peers"]
     assert "<strong>Partial.</strong> Counted by this instance and 2 others; missing:" in html
-    assert "<li>http://10.0.0.3:10514: did not answer &lt;script&gt;" in html
+    assert "<li>http://10.0.0.3:10514 did not answer &lt;script&gt;" in html
 
 
 @pytest.mark.parametrize("query", ["", "subnet=subnet-a"])
@@ -159,7 +158,7 @@ def test_an_unknown_subnet_may_be_that_of_a_peer_that_is_silent() -> None:
 
     assert (
         b"Nothing is known of the subnet 'subnet-x'; /who lists those that are known."
-        b" http://b:1: did not answer within 3 s\n"
+        b" http://b:1 did not answer within 3 s.\n"
     ) == b"".join(response.body)
 
 
