@@ -31,7 +31,10 @@ Row = tuple[str, str, str, str]
 
 def list_lines(answer: SubnetList) -> list[str]:
     """Return the list of subnets as lines."""
-    lines = [*_peers_lines(answer.peers), ""]
+    lines = [*_peers_lines(answer.peers)]
+    if answer.peers is not None and answer.peers.answered > 1:
+        lines.append("Each number is that of the instance with the most.")
+    lines.append("")
     if not answer.subnets:
         return [*lines, "No subnet has rejected flows of the last hour."]
     rows = [
@@ -61,11 +64,8 @@ def _peers_lines(peers: Peers | None) -> Iterator[str]:
     """Yield who has counted; a partial answer begins with that."""
     if peers is None:
         return
-    counted = f"ounted by {peers.answered} instance{'s' if peers.answered != 1 else ''}"
-    if not peers.missing:
-        yield f"C{counted}."
-        return
-    yield f"PARTIAL: c{counted}; missing:"
+    counted = f"counted by {peers.answered} instance{'s' if peers.answered != 1 else ''}"
+    yield f"PARTIAL: {counted}; missing:" if peers.missing else f"{counted.capitalize()}."
     for each in peers.missing:
         yield from _wrapped(str(each), "- ")
 
@@ -77,13 +77,13 @@ def _rejected(rejected: Rejected) -> Iterator[str]:
         f"Rejected: about {rejected.distinct_sources:,} distinct sources"
         f" and {rejected.distinct_ports:,} distinct destination ports{more}."
     )
-    for heading, rows in (
-        ("SOURCE", [_address(each) for each in rejected.sources]),
-        ("DESTINATION PORT", [_port(each) for each in rejected.ports]),
-        ("SOURCE AND DESTINATION", [row for each in rejected.pairs for row in _pair(each)]),
+    for heading, note, rows in (
+        ("SOURCE", "INTERFACE", [_address(each) for each in rejected.sources]),
+        ("DESTINATION PORT", "", [_port(each) for each in rejected.ports]),
+        ("SOURCE AND DESTINATION", "INTERFACE", [row for each in rejected.pairs for row in _pair(each)]),
     ):
         yield ""
-        yield from _table(("FLOWS", "AT MOST", heading, "INTERFACE"), rows)
+        yield from _table(("FLOWS", "AT MOST", heading, note), rows)
 
 
 def _accepted(accepted: Accepted) -> Iterator[str]:
