@@ -27,6 +27,7 @@ OTHER_VALUES = {
     "web_listen_address": ("127.0.0.1:9000", ":9000"),
     "web_telemetry_path": ("/other", "/another"),
     "kcl_property": ("maxRecords=1", "maxRecords=2"),
+    "peers": ("http://a:1", "dns+https://b:2"),
     "max_subnets": ("12345", "23456"),
     "max_unlisted_subnets": ("1", "2"),
 }

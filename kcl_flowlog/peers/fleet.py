@@ -111,14 +111,14 @@ class Fleet:
         return addresses[:MOST_PEERS], missing[: 2 * MOST_PEERS]
 
     def _resolved(self, peer: PeerUrl) -> list[Address] | str:
-        """Return the addresses of a name, or why there is none."""
+        """Return the addresses of a name, or why it has no address."""
         try:
             return [Address(peer, host) for host in self._resolve(peer.host, peer.port)]
         except (OSError, UnicodeError) as error:
             return f"has no address ({getattr(error, 'strerror', None) or error})"
 
     def _answer(self, question: Question, access: Access, left: Left, address: Address) -> OwnAnswer | str:
-        """Return the answer, or why there is none."""
+        """Return the answer, or why the peer gives no answer."""
         try:
             return ask(address, question, access, left, self._connect)
         except TimeoutError:
@@ -128,7 +128,7 @@ class Fleet:
 
 
 def _rest(left: Left) -> float:
-    """Return the seconds that are left, 0 if there are none."""
+    """Return the seconds that are left, 0 if the time is over."""
     try:
         return left()
     except TimeoutError:

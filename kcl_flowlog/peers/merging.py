@@ -1,6 +1,6 @@
-"""What several instances know, as one: each instance once, whatever its addresses; none of another application.
+"""Merges what several instances know: each instance once, whatever its addresses, and no other application.
 
-A sketch that is damaged or says more than was asked becomes a reason, as any other answer that can't be used.
+A sketch that is damaged, or that tells of something else, becomes a reason, as any other answer that can't be used.
 """
 
 from __future__ import annotations

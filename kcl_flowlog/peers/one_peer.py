@@ -102,7 +102,7 @@ def _body(received: bytes) -> bytes:
         raise NoAnswer(_ADVICE.get(response.status, f"answers with status {response.status}"))
     if len(received) > _HEAD_BYTES + MOST_BYTES:
         raise NoAnswer(f"answers with more than {MOST_BYTES} bytes")
-    # Without a bound, a length beyond all numbers of the machine would be an error of its own kind.
+    # Without a bound, a length beyond all numbers of the machine would raise `OverflowError`.
     return response.read(MOST_BYTES + 1)
 
 

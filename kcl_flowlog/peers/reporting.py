@@ -63,7 +63,7 @@ def _addresses(some: Sequence[Heavy], find: Find) -> list[HeavyAddress]:
 
 def _port(each: Heavy) -> HeavyPort:
     protocol, _, port = each.name.partition("/")
-    # Another instance may name a port that is none.
+    # Another instance may name anything as a port.
     return HeavyPort(protocol, int(port) if port.isdecimal() and len(port) < 10 else 0, each.about, each.at_most)
 
 

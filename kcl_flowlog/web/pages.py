@@ -69,7 +69,7 @@ class Pages:
 class Application:
     """Answers requests. `web_config` returns the users and headers in force, for each request anew.
 
-    Passwords, metrics, what peers are asked for, and the other pages have a thread each: none waits for another.
+    Passwords, metrics, pages that ask peers, and all others have a thread each, so none of them waits for another.
     """
 
     def __init__(self, pages: Pages, web_config: Callable[[], WebConfig], scrapes: Scrapes) -> None:

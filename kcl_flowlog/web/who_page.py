@@ -49,7 +49,7 @@ class Question(NamedTuple):
 
     @property
     def is_of_peer(self) -> bool:
-        """Whether another instance asks, which waits for the answer: so no peer may be asked for it."""
+        """Whether another instance asks, and waits: so this instance must not ask its own peers."""
         return self.format == "sketch"
 
 
@@ -141,7 +141,7 @@ def page(source: WhoSource, query: str) -> Response:
 def _page(source: WhoSource, question: Question) -> Response:
     answer = source.answer(question)
     windows = {steps: name for name, steps in WINDOWS.items()}
-    # What was asked for stays chosen, although the page does not offer it.
+    # A window that the page does not offer stays chosen.
     window = windows.setdefault(question.steps, f"{question.steps * STEP // 60}m")
     html = render(
         "who.html",

@@ -85,7 +85,7 @@ class Peers(msgspec.Struct):
 
 
 class WhoReport(msgspec.Struct, omit_defaults=True):
-    """What is known of a subnet, counted from `since` to `until`, in Unix seconds; `peers` if any were to be asked."""
+    """What is known of a subnet, counted from `since` to `until`, in Unix seconds; `peers` only if any are set."""
 
     subnet_id: str
     name: str

@@ -1,4 +1,4 @@
-"""What becomes of peers that answer, and of those that don't: each is part of the answer, or named with a sentence."""
+"""Peers that answer, and those that don't: each is part of the answer, or a sentence in it."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def test_a_certificate_that_is_not_trusted_is_a_sentence(connect: Saying, hosts:
 
 
 def test_without_an_application_the_first_answer_decides() -> None:
-    """As for the command, which has none."""
+    """As for the command, which belongs to no application."""
     answers = [
         Answered(name, own_answer(name, application=application))
         for name, application in (("a", "x"), ("b", "y"), ("c", "x"))
@@ -309,7 +309,7 @@ def test_without_an_application_the_first_answer_decides() -> None:
 
 
 def test_lists_of_subnets_show_the_most_of_each() -> None:
-    """Sources that several instances have seen can't be told apart, so sums would be wrong."""
+    """Sources that several instances have seen can't be recognised, so sums would be wrong."""
     lines = {
         "a": [SubnetLine("s1", "", "", 5, 1), SubnetLine("s2", "", "", 9, 9)],
         "b": [SubnetLine("s1", "x", "v", 3, 2)],

@@ -38,7 +38,7 @@ Connect = Callable[[tuple[str, int], float], socket.socket]
 
 
 class Cluster:
-    """Instances behind one name, each at an address of its own."""
+    """Instances behind one name, each at another address."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -82,7 +82,7 @@ def asked(server: Served, path: str = QUERY) -> Any:
 
 
 def test_three_instances_say_what_one_says(cluster: Cluster) -> None:
-    """Whichever is asked, also all at once: the heaviest are right, distinct numbers are those of a single instance."""
+    """Each of them, also all at once: the heaviest are right, distinct numbers are those of a single instance."""
     alone = cluster.instance("alone", FLOWS).serve(None)
     for number, name in enumerate(NAMES):
         cluster.servers[name] = cluster.instance(name, FLOWS[number::3]).serve(cluster.fleet())
@@ -124,7 +124,7 @@ def test_an_instance_that_ends_is_missing_and_named(cluster: Cluster) -> None:
 
 
 def test_a_peer_that_hangs_delays_no_scrape_and_no_probe(cluster: Cluster) -> None:
-    """Nor does it multiply: of thirty clients one asks, sixteen wait for that, the others are told to come later."""
+    """Nor does it multiply: of thirty clients one asks, sixteen wait for that, the others shall come later."""
     connect = Saying({"b": (b"", ...)})
     server = cluster.instance("a", FLOWS[:30]).serve(cluster.fleet(connect))
     cluster.servers["b"] = server

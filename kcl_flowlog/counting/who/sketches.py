@@ -131,7 +131,7 @@ def _numbers(data: bytes, count: int) -> Numbers:
     numbers: Numbers = _column(data, "<f8")
     if len(numbers) != count:
         raise ValueError("not a sketch: its columns differ in length")
-    # A number that is none compares with nothing.
+    # What is not a number compares with nothing.
     if not ((numbers >= 0) & (numbers <= _LARGEST)).all():
         raise ValueError("not a sketch: it has numbers that nothing is counted by")
     return numbers
