@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from kcl_flowlog import __version__, cli
 from kcl_flowlog.config import settings
+from kcl_flowlog.values import parse_peer
 from ops.chart import CHART, FILES, OWN, SCHEMA, chart_files
 from ops.outputs import OPS
 from tests.support.stop_time import stop_time
@@ -147,6 +148,25 @@ def test_probes_go_over_http_unless_it_has_tls_or_users(values: str, way: str) -
 
     assert [True] * 3 == [way in probe for probe in probes]
     assert (way == "exec") == ("web.probes-without-auth: true" in config(values))
+
+
+@HELM
+@pytest.mark.parametrize(
+    ("values", "peers"),
+    [
+        ("default", "dns+http://flows-kcl-flowlog:10514"),
+        ("irsa-tls", "dns+https://kcl-flowlog:10514"),
+        ("minimal", "dns+http://flows-kcl-flowlog:10514"),
+    ],
+)
+def test_instances_ask_each_other_by_the_name_of_the_service(values: str, peers: str) -> None:
+    """Unless it has TLS or users, which need more than a name."""
+    found = yaml.safe_load(config(values))["peers"]
+    (service,) = rendered(values, "Service")
+
+    assert peers == found
+    assert values == "irsa-tls" or found == f"dns+http://{service['metadata']['name']}:10514"
+    assert parse_peer(found).is_dns
 
 
 KINDS = {

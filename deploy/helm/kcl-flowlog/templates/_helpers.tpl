@@ -44,6 +44,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- $_ := set $own "web.config.file" (printf "/etc/kcl-flowlog/web/%s" .Values.webConfig.file) }}
 {{- if not (hasKey .Values.config "web.probes-without-auth") }}{{ $_ := set $own "web.probes-without-auth" true }}{{ end }}
 {{- end }}
+{{- /* With TLS or users, the instances need a certificate authority or a user to ask each other: so nothing is guessed. */}}
+{{- if not (or .Values.webConfig.secretName (hasKey .Values.config "peers") (hasKey .Values.config "who")) }}
+{{- $_ := set $own "peers" (printf "dns+http://%s:%d" (include "kcl-flowlog.fullname" .) (int .Values.port)) }}
+{{- end }}
 {{- $stream := required "Set config.stream to the name of the Kinesis stream." .Values.config.stream }}
 {{- range $key, $value := merge $own .Values.config }}
 {{- if not (and (kindIs "string" $value) (eq $value "")) }}
