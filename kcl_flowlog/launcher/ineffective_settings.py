@@ -21,6 +21,8 @@ def warn_of_ineffective_settings(config: Config, formats: Iterable[LineFormat], 
                 "--flow-log-format names a field that this version does not know and ignores",
                 extra={"fields": {"field": name, "nearest": nearest_field(name)}},
             )
+    if config.peers and not config.who:
+        log.warning("--peers has no effect with --no-who")
     if config.initial_position != "now" and position_text(config.initial_position) != position:
         log.warning(
             "--initial-position is ignored, because the application has begun elsewhere",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
+import socket
 import threading
 from datetime import datetime, timezone
 from functools import partial
@@ -25,6 +27,7 @@ from kcl_flowlog.launcher.java import Jars, Java
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.start_record import StartRecord
 from kcl_flowlog.launcher.state_directory import StateDirectory
+from kcl_flowlog.values import parse_peer
 from tests.support.connection import Connection
 from tests.support.host import Host
 from tests.support.log_records import fields
@@ -105,6 +108,22 @@ def test_the_pages_show_the_instance(host: Host) -> None:
     assert 'subnet_id="subnet-a"' in pages[0]
     assert 'kcl="3.1.3-kcl"' in pages[0]
     assert "flowlog_daemon_process_" in pages[0]
+
+
+def test_the_pages_about_who_name_the_peers_that_are_missing(host: Host) -> None:
+    """What --peers says is what the instance asks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    answers: list[tuple[int, str]] = []
+
+    def has_answered() -> bool:
+        answers.append(host.page("/api/v1/who"))
+        return answers[-1][0] == 200
+
+    host.run_until(has_answered, peers=(parse_peer(f"http://127.0.0.1:{port}"),))
+
+    missing = [{"peer": f"http://127.0.0.1:{port}", "reason": "did not answer (Connection refused)"}]
+    assert {"subnets": [], "peers": {"answered": 0, "missing": missing}} == json.loads(answers[-1][1])
 
 
 def test_a_stop_leaves_nothing_running(host: Host) -> None:
