@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -65,7 +64,6 @@ def who(urls: Sequence[str], subnet: str, window: str, action: str, limit: str, 
     else:
         for line in _lines(answer, window):
             click.echo(line)
-    sys.stdout.flush()
     if merged.missing:
         raise click.exceptions.Exit(PARTIAL)
 
