@@ -32,6 +32,7 @@ from ops.alerts import ALERTS
 from ops.dashboards.cost import ITEMS
 from ops.dashboards.table import dashboards
 from ops.values import read_values
+from tests.support.commands import commands_table
 from tests.support.costs import COSTS
 from tests.support.paths import ROOT
 from tests.support.samples import denial_sample, metrics_sample, policy_sample, table_sample
@@ -177,6 +178,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/performance.md", "fleets"): cost_model.fleet_table,
     ("docs/performance.md", "requests"): cost_model.requests_table,
     ("docs/performance.md", "prices"): cost_model.prices_table,
+    ("docs/commands.md", "commands"): commands_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 
