@@ -27,7 +27,9 @@ PAGES = {
 }
 """Files of the repository that are pages of the site, by their names there."""
 # Code is matched first, so that nothing in it is a link.
-_CODE_OR_LINK = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`|(?<=\])\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)", re.M | re.S)
+_CODE_OR_LINK = re.compile(
+    r"^ *```.*?^ *```$|`[^`\n]*`|(?<=\])\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)", re.M | re.S
+)
 
 log = logging.getLogger(f"mkdocs.plugins.{__name__}")
 

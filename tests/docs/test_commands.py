@@ -47,9 +47,7 @@ def test_each_block_says_how_it_is_tested(block: Block) -> None:
 
 
 @pytest.mark.parametrize(("block", "command"), COMMANDS, ids=place)
-def test_programs_targets_files_and_options_exist(
-    block: Block, command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_targets_files_and_options_exist(block: Block, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
         monkeypatch.delenv(name)
 
