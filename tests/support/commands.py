@@ -27,7 +27,15 @@ CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 # What CI does in other words, by the target that a developer uses.
 DONE_BY = {"check": ("lint", "test"), "dist": ("dist-test",), "help": ("lint",)}
 # Commands of the AWS command line that are no operations of a service.
-AWS_OWN = {"logs tail": set[str](), "cloudformation deploy": {"--stack-name", "--template-file", "--capabilities"}}
+AWS_OWN = {
+    "logs tail": set[str](),
+    "cloudformation deploy": {
+        "--stack-name",
+        "--template-file",
+        "--capabilities",
+        "--parameter-overrides",
+    },
+}
 AWS_GLOBAL = {"--cli-input-json", "--region", "--output", "--query"}
 ELLIPSIS = "…"
 KINDS = {
@@ -36,6 +44,7 @@ KINDS = {
     "make": "CI runs it.",
     "generated": "`tests/test_docs.py` runs it, and compares its output.",
     "embedded AWS": "`make dist-test` runs it against the embedded AWS.",
+    "fresh machine": "`make dist-test` runs it on a machine without the product.",
 }
 NEEDS = {
     "a cluster": "Needs a cluster.",
@@ -90,7 +99,12 @@ def _unchecked(program: Sequence[str]) -> str:
 
 def _flowlog(program: Sequence[str]) -> str:
     name, *arguments = (word for word in program[1:] if word != ELLIPSIS)
+    if "--config.file" in arguments:
+        place = arguments.index("--config.file")
+        del arguments[place : place + 2]
     with click.Context(cli, info_name="kcl-flowlog") as parent:
+        if any(name in param.opts for param in cli.get_params(parent)):
+            return ""
         command = cli.get_command(parent, name)
         if command is None:
             return f"kcl-flowlog {name} is no command"
