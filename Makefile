@@ -91,7 +91,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/%: requirements/%.txt setup.cfg setup.py pypr
 	$(BIN)/python -m pip check
 	@touch $@
 
-$(VENV)/fuzz $(VENV)/mutants $(VENV)/dist: $(VENV)/%: requirements/%.txt | $(VENV)/test
+$(VENV)/fuzz $(VENV)/mutants $(VENV)/dist $(VENV)/docs: $(VENV)/%: requirements/%.txt | $(VENV)/test
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r $<
 	@touch $@
 
@@ -119,7 +119,7 @@ IMAGE_BUILD_podman  = podman build --format docker
 UV_COMPILE = $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
                --no-emit-package kcl-flowlog --custom-compile-command 'make lock' setup.cfg
 
-.PHONY: dist dist-test image push image-test lock jars-lock repository
+.PHONY: docs dist dist-test image push image-test lock jars-lock repository
 
 repository:
 	@test -n "$(DOCKERREPO)" || { echo 'DOCKERREPO is missing: make image DOCKERREPO=registry.example.com/team' >&2; exit 2; }
@@ -130,6 +130,9 @@ image: repository            ## build the production image and tag it $(DOCKERRE
 
 push: repository             ## push the image that `make image` has built
 	$(BUILDER) push $(IMAGE)
+
+docs: $(VENV)/docs           ## build the pages as a site in build/site, and check every link
+	$(BIN)/mkdocs build --strict
 
 dist: $(VENV)/dist           ## build the wheel and the source archive into dist/, and check them
 	rm -rf dist
@@ -157,6 +160,9 @@ lock: | $(VENV)/pip          ## update the locks of all libraries: run first, th
 	  | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	  --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
 	  --output-file requirements/dist.txt -
+	echo 'mkdocs ~= 1.6' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 \
+	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
+	  --output-file requirements/docs.txt -
 
 jars-lock:                   ## after an update of amazon-kclpy: update the checksums of its jars
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \

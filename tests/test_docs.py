@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 import cost_model
+import pipeline_cost
 import pytest
 
 from kcl_flowlog.checks.permissions import PERMISSIONS
@@ -32,6 +33,7 @@ from ops.alerts import ALERTS
 from ops.dashboards.cost import ITEMS
 from ops.dashboards.table import dashboards
 from ops.values import read_values
+from tests.support.commands import commands_table
 from tests.support.costs import COSTS
 from tests.support.paths import ROOT
 from tests.support.samples import denial_sample, metrics_sample, policy_sample, table_sample
@@ -177,6 +179,9 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/performance.md", "fleets"): cost_model.fleet_table,
     ("docs/performance.md", "requests"): cost_model.requests_table,
     ("docs/performance.md", "prices"): cost_model.prices_table,
+    ("docs/aws-cost.md", "cases"): pipeline_cost.cases_table,
+    ("docs/aws-cost.md", "prices"): pipeline_cost.prices_table,
+    ("docs/commands.md", "commands"): commands_table,
     ("docs/metrics.md", "restarts"): lambda: word_table("reason", RESTART_REASONS),
 }
 

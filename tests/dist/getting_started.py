@@ -1,0 +1,216 @@
+"""Run docs/getting-started.md as it stands there, on a machine without the product: `make dist-test`.
+
+Needs root. A mount namespace gives this process its own /etc, /opt, /var/lib and checkout, whose changes end with it,
+and a network namespace keeps everything after the installation on the loopback. An embedded AWS takes the place of AWS,
+and `tests.dist.service` that of systemd. The blocks of other pages that say `embedded AWS` run at the end.
+
+Exits with 1 and the command's output if a command fails, or if nothing is counted in time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
+from kcl_flowlog.demo.envelopes import Envelope, put
+from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.tally import Tally
+from kcl_flowlog.demo.traffic import Traffic
+from kcl_flowlog.demo.world_builder import build_world
+from tests.dist import service
+from tests.support.pages import PAGES, Block, blocks
+from tests.support.paths import ROOT
+
+PAGE = ROOT / "docs" / "getting-started.md"
+REGION = "eu-central-1"
+STREAM = "flow-logs"
+HERE_TOO = ("fresh machine", "run")
+AWS = "embedded AWS"
+UNTIL_IT_COUNTS = f"{AWS}, until it counts"
+UNTIL_NEXT_SECTION = f"{AWS}, until the next section"
+# Folders whose changes end with the namespace.
+COVERED = ("/etc", "/opt", "/var/lib")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Seconds, for something that is only slow if it is broken.
+PATIENCE = 600.0
+
+
+class Failure(Exception):
+    """A command that failed, or counts that do not come."""
+
+
+def main(stage: str = "begin", *rest: str) -> int:
+    """Run a stage in namespaces that the stage before has made."""
+    if os.geteuid() != 0:
+        print(f"Not tried, as it needs root: {PAGE.relative_to(ROOT)}")
+        return 0
+    stages: dict[str, Callable[..., int]] = {"begin": _begin, "install": _install, "count": _count}
+    try:
+        return stages[stage](*rest)
+    except Failure as failure:
+        print(f"{PAGE.relative_to(ROOT)}: {failure}", file=sys.stderr)
+        return 1
+
+
+def _begin() -> int:
+    with tempfile.TemporaryDirectory() as scratch:
+        return _next_stage(["unshare", "--mount"], "install", scratch)
+
+
+def _install(scratch: str) -> int:
+    """Cover the folders, and run the blocks that need the network."""
+    _run(["mount", "-t", "tmpfs", "tmpfs", scratch])
+    for number, folder in enumerate((*COVERED, str(ROOT))):
+        upper, work = (Path(scratch, f"{kind}{number}") for kind in ("upper", "work"))
+        upper.mkdir()
+        work.mkdir()
+        options = f"lowerdir={folder},upperdir={upper},workdir={work}"
+        _run(["mount", "-t", "overlay", "overlay", "-o", options, folder])
+    os.chdir(ROOT)
+    session = Session({})
+    for block in _blocks(PAGE):
+        if block.tested in HERE_TOO:
+            session.run(block)
+    return _next_stage(["unshare", "--net"], "count")
+
+
+def _count() -> int:
+    """Run the blocks that need AWS."""
+    _bring_loopback_up()
+    os.chdir(ROOT)
+    with ExitStack() as stack:
+        aws = stack.enter_context(EmbeddedAWS(REGION))
+        world = build_world(aws.client, REGION)
+        kinesis = aws.client("kinesis")
+        producer = Producer(world, Traffic(world, random.Random(0)), partial(put, kinesis, STREAM), rate=50.0)
+        stack.callback(producer.stop)
+        producer.start()
+        session = Session(aws.environment())
+        stack.callback(session.end_background)
+        stack.callback(service.stop)
+        Path(service.ENVIRONMENT).parent.mkdir(exist_ok=True)
+        Path(service.ENVIRONMENT).write_text("".join(f"{name}={text}\n" for name, text in aws.environment().items()))
+        for block in _blocks(PAGE):
+            if block.tested.startswith(AWS):
+                session.run(block)
+        put(kinesis, STREAM, [Envelope("bad", b"neither gzip nor JSON", Tally())])
+        _wait_until(Path("/var/lib/kcl-flowlog/dead-letters.jsonl").exists, "dead letters")
+        _make_file_of_s3()
+        for page in PAGES:
+            for block in _blocks(page):
+                if page != PAGE and block.tested == AWS:
+                    session.run(block)
+        service.stop()
+    print(f"{PAGE.relative_to(ROOT)}: every command did what the page says")
+    return 0
+
+
+class Session:
+    """A shell that knows what earlier blocks exported; `variables` come on top of this process's."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "KCL_", "PYTHON"))}
+        self._environment = {**kept, **variables, "PATH": PATH}
+        self._exports = [
+            line for block in _blocks(PAGE) for line in block.text.splitlines() if line.startswith("export ")
+        ]
+        self._background: subprocess.Popen[bytes] | None = None
+        self._section = ""
+
+    def run(self, block: Block) -> None:
+        """Run a block; raise `Failure` if it fails."""
+        if self._section != _section(block):
+            self.end_background()
+            self._section = _section(block)
+        print(f"{block.place}: {block.tested}", flush=True)
+        script = "\n".join(["set -euo pipefail", *self._exports, _systemctl(), *block.commands()])
+        if block.tested == UNTIL_NEXT_SECTION:
+            program = "\n".join([*self._exports, f"exec {block.commands()[0]}"])
+            self._background = subprocess.Popen(["bash", "-c", program], env=self._environment)
+        elif block.tested == UNTIL_IT_COUNTS:
+            _wait_until(lambda: self._counts(script), f"counts of {block.place}")
+        else:
+            done = subprocess.run(["bash", "-c", script], env=self._environment, check=False)
+            if done.returncode:
+                raise Failure(f"line {block.line} ended with {done.returncode}")
+
+    def end_background(self) -> None:
+        """End what runs in the background, as Ctrl-C does; raise `Failure` unless it exits with 0."""
+        process, self._background = self._background, None
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            if process.wait(PATIENCE):
+                raise Failure(f"the command in the background ended with {process.returncode}")
+
+    def _counts(self, script: str) -> bool:
+        if self._background is not None and self._background.poll() is not None:
+            raise Failure(f"the command in the background ended with {self._background.returncode}")
+        done = subprocess.run(
+            ["bash", "-c", script], env=self._environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+        values = [float(number) for number in re.findall(r" ([0-9.e+]+)$", done.stdout, re.MULTILINE)]
+        return done.returncode == 0 and sum(values) > 0
+
+
+def _blocks(page: Path) -> Iterator[Block]:
+    return (block for block in blocks(page) if block.is_shell)
+
+
+def _section(block: Block) -> str:
+    """Return the last heading above a block."""
+    above = (ROOT / block.page).read_text(encoding="utf-8").splitlines()[: block.line]
+    return [line for line in above if line.startswith("#")][-1]
+
+
+def _systemctl() -> str:
+    return f"systemctl() {{ PYTHONPATH={ROOT} {sys.executable} -m tests.dist.service \"$@\"; }}"
+
+
+def _wait_until(is_true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise Failure(f"no {what} after {PATIENCE:g} s")
+        time.sleep(1)
+
+
+def _make_file_of_s3() -> None:
+    """Make a file as AWS writes it to S3, for the README's `replay`."""
+    text = (ROOT / "tests" / "replay" / "data" / "sample" / "flows.log").read_bytes()
+    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text))
+
+
+def _bring_loopback_up() -> None:
+    """A new network namespace has a loopback device that is down."""
+    up, set_flags = 0x1, 0x8914
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, set_flags, struct.pack("16sh", b"lo", up))
+
+
+def _next_stage(namespace: list[str], stage: str, *rest: str) -> int:
+    command = [*namespace, sys.executable, "-m", "tests.dist.getting_started", stage, *rest]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
