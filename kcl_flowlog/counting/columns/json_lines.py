@@ -149,7 +149,8 @@ class JsonReader:
         size = (len(ends) + 1) * width
         if size > 2 * len(text.octets):
             return None
-        rows = Text(text.windows(np.concatenate((ends[:1], ends)) - width, width))
+        copies = text.windows(np.concatenate((ends[:1], ends)) - width, width)
+        rows = Text(copies)
         are_spaces = np.equal(rows.octets, SPACE, out=self._flags[:size])
         short = np.flatnonzero(lengths < width - head)
         if len(short):
@@ -168,7 +169,10 @@ class JsonReader:
             and bool((row_ends - spaces[:, -1] > 1).all())
             and not bool((are_spaces[1:] & are_spaces[:-1]).any())
         )
-        return Lines(rows, row_starts, spaces, row_ends) if has_all_words else None
+        if not has_all_words:
+            return None
+        matrix = np.frombuffer(copies, "<u8").reshape(-1, width // WORD)[1:]
+        return Lines(rows, row_starts, spaces, row_ends, matrix)
 
     def _places(self, size: int) -> Integers:
         """Return the places of the flags that are true."""

@@ -52,17 +52,22 @@ class Text:
 class Lines:
     """Lines of a text: the places before and after each, and row by row those of the spaces between its fields."""
 
-    def __init__(self, text: Text, starts: Integers, spaces: Integers, ends: Integers) -> None:
+    def __init__(
+        self, text: Text, starts: Integers, spaces: Integers, ends: Integers, matrix: Words | None = None
+    ) -> None:
+        """If each line ends a row of words, these are the `matrix`: then the last words need not be copied."""
         self.octets = text.octets
         self.count = len(starts)
         self._text = text
         self._starts, self._spaces, self._ends = starts, spaces, ends
+        self._matrix = matrix
         # The columns that were used; far apart in memory, they are slow.
         self._columns: dict[int, Integers] = {}
 
     def rows(self, rows: slice | Integers) -> Lines:
         """Return some of the lines."""
-        return Lines(self._text, self._starts[rows], self._spaces[rows], self._ends[rows])
+        matrix = self._matrix[rows] if self._matrix is not None and isinstance(rows, slice) else None
+        return Lines(self._text, self._starts[rows], self._spaces[rows], self._ends[rows], matrix)
 
     def ends(self, field: int) -> Integers:
         """Return the ends of a field in all lines."""
@@ -84,6 +89,12 @@ class Lines:
         """Return the last `count` words of fields with these ends, the last first."""
         words = self._text.words(ends - WORD * count, count).reshape(len(ends), count)
         return [words[:, place] for place in range(count - 1, -1, -1)]
+
+    def last_words(self, field: int, count: int) -> list[Words]:
+        """Return the last `count` words of a field and what precedes it, the last first."""
+        if self._matrix is None or field < self._spaces.shape[1]:
+            return self.tails(self.ends(field), count)
+        return [self._matrix[:, -1 - place] for place in range(count)]
 
     def fields(self, ends: Integers) -> list[str]:
         """Return the fields with these ends; each must follow a space."""
