@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kcl_flowlog.counting.columns import words
+from kcl_flowlog.counting.columns import line_ends, words
 from kcl_flowlog.counting.columns.attribution import Ends
-from kcl_flowlog.counting.columns.digits import are_times, numbers, second_times, times
+from kcl_flowlog.counting.columns.digits import are_times, numbers, times
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.interfaces import (
     DASH_COLUMN,
@@ -26,7 +26,7 @@ from kcl_flowlog.counting.columns.interfaces import (
     spread,
 )
 from kcl_flowlog.counting.columns.sums import PROTOCOL_LABELS
-from kcl_flowlog.counting.columns.text import Flags, Integers, Lines
+from kcl_flowlog.counting.columns.text import Flags, Integers, Lines, Words
 from kcl_flowlog.counting.columns.words import UNDECIDED
 from kcl_flowlog.counting.flow_record import MAX_DIGITS, NODATA, OK, SKIPDATA
 
@@ -67,15 +67,18 @@ class Block:
         `of_line` is the place of the interface in `expected` that each line probably has.
         """
         fields = self._fields
-        without_flow = self._read_status()
+        usual = line_ends.read(self._lines, fields)
+        without_flow = self._read_status(None if usual is None else usual.are_usual)
         listed, of_line = self._find_interfaces(expected, of_line)
         # long because each column is one line.
         if not listed:
             return None
         protocol = self._protocol()
-        action = self._choice(fields.action, words.ACTION_NUMBERS)
-        packets, octets = self._number(fields.packets), self._number(fields.bytes)
-        time = self._time(fields.start, fields.end)
+        packets, octets = self._number(fields.packets), self._number(fields.bytes, usual and usual.octets)
+        if usual is not None:
+            action, time = usual.actions, usual.times
+        else:
+            action, time = self._choice(fields.action, words.ACTION_NUMBERS), self._time(fields.start, fields.end)
         self._check_subnets(listed, of_line)
         ends = Ends(self._lines, fields, self._interfaces, listed, of_line, self._decided)
         peer = ends.find_peers()
@@ -95,11 +98,13 @@ class Block:
             ends.peer_widths,
         )
 
-    def _read_status(self) -> dict[str, Flags]:
+    def _read_status(self, is_ok: Flags | None) -> dict[str, Flags]:
+        """Decide only lines that are OK, by `is_ok` if somebody knows; return those without flow by their status."""
         field = self._fields.log_status
         if field is None:
             return {}
-        is_ok = words.is_word(self._lines, field, OK)
+        if is_ok is None:
+            is_ok = words.is_word(self._lines, field, OK)
         self._decided &= is_ok
         rest = np.flatnonzero(~is_ok)
         if not len(rest):
@@ -118,19 +123,15 @@ class Block:
         self._decided &= found != UNDECIDED
         return found
 
-    def _number(self, field: int | None) -> Integers:
+    def _number(self, field: int | None, tails: Sequence[Words] | None = None) -> Integers:
         if field is None:
             return np.zeros(self._lines.count, np.int64)
-        found, are_numbers = numbers(self._lines, field, MAX_DIGITS)
+        found, are_numbers = numbers(self._lines, field, MAX_DIGITS, tails)
         self._decided &= are_numbers
         return found
 
     def _time(self, start: int | None, end: int | None) -> Integers:
         """Return the end in Unix seconds; milliseconds and a missing time are not decided here."""
-        if start is not None and end == start + 1:
-            found, are_valid = second_times(self._lines, end)
-            self._decided &= are_valid & (found > 0)
-            return found
         if start is not None:
             self._decided &= are_times(self._lines, start)
         if end is None:

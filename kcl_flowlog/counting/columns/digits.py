@@ -5,6 +5,7 @@ Source of the arithmetic: Daniel Lemire, "Quickly parsing eight digits".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -20,32 +21,26 @@ _DIGIT: Final = 0xFF
 _DIGITS_OF_TIME: Final = 10
 _MASKS: Words = np.array([mask_of(length) for length in range(WORD + 1)], np.uint64)
 _TEN_TO_THE_EIGHT: Final = 10**WORD
-# Two times of ten digits each as words, the last first. Zeros stand for digits; the bytes in front are not checked.
-_TIMES: Final = b"\0\0 0000000000 0000000000"
 
 
-def _words_of(letters: bytes) -> list[np.uint64]:
-    return [np.uint64(int.from_bytes(letters[place : place + WORD], "little")) for place in (16, 8, 0)]
+def numbers(
+    lines: Lines, field: int, max_digits: int, tails: Sequence[Words] | None = None
+) -> tuple[Integers, Flags]:
+    """Return a field as numbers, and whether each is a number of at most `max_digits` digits; 16 at most.
 
-
-_TWO_TIMES: Final = _words_of(_TIMES)
-# What sets the highest bit of a byte that is no digit, or not the space.
-_TOLERANCES: Final = _words_of(_TIMES.translate(bytes.maketrans(b"0 ", b"\x76\x7f")))[1:]
-_CHECKED: Final = _words_of(_TIMES.translate(bytes.maketrans(b"0 ", b"\x80\x80")))[1:]
-
-
-def numbers(lines: Lines, field: int, max_digits: int) -> tuple[Integers, Flags]:
-    """Return a field as numbers, and whether each is a number of at most `max_digits` digits; 16 at most."""
+    `tails` are its last two words, as of `Lines.tails`, if somebody has them.
+    """
     widths = lines.widths(field)
     is_long = int(widths.max()) > WORD
-    tails = lines.tails(lines.ends(field), 2 if is_long else 1)
+    if tails is None:
+        tails = lines.tails(lines.ends(field), 2 if is_long else 1)
     low = (tails[0] ^ _ZEROS) & _MASKS.take(widths, mode="clip")
     wrong = (low + _TO_HIGH_BIT) & _HIGH_BITS
-    found = _value(low)
+    found = value_of(low)
     if is_long:
         high = (tails[1] ^ _ZEROS) & _MASKS.take(np.maximum(widths - WORD, 0), mode="clip")
         wrong |= (high + _TO_HIGH_BIT) & _HIGH_BITS
-        found += _value(high) * _TEN_TO_THE_EIGHT
+        found += value_of(high) * _TEN_TO_THE_EIGHT
     return found, (wrong == 0) & (widths <= max_digits)
 
 
@@ -53,15 +48,6 @@ def times(lines: Lines, field: int) -> tuple[Integers, Flags]:
     """Return a field as numbers of ten digits, and whether each is one."""
     low, high, are_times = _time_digits(lines, field)
     return _time(low, high), are_times
-
-
-def second_times(lines: Lines, field: int) -> tuple[Integers, Flags]:
-    """Return a field as numbers of ten digits, and whether it and the field before it are each such a number."""
-    words = [word ^ template for word, template in zip(lines.tails(lines.ends(field), 3), _TWO_TIMES, strict=True)]
-    wrong = (words[0] + _TO_HIGH_BIT) & _HIGH_BITS
-    for word, tolerance, checked in zip(words[1:], _TOLERANCES, _CHECKED, strict=True):
-        wrong |= (word + tolerance) & checked
-    return _time(words[0], words[1]), wrong == 0
 
 
 def are_times(lines: Lines, field: int) -> Flags:
@@ -79,13 +65,14 @@ def _time_digits(lines: Lines, field: int) -> tuple[Words, Words, Flags]:
 
 def _time(low: Words, high: Words) -> Integers:
     """Return the number of ten digits of which these words hold the last eight, and behind others the first two."""
-    value = _value(low)
+    value = value_of(low)
     value += ((high >> 48) & _DIGIT).view(np.int64) * (10 * _TEN_TO_THE_EIGHT)
     value += (high >> 56).view(np.int64) * _TEN_TO_THE_EIGHT
     return value
 
 
-def _value(digits: Words) -> Integers:
+def value_of(digits: Words) -> Integers:
+    """Return words as numbers, whose bytes are the values of eight digits."""
     pairs = digits * 10 + (digits >> 8)
     value = ((pairs & _LOW_BYTES) * 0x000F424000000064 + ((pairs >> 16) & _LOW_BYTES) * 0x0000271000000001) >> 32
     return value.view(np.int64)

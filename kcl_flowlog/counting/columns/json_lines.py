@@ -1,8 +1,8 @@
 """The lines in the JSON of log events, found without decoding it.
 
 Takes only what CloudWatch Logs writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after the other,
-without spaces, escapes or letters beyond ASCII. Every byte of it is checked, so it is certain that decoding would give
-the same lines. Any other JSON is refused.
+without spaces, escapes or letters beyond ASCII; all ids are equally long, and no message contains a closing brace. Every
+byte of it is checked, so it is certain that decoding would give the same lines. Any other JSON is refused.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ from kcl_flowlog.counting.columns.text import (
 
 _QUOTE, _COMMA, _BRACE, _END = 34, 44, 123, 125
 _ZERO = 48
-# Quotes of an event; all but the last come before the first space.
 _QUOTES: Final = 10
-_BEFORE = _QUOTES - 1
-# The quotes in front of id and message, and the quote behind the id.
-_ID, _ID_END, _MESSAGE = 2, 3, 8
-# What follows the id: zeros stand for digits, and after it comes the first letter of the message.
+"""The quotes of an event."""
+# What precedes an id, and what follows it: zeros stand for digits, and after it comes the first letter of the message.
+_BEFORE_ID: Final = ',{"id":"'
 _AFTER_ID: Final = '","timestamp":0000000000000,"message":"'
 _FIRST_DIGIT: Final = _AFTER_ID.index("0")
-# The shortest event has more bytes.
-_LEAST_BYTES = 66
+_LONGEST_ID: Final = 64
+# The bytes in front of the first event: the window of any line begins behind them.
+_FRONT: Final = PADDING + MAX_LENGTH
 # So many events are checked at a time.
 _MOST_ROWS = 1024
 # The bytes of buffers: at first, and those that are kept.
@@ -83,7 +82,7 @@ class JsonReader:
     @property
     def size(self) -> int:
         """The bytes of all texts that were added."""
-        return self._begins[-1] - PADDING
+        return self._begins[-1] - _FRONT
 
     def add(self, events: memoryview) -> None:
         """Copy a text: what stands between the brackets of a list of events, in ASCII without a backslash."""
@@ -102,67 +101,106 @@ class JsonReader:
         if len(self._text) > _MOST_KEPT:
             self._allocate(0)
         # Where texts begin, each behind a comma, and where the next would.
-        self._begins = [PADDING]
+        self._begins = [_FRONT]
 
     def find_lines(self, field_count: int) -> JsonLines | None:
         """Return the lines of events whose messages have this number of words, None if there is anything else."""
         size = self._begins[-1] - 1
         text = Text(self._text[:size])
-        octets = text.octets
-        are_separators = np.less_equal(octets, _QUOTE, out=self._separators[:size])
-        columns = field_count + _BEFORE
-        count, rest = divmod(int(np.count_nonzero(are_separators)), columns)
-        if rest or not count or count * _LEAST_BYTES > size:
+        # Where the brace behind each event is.
+        ends = self._find_braces(text.octets)
+        are_separators = np.less_equal(text.octets, _QUOTE, out=self._flags[:size])
+        if not len(ends) or int(np.count_nonzero(are_separators)) != len(ends) * (field_count - 1 + _QUOTES):
             return None
-        places = self._places(size, count * columns).reshape(count, columns)
-        id_start, id_end, last = (np.ascontiguousarray(places[:, column]) for column in (_ID, _ID_END, -1))
-        others = self._others[:size]
-        is_plain = (
-            not np.logical_and(are_separators[1:], are_separators[:-1], out=others[1:]).any()
-            and int(np.count_nonzero(np.equal(octets, _QUOTE, out=others))) == count * _QUOTES
-            and int(np.count_nonzero(np.equal(octets, SPACE, out=others))) == count * (field_count - 1)
-            and _are_events(text, id_start, id_end, last)
-        )
-        if not is_plain:
+        id_width = bytes(self._text[_FRONT + len(_BEFORE_ID) - 1 :][:_LONGEST_ID]).find(b'"')
+        # The quotes before and after each id.
+        id_start = np.empty(len(ends), np.int64)
+        id_start[0] = _FRONT + len(_BEFORE_ID) - 2
+        np.add(ends[:-1], len(_BEFORE_ID), out=id_start[1:])
+        id_end = id_start + (1 + id_width)
+        lengths = ends - 1 - (id_end + len(_AFTER_ID))
+        if id_width < 1 or int(ends[-1]) != size - 1 or not _are_events(text, id_start, id_end, ends, lengths):
+            return None
+        lines = self._lines_at(text, ends - 1, lengths, field_count - 1, len(_BEFORE_ID) + id_width + len(_AFTER_ID))
+        if lines is None:
             return None
         counts = np.diff(np.searchsorted(id_start, self._begins))
-        return JsonLines(Lines(text, places[:, _MESSAGE:]), counts.tolist(), (id_start, id_end), text.data)
+        return JsonLines(lines, counts.tolist(), (id_start, id_end), text.data)
 
-    def _places(self, size: int, count: int) -> Integers:
-        """Return the places of the separators."""
+    def _find_braces(self, octets: Octets) -> Integers:
+        """Return the places of closing braces; a wrong place if two are within eight bytes."""
+        size = -(-len(octets) // WORD) * WORD
+        flags = self._flags[:size]
+        flags[-WORD:] = False
+        np.equal(octets, _END, out=flags[: len(octets)])
+        words = flags.view(np.uint64)
+        found = (words != 0).nonzero()[0]
+        return found * WORD + ((words.take(found) * _PLACE_IN_WORD) >> 56).view(np.int64)
+
+    def _lines_at(
+        self, text: Text, ends: Integers, lengths: Integers, space_count: int, head: int
+    ) -> Lines | None:
+        """Return the messages with these ends and lengths, None if any has another number of spaces or an empty word.
+
+        They are copied into rows of the same width, each at the end of its row; `head` are the bytes between messages.
+        """
+        width = max(PADDING, -(-(int(lengths.max()) + 1) // WORD) * WORD)
+        # The first row is only there to be in front of the second.
+        size = (len(ends) + 1) * width
+        if size > 2 * len(text.octets):
+            return None
+        copies = text.windows(np.concatenate((ends[:1], ends)) - width, width)
+        rows = Text(copies)
+        are_spaces = np.equal(rows.octets, SPACE, out=self._flags[:size])
+        short = np.flatnonzero(lengths < width - head)
+        if len(short):
+            # The space in front of a short message has the end of another.
+            matrix = are_spaces.reshape(-1, width)
+            matrix[short + 1] &= np.arange(width) >= (width - lengths[short])[:, None]
+            matrix[0] = matrix[1]
+        spaces = self._places(size)
+        if len(spaces) != (len(ends) + 1) * space_count:
+            return None
+        spaces = spaces[space_count:].reshape(len(ends), space_count)
+        row_ends = np.arange(2 * width, size + width, width)
+        row_starts = row_ends - lengths - 1
+        has_all_words = (
+            bool((spaces[:, 0] - row_starts > 1).all())
+            and bool((row_ends - spaces[:, -1] > 1).all())
+            and not bool((are_spaces[1:] & are_spaces[:-1]).any())
+        )
+        if not has_all_words:
+            return None
+        matrix = np.frombuffer(copies, "<u8").reshape(-1, width // WORD)[1:]
+        return Lines(rows, row_starts, spaces, row_ends, matrix)
+
+    def _places(self, size: int) -> Integers:
+        """Return the places of the flags that are true."""
         # numpy takes three times as long if less than a tenth is true; so some true values are added.
+        count = int(np.count_nonzero(self._flags[:size]))
         end = size + max(0, (size - 10 * count) // 9 + 1)
-        self._separators[size:end] = True
-        return self._separators[:end].nonzero()[0][:count]
+        self._flags[size:end] = True
+        return self._flags[:end].nonzero()[0][:count]
 
     def _allocate(self, size: int) -> None:
+        size += _FRONT
         octets: Octets = np.empty(size, np.uint8)
-        octets[:PADDING] = _ZERO
+        octets[:_FRONT] = _ZERO
         self._text = octets.data
-        self._others: Flags = np.empty(size, np.bool_)
-        self._separators: Flags = np.empty(size + size // 9 + 1, np.bool_)
+        self._flags: Flags = np.empty(5 * size // 2, np.bool_)
 
 
-def _are_events(text: Text, id_start: Integers, id_end: Integers, last: Integers) -> bool:
+def _are_events(text: Text, id_start: Integers, id_end: Integers, ends: Integers, lengths: Integers) -> bool:
     """Tell whether the text around ids and messages is that of events, one after the other from begin to end."""
-    octets = text.octets
-    message = id_end + _MESSAGE_AFTER_ID
-    is_whole = (
-        int(id_start[0]) == PADDING + 6
-        and int(last[-1]) + 2 == len(octets)
-        and int(message[-1]) < len(octets)
-        and bool((id_start[1:] - last[:-1] == 9).all())
-        and int((last - message).max()) <= MAX_LENGTH + 1
-    )
-    if not is_whole:
+    if int(lengths.min()) < 1 or int(lengths.max()) > MAX_LENGTH:
         return False
+    octets = text.octets
     return (
         all(_are_middles(text, id_end[row : row + _MOST_ROWS]) for row in range(0, len(id_end), _MOST_ROWS))
-        and bool((text.words(id_start - 7, 1) == _BEGIN).all())
+        and bool((text.words(id_start - (len(_BEFORE_ID) - 1), 1) == _BEGIN).all())
         and bool((octets.take(id_end + _FIRST_DIGIT) != _ZERO).all())
-        and bool((octets.take(last) == _QUOTE).all())
-        and bool((octets.take(last + 1) == _END).all())
-        and not bool((octets.take(message + 1) == _BRACE).any())
+        and bool((octets.take(ends - 1) == _QUOTE).all())
+        and not bool((octets.take(id_end + len(_AFTER_ID)) == _BRACE).any())
     )
 
 
@@ -183,8 +221,9 @@ def _words(values: Sequence[int], rows: int) -> Words:
     return np.tile(np.array(padded, np.uint8).view("<u8"), rows)
 
 
-_BEGIN: Final = np.uint64(word_of(',{"id":"'))
+_BEGIN: Final = np.uint64(word_of(_BEFORE_ID))
 _TEMPLATE = _words([*_AFTER_ID.encode()], _MOST_ROWS)
 _TOLERANCE = _words([0x76 if letter == "0" else 0x7F for letter in _AFTER_ID], _MOST_ROWS)
 _CHECKED = _words([0x80] * len(_AFTER_ID), _MOST_ROWS)
-_MESSAGE_AFTER_ID = len(_AFTER_ID) - 1
+# A word in which only the byte `n` is 1, times this, has `n` as its last byte.
+_PLACE_IN_WORD: Final = np.uint64(0x0001020304050607)

@@ -38,25 +38,36 @@ class Text:
 
     def words(self, starts: Integers, count: int) -> Words:
         """Return `count` words from each place on, one after the other: far faster than each alone."""
-        size = WORD * count
-        windows = np.ndarray((self._size - size + 1,), f"V{size}", self.data, strides=(1,))
-        return windows[starts].view("<u8")
+        return self._windows(starts, WORD * count).view("<u8")
+
+    def windows(self, starts: Integers, size: int) -> memoryview:
+        """Return so many bytes from each place on, one after the other."""
+        return self._windows(starts, size).view(np.uint8).data
+
+    def _windows(self, starts: Integers, size: int) -> NDArray[np.void]:
+        windows: NDArray[np.void] = np.ndarray((self._size - size + 1,), f"V{size}", self.data, strides=(1,))
+        return windows[starts]
 
 
 class Lines:
-    """Lines of a text. Row by row, `bounds` are the places before and after each field."""
+    """Lines of a text: the places before and after each, and row by row those of the spaces between its fields."""
 
-    def __init__(self, text: Text, bounds: Integers) -> None:
+    def __init__(
+        self, text: Text, starts: Integers, spaces: Integers, ends: Integers, matrix: Words | None = None
+    ) -> None:
+        """If each line ends a row of words, these are the `matrix`: then the last words need not be copied."""
         self.octets = text.octets
-        self.count = len(bounds)
+        self.count = len(starts)
         self._text = text
-        self._bounds = bounds
-        # The columns of `bounds` that were used; far apart in memory, they are slow.
+        self._starts, self._spaces, self._ends = starts, spaces, ends
+        self._matrix = matrix
+        # The columns that were used; far apart in memory, they are slow.
         self._columns: dict[int, Integers] = {}
 
     def rows(self, rows: slice | Integers) -> Lines:
         """Return some of the lines."""
-        return Lines(self._text, self._bounds[rows])
+        matrix = self._matrix[rows] if self._matrix is not None and isinstance(rows, slice) else None
+        return Lines(self._text, self._starts[rows], self._spaces[rows], self._ends[rows], matrix)
 
     def ends(self, field: int) -> Integers:
         """Return the ends of a field in all lines."""
@@ -79,6 +90,12 @@ class Lines:
         words = self._text.words(ends - WORD * count, count).reshape(len(ends), count)
         return [words[:, place] for place in range(count - 1, -1, -1)]
 
+    def last_words(self, field: int, count: int) -> list[Words]:
+        """Return the last `count` words of a field and what precedes it, the last first."""
+        if self._matrix is None or field < self._spaces.shape[1]:
+            return self.tails(self.ends(field), count)
+        return [self._matrix[:, -1 - place] for place in range(count)]
+
     def fields(self, ends: Integers) -> list[str]:
         """Return the fields with these ends; each must follow a space."""
         data = self._text.data
@@ -87,14 +104,19 @@ class Lines:
     def messages(self, rows: Integers) -> list[str]:
         """Return some lines as a whole."""
         data = self._text.data
-        starts, ends = self._bounds[rows, 0] + 1, self._bounds[rows, -1]
+        starts, ends = self._starts[rows] + 1, self._ends[rows]
         return [str(data[start:end], "ascii") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def _column(self, place: int) -> Integers:
         column = self._columns.get(place)
         if column is None:
-            column = self._columns[place] = np.ascontiguousarray(self._bounds[:, place])
+            column = self._columns[place] = np.ascontiguousarray(self._bounds_at(place))
         return column
+
+    def _bounds_at(self, place: int) -> Integers:
+        if place == 0:
+            return self._starts
+        return self._ends if place > self._spaces.shape[1] else self._spaces[:, place - 1]
 
 
 def left(lines: Lines, done: Flags, counts: Sequence[int]) -> list[list[str]]:
@@ -126,7 +148,7 @@ def join(messages: Sequence[str], field_count: int, has_column_in_front: bool) -
     _check(text.octets, separators, are_separators, columns, len(front))
     stride = separators.strides[0]
     bounds = np.lib.stride_tricks.as_strided(separators, (len(messages), columns + 1), (columns * stride, stride))
-    return Lines(text, bounds)
+    return Lines(text, bounds[:, 0], bounds[:, 1:-1], bounds[:, -1])
 
 
 def _check(octets: Octets, separators: Integers, are_separators: Flags, columns: int, front: int) -> None:
