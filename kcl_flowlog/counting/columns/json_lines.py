@@ -137,9 +137,7 @@ class JsonReader:
         found = (words != 0).nonzero()[0]
         return found * WORD + ((words.take(found) * _PLACE_IN_WORD) >> 56).view(np.int64)
 
-    def _lines_at(
-        self, text: Text, ends: Integers, lengths: Integers, space_count: int, head: int
-    ) -> Lines | None:
+    def _lines_at(self, text: Text, ends: Integers, lengths: Integers, space_count: int, head: int) -> Lines | None:
         """Return the messages with these ends and lengths, None if any has another number of spaces or an empty word.
 
         They are copied into rows of the same width, each at the end of its row; `head` are the bytes between messages.
