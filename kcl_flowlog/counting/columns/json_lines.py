@@ -1,7 +1,7 @@
 """The lines in the JSON of log events, found without decoding it.
 
-Takes only what CloudWatch Logs writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after the other,
-without spaces, escapes or letters beyond ASCII; all ids are equally long, and no message contains a closing brace. Every
+Takes only what CloudWatch Logs writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after another,
+without spaces, escapes or letters beyond ASCII; all ids are equally long, and no message has a closing brace. Every
 byte of it is checked, so it is certain that decoding would give the same lines. Any other JSON is refused.
 """
 

@@ -1,7 +1,7 @@
 """The fields that end a line of the default format, from `bytes` to `log-status`, at places that hardly ever change.
 
-Two times of ten digits, ACCEPT or REJECT, and OK: as many bytes in each line, so they are read and checked together. Any
-other line is not told apart here: neither one that has no flow, nor one that has a time in milliseconds.
+Two times of ten digits, ACCEPT or REJECT, and OK: as many bytes in each line, so they are read and checked at once. All
+other lines are not told apart here: neither one that has no flow, nor one that has a time in milliseconds.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read(lines: Lines, fields: Fields) -> LineEnds | None:
 
 
 def _actions(last: Words, letters: Words) -> tuple[Flags, Integers]:
-    """Return which lines have an action and OK, by their last word and the first letter of the action; and the actions."""
+    """Return which lines have an action and OK, by the last word and the first letter of the action; and the actions."""
     number, letter, text = _ACCEPT
     are_usual = (last == text) & (letters == letter)
     found = np.full(len(last), number)
