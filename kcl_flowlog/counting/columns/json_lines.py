@@ -1,6 +1,6 @@
 """The lines in the JSON of log events, found without decoding it.
 
-Takes only what CloudWatch writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after another,
+Takes only what CloudWatch Logs writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after another,
 without spaces, escapes or letters beyond ASCII; all ids are equally long, and no message has a closing brace. Every
 byte of it is checked, so it is certain that decoding would give the same lines. Any other JSON is refused.
 """

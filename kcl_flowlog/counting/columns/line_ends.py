@@ -70,7 +70,7 @@ def read(lines: Lines, fields: Fields) -> LineEnds | None:
 
 
 def _actions(last: Words, letters: Words) -> tuple[Flags, Integers]:
-    """Return which lines have an action and OK, by the last word and the first letter of the action; and the actions."""
+    """Return which lines have action and OK, by the last word and the first letter of the action; and the actions."""
     number, letter, text = _ACCEPT
     are_usual = (last == text) & (letters == letter)
     found = np.full(len(last), number)
