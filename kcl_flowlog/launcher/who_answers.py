@@ -34,7 +34,7 @@ from kcl_flowlog.web.who_report import InterfaceNote, SubnetLine
 _MOST_NAMED = 100
 """Of each kind, as many addresses go to other instances together with their interface."""
 
-AskPeers = Callable[[one_peer.Question], Merged]
+AskPeers = Callable[[one_peer.PeerQuestion], Merged]
 """Returns what the peers know."""
 
 
@@ -84,7 +84,7 @@ class WhoAnswers:
         own = self._own(question) if question.subnet_id else None
         merged, peers = Merged(), None
         if self._ask_peers is not None:
-            merged = self._ask_peers(one_peer.Question(question.subnet_id, question.steps))
+            merged = self._ask_peers(one_peer.PeerQuestion(question.subnet_id, question.steps))
             peers = merged.peers
         lines = merged_lines([self._lines(), merged.lines])
         if own is None or not (own.is_known or merged.is_known):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kcl_flowlog.client.exchange import Left, seconds_left
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.peers.client_files import Access, ClientFiles
-from kcl_flowlog.peers.one_peer import Address, Connect, NoAnswer, Question, ask
+from kcl_flowlog.peers.one_peer import Address, Connect, NoAnswer, PeerQuestion, ask
 from kcl_flowlog.peers.own_answer import OwnAnswer
 from kcl_flowlog.peers.threads import Threads
 from kcl_flowlog.values import PeerUrl
@@ -67,7 +67,7 @@ class Fleet:
         """Read the files. Raises `ConfigError`."""
         self._files.read(any(peer.is_tls for peer in self._peers))
 
-    def ask(self, question: Question) -> Asked:
+    def ask(self, question: PeerQuestion) -> Asked:
         """Ask all peers beside each other, and wait for them no longer than the timeout."""
         left = seconds_left(self._timeout)
         addresses, missing = self._addresses(left)
@@ -98,7 +98,8 @@ class Fleet:
     def _addresses(self, left: Left) -> tuple[list[Address], list[MissingPeer]]:
         """Return where to ask, and the names without an address."""
         names = [peer for peer in self._peers if peer.is_dns]
-        resolved = dict(self._threads.each(self._resolved, names, _rest(left)))
+        # A name service that hangs must leave time for the other peers.
+        resolved = dict(self._threads.each(self._resolved, names, _rest(left) / 2))
         addresses: list[Address] = []
         missing = []
         for peer in self._peers:
@@ -107,8 +108,10 @@ class Fleet:
                 addresses += found
             else:
                 missing.append(MissingPeer(Address(peer, peer.host).shown, found or self._too_late))
-        missing += [MissingPeer(each.shown, f"is one of more than {MOST_PEERS}") for each in addresses[MOST_PEERS:]]
-        return addresses[:MOST_PEERS], missing[: 2 * MOST_PEERS]
+        if len(addresses) > MOST_PEERS:
+            more = f", nor {len(addresses) - MOST_PEERS - 1} more" if len(addresses) > MOST_PEERS + 1 else ""
+            missing.append(MissingPeer(addresses[MOST_PEERS].shown, f"was not asked{more}: at most {MOST_PEERS} are"))
+        return addresses[:MOST_PEERS], missing
 
     def _resolved(self, peer: PeerUrl) -> list[Address] | str:
         """Return the addresses of a name, or why it has no address."""
@@ -117,7 +120,7 @@ class Fleet:
         except (OSError, UnicodeError) as error:
             return f"has no address ({getattr(error, 'strerror', None) or error})"
 
-    def _answer(self, question: Question, access: Access, left: Left, address: Address) -> OwnAnswer | str:
+    def _answer(self, question: PeerQuestion, access: Access, left: Left, address: Address) -> OwnAnswer | str:
         """Return the answer, or why the peer gives no answer."""
         try:
             return ask(address, question, access, left, self._connect)

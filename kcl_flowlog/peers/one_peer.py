@@ -38,7 +38,7 @@ class NoAnswer(Exception):
     """A peer gave no usable answer; the text says why."""
 
 
-class Question(NamedTuple):
+class PeerQuestion(NamedTuple):
     """A subnet, empty for the list of all, and how many steps back."""
 
     subnet_id: str
@@ -58,7 +58,7 @@ class Address(NamedTuple):
         return f"{'https' if self.peer.is_tls else 'http'}://{host}:{self.peer.port}{self.peer.path}"
 
 
-def ask(address: Address, question: Question, access: Access, left: Left, connect: Connect) -> OwnAnswer:
+def ask(address: Address, question: PeerQuestion, access: Access, left: Left, connect: Connect) -> OwnAnswer:
     """Return the answer of an instance. Raises `NoAnswer`, and `TimeoutError` if no time is left."""
     peer = address.peer
     try:
@@ -85,7 +85,7 @@ def ask(address: Address, question: Question, access: Access, left: Left, connec
         raise NoAnswer(str(error)) from None
 
 
-def _request(peer: PeerUrl, question: Question, authorization: str) -> bytes:
+def _request(peer: PeerUrl, question: PeerQuestion, authorization: str) -> bytes:
     query = urlencode({"subnet": question.subnet_id, "window": f"{question.steps * STEP}s", "format": "sketch"})
     host = f"[{peer.host}]" if ":" in peer.host else peer.host
     lines = [f"GET {peer.path}{API_PATH}?{query} HTTP/1.1", f"Host: {host}:{peer.port}", "Connection: close"]

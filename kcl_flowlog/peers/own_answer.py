@@ -5,6 +5,8 @@ Its version changes if an older instance would read it wrongly; fields that an o
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from kcl_flowlog.web.who_report import InterfaceNote, SubnetLine
@@ -23,7 +25,7 @@ class OwnAnswer(msgspec.Struct, kw_only=True):
     """
 
     version: int = _VERSION
-    instance: str
+    instance: Annotated[str, msgspec.Meta(min_length=1)]
     application: str
     subnets: list[SubnetLine]
     is_known: bool = False

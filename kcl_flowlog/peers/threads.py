@@ -24,24 +24,21 @@ class Threads:
     def each(
         self, work: Callable[[Item], Result], items: Sequence[Item], timeout: float
     ) -> list[tuple[Item, Result | None]]:
-        """Do the work for each item; return the items with their results, None for those without a result in time."""
+        """Do the work for each item; return the items with their results, None if too late or no thread is free."""
         futures = [self._begin(work, item) for item in items]
         wait(futures, timeout)
-        return [
-            (item, future.result() if future.done() and not future.cancelled() else None)
-            for item, future in zip(items, futures, strict=True)
-        ]
+        return [(item, future.result() if future.done() else None) for item, future in zip(items, futures, strict=True)]
 
-    def _begin(self, work: Callable[[Item], Result], item: Item) -> Future[Result]:
-        future: Future[Result] = Future()
+    def _begin(self, work: Callable[[Item], Result], item: Item) -> Future[Result | None]:
+        future: Future[Result | None] = Future()
         if not self._free.acquire(blocking=False):
-            future.cancel()
+            future.set_result(None)
             return future
         # Python waits for threads that are not daemons, and for those of its executors.
         threading.Thread(target=self._do, args=(work, item, future), name="peer", daemon=True).start()
         return future
 
-    def _do(self, work: Callable[[Item], Result], item: Item, future: Future[Result]) -> None:
+    def _do(self, work: Callable[[Item], Result], item: Item, future: Future[Result | None]) -> None:
         try:
             result = work(item)
         except Exception as error:  # noqa: BLE001 # the caller gets it

@@ -85,7 +85,7 @@ def _peer(text: str) -> PeerUrl:
 def _ask(fleet: Fleet, question: Question) -> Merged:
     """Return what the instances know. Raises `NobodyKnows` if none answers, and `ConfigError`."""
     fleet.check()
-    merged = merge(fleet.ask(one_peer.Question(question.subnet_id, question.steps)), question.subnet_id, Me())
+    merged = merge(fleet.ask(one_peer.PeerQuestion(question.subnet_id, question.steps)), question.subnet_id, Me())
     missing = " ".join(map(str, merged.missing))
     if not merged.answered:
         raise NobodyKnows(f"No instance has answered. {missing}")

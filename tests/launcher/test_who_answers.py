@@ -57,7 +57,7 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.asked: list[one_peer.Question] = []
+        self.asked: list[one_peer.PeerQuestion] = []
         self.merged = Merged()
         self.clock = FakeClock(NOW)
         self.networks = Networks()
@@ -73,7 +73,7 @@ class Home:
         assert found is not None
         return found
 
-    def ask_peers(self, question: one_peer.Question) -> Merged:
+    def ask_peers(self, question: one_peer.PeerQuestion) -> Merged:
         self.asked.append(question)
         return self.merged
 
@@ -178,7 +178,7 @@ def test_what_peers_have_read_is_added(home: Home) -> None:
 
     answer = home.answers.answer(Question("subnet-a", steps=3))
 
-    assert [one_peer.Question("subnet-a", 3)] == home.asked
+    assert [one_peer.PeerQuestion("subnet-a", 3)] == home.asked
     assert [SubnetLine("subnet-a", "", "vpc-1", 2, 1), SubnetLine("subnet-z", "", "", 1, 1)] == answer.subnets
     assert answer.report is not None
     assert answer.report.rejected is not None

@@ -17,9 +17,9 @@ from kcl_flowlog.counting.who.sketches import Sketches
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.peers import own_answer as form
 from kcl_flowlog.peers.client_files import ClientFiles
-from kcl_flowlog.peers.fleet import MOST_PEERS, Answered, Asked, addresses_of
+from kcl_flowlog.peers.fleet import MOST_PEERS, Answered, Asked, Fleet, addresses_of
 from kcl_flowlog.peers.merging import Me, Merged, merge
-from kcl_flowlog.peers.one_peer import Question
+from kcl_flowlog.peers.one_peer import PeerQuestion
 from kcl_flowlog.peers.shared import KEPT_SECONDS, SharedAnswers
 from kcl_flowlog.peers.threads import Threads
 from kcl_flowlog.values import parse_peer
@@ -29,7 +29,7 @@ from tests.support.clocks import FakeClock
 from tests.support.peers import SUBNET, Saying, answering, fleet, own_answer, response
 from tests.support.waiting import PATIENCE
 
-QUESTION = Question(SUBNET, 3)
+QUESTION = PeerQuestion(SUBNET, 3)
 ME = Me("me", "flow-logs")
 
 
@@ -141,6 +141,10 @@ NO_ANSWERS: dict[str, tuple[bytes | OSError, str]] = {
         response(form.encode(own_answer("A", subnets=3))),
         "does not answer as an instance does: Expected `array`, got `int` - at `$.subnets`",
     ),
+    "no instance": (
+        answering(""),
+        "does not answer as an instance does: Expected `str` of length >= 1 - at `$.instance`",
+    ),
     "other application": (
         answering("A", application="other"),
         "counts for the application 'other', not 'flow-logs'",
@@ -197,18 +201,32 @@ def test_a_name_without_an_address_is_missing(connect: Saying, resolved: OSError
     assert [MissingPeer("http://all:1", reason)] == merged(connect, "dns+http://all:1", all=resolved).missing
 
 
+def test_a_name_service_that_hangs_leaves_time_for_the_other_peers(connect: Saying, hosts: dict[str, bytes]) -> None:
+    """A name that it can't tell is missing."""
+    hosts |= {"good": answering("B")}
+    end = threading.Event()
+    peers = tuple(map(parse_peer, ("dns+http://all:1", "http://good:1")))
+
+    def resolve(_host: str, _port: int) -> list[str]:
+        end.wait()
+        return []
+
+    found = Fleet(peers, ClientFiles(), 2.0, resolve, connect).ask(QUESTION)
+    end.set()
+
+    assert ["http://good:1"] == [answered.peer for answered in found.answers]
+    assert [MissingPeer("http://all:1", "did not answer within 2 s")] == found.missing
+
+
 def test_only_so_many_peers_are_asked(connect: Saying, hosts: dict[str, bytes]) -> None:
-    """The others are named."""
+    """The first of the others is named, with their number."""
     many = [f"10.0.1.{number}" for number in range(MOST_PEERS + 3)]
     hosts |= {host: answering(host) for host in many}
 
     found = merged(connect, "dns+http://all:1", all=many)
 
     assert MOST_PEERS == found.answered == len(connect.connected)
-    assert [
-        MissingPeer(f"http://10.0.1.{number}:1", "is one of more than 64")
-        for number in range(MOST_PEERS, MOST_PEERS + 3)
-    ] == found.missing
+    assert [MissingPeer("http://10.0.1.64:1", "was not asked, nor 2 more: at most 64 are")] == found.missing
 
 
 def test_threads_that_hang_are_not_joined_by_others() -> None:
@@ -323,23 +341,23 @@ def test_lists_of_subnets_show_the_most_of_each() -> None:
 
 def test_an_answer_is_shared_for_a_moment() -> None:
     """However many ask; another question is another answer, and few are kept."""
-    asked: list[Question] = []
+    asked: list[PeerQuestion] = []
     clock = FakeClock(0.0)
 
-    def ask(question: Question) -> Merged:
+    def ask(question: PeerQuestion) -> Merged:
         asked.append(question)
         return Merged()
 
     shared = SharedAnswers(ask, clock)
-    first = [shared.ask(Question("a", 1)) for _ in range(5)]
-    shared.ask(Question("b", 1))
-    assert [Question("a", 1), Question("b", 1)] == asked
+    first = [shared.ask(PeerQuestion("a", 1)) for _ in range(5)]
+    shared.ask(PeerQuestion("b", 1))
+    assert [PeerQuestion("a", 1), PeerQuestion("b", 1)] == asked
     assert all(each is first[0] for each in first)
 
     clock.now += KEPT_SECONDS
-    assert shared.ask(Question("a", 1)) is not first[0]
+    assert shared.ask(PeerQuestion("a", 1)) is not first[0]
     for number in range(20):
-        shared.ask(Question(str(number), 1))
+        shared.ask(PeerQuestion(str(number), 1))
     assert 23 == len(asked)
     assert 8 == len(shared._kept)
 

@@ -15,7 +15,7 @@ from kcl_flowlog.launcher.who_answers import AskPeers, WhoAnswers
 from kcl_flowlog.launcher.who_keeper import WhoKeeper
 from kcl_flowlog.peers.fleet import Fleet
 from kcl_flowlog.peers.merging import Me, Merged, merge
-from kcl_flowlog.peers.one_peer import Question
+from kcl_flowlog.peers.one_peer import PeerQuestion
 from kcl_flowlog.peers.shared import SharedAnswers
 from kcl_flowlog.web.server import WebServer
 from tests.counting.who.truth import Reject
@@ -62,7 +62,7 @@ class WhoInstance:
         self.server.start()
         return self.server
 
-    def _ask(self, fleet: Fleet, question: Question) -> Merged:
+    def _ask(self, fleet: Fleet, question: PeerQuestion) -> Merged:
         return merge(fleet.ask(question), question.subnet_id, self._me)
 
     def _answers(self, ask: AskPeers | None) -> WhoAnswers:
