@@ -210,6 +210,7 @@ class Config(PeersSettings):
         default="",
         parse=values.parse_words,
         metavar="OPTIONS",
+        is_secret=True,
         help="Options of the Java virtual machine, split as a shell splits them. Default: a heap of 256 MB and 64 MB for each shard of the stream, at least 512 MB, and the serial collector.",
     )
     kcl_property: Mapping[str, str] = repeatable(
@@ -218,6 +219,7 @@ class Config(PeersSettings):
         parse=values.parse_property,
         collect=dict,
         metavar="KEY=VALUE",
+        is_secret=True,
         help="Additional property of the KCL. Repeatable.",
     )
     kcl_metrics: str = setting(

@@ -25,7 +25,8 @@ class Setting:
     `default` is written as a user would write it; None means that the setting
     is required. `parse` turns text into the value, or raises `ValueError`.
     A repeatable setting has `collect`, which turns the parsed values into the
-    field's; `split` separates the texts in its environment variable.
+    field's; `split` separates the texts in its environment variable. The
+    value of a secret setting may hold a password; no page shows it.
     """
 
     flag: str
@@ -37,6 +38,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     collect: Callable[[Iterable[Any]], Any] | None = None
     split: Callable[[str], list[str]] = str.split
+    is_secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -69,6 +71,7 @@ def setting(
     parse: Callable[[str], Any] = parse_text,
     metavar: str = "",
     choices: tuple[str, ...] = (),
+    is_secret: bool = False,
 ) -> Any:
     """Return a field of `Config` that holds one value; with `choices`, one of them."""
     return _field(
@@ -80,6 +83,7 @@ def setting(
             parse=one_of(choices) if choices else parse,
             metavar=metavar,
             choices=choices,
+            is_secret=is_secret,
         )
     )
 
@@ -93,6 +97,7 @@ def repeatable(
     parse: Callable[[str], Any] = parse_text,
     collect: Callable[[Iterable[Any]], Any] = tuple,
     split: Callable[[str], list[str]] = str.split,
+    is_secret: bool = False,
 ) -> Any:
     """Return a field of `Config` that may be set several times, and is empty by default."""
     return _field(
@@ -105,6 +110,7 @@ def repeatable(
             metavar=metavar,
             collect=collect,
             split=split,
+            is_secret=is_secret,
         )
     )
 

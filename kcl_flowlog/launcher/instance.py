@@ -26,8 +26,6 @@ from kcl_flowlog.counting.formats import parse_option
 from kcl_flowlog.counting.inventory_packing import pack
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
-from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.inventory import accounts
 from kcl_flowlog.inventory.aws import Aws
@@ -51,18 +49,20 @@ from kcl_flowlog.launcher.java_way_out import JavaWayOut, without_proxies
 from kcl_flowlog.launcher.ledger_age import set_old_ledger_aside
 from kcl_flowlog.launcher.main_loop import MainLoop
 from kcl_flowlog.launcher.open_shards import OpenShards
+from kcl_flowlog.launcher.overviews import Overviews
 from kcl_flowlog.launcher.own_shards import OwnShards
+from kcl_flowlog.launcher.page_parts import pages_of
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
+from kcl_flowlog.launcher.sampler import Sampler
+from kcl_flowlog.launcher.shown_settings import shown_settings
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.launcher.status import Status, note_shown
 from kcl_flowlog.launcher.supervisor import Supervisor
 from kcl_flowlog.launcher.watchdog import Watchdog
 from kcl_flowlog.launcher.who_parts import who_parts
-from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
-from kcl_flowlog.web.who_page import WhoSource
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,9 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
-            log.info("kcl-flowlog started", extra={"fields": builder.identity(main_loop.web_server.url)})
+            log.info(
+                "kcl-flowlog started", extra={"fields": {**builder.identity(), "metrics": main_loop.web_server.url}}
+            )
             state.log_findings()
             warn_of_ineffective_settings(config, formats, builder.position)
             main_loop.run()
@@ -152,8 +154,8 @@ class _Builder:
     admission: Admission
     position: str
 
-    def identity(self, url: str) -> dict[str, str]:
-        """Return the fields of the first log line, which identify this run."""
+    def identity(self) -> dict[str, str]:
+        """Return what identifies this run, in the first log line and on the page."""
         return {
             "version": __version__,
             "stream": self.config.stream,
@@ -162,7 +164,6 @@ class _Builder:
             "region": self.aws.region,
             "java": self.runtime.version,
             "kcl": self.jars.kcl,
-            "metrics": url,
         }
 
     # It is long because it lists all parts, in the order in which they need each other.
@@ -196,9 +197,12 @@ class _Builder:
             own_shards,
             who=who.keeper,
         )
+        sampler = Sampler(status.read_totals)
+        settings = shown_settings(config)
+        overviews = Overviews(self.identity(), settings, inventory, status, supervisor, sampler, who.keeper)
         web_server = WebServer(
             config.web_listen_address,
-            _pages(config, status, new_series, supervisor, who.answers),
+            pages_of(config, status, new_series, supervisor, overviews, who.answers),
             str(config.web_config_file or ""),
         )
         return MainLoop(
@@ -220,6 +224,7 @@ class _Builder:
             own_shards=own_shards,
             open_shards=open_shards,
             who=who.keeper,
+            sampler=sampler,
             leader_lock=leader_lock,
             beats=Beats(start),
             final_scrape=FinalScrape(web_server, new_series, stop.wait),
@@ -278,17 +283,3 @@ class _Builder:
             "python": platform.python_version(),
             "java": self.runtime.version,
         }
-
-
-def _pages(
-    config: Config, status: Status, new_series: NewSeries, supervisor: Supervisor, who: WhoSource | None
-) -> Pages:
-    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series, config.subnet_tags)
-    return Pages(
-        telemetry_path=config.web_telemetry_path,
-        render=renderer(metrics_registry(collector, lambda: supervisor.pid)),
-        healthy=status.why_unhealthy,
-        ready=status.why_not_ready,
-        are_probes_open=config.web_probes_without_auth,
-        who=who,
-    )

@@ -20,6 +20,7 @@ from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.leader_lock import LeaderLock
 from kcl_flowlog.launcher.open_shards import OpenShards
 from kcl_flowlog.launcher.own_shards import OwnShards
+from kcl_flowlog.launcher.sampler import Sampler
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.supervisor import Supervisor
 from kcl_flowlog.launcher.thread_failures import ThreadFailures
@@ -49,6 +50,7 @@ class MainLoop:
     own_shards: OwnShards
     open_shards: OpenShards
     who: WhoKeeper | None
+    sampler: Sampler
     leader_lock: LeaderLock
     beats: Beats
     final_scrape: FinalScrape
@@ -72,6 +74,7 @@ class MainLoop:
             return
         self.inventory.start()
         self.open_shards.start()
+        self.sampler.start()
         if self.who is not None:
             self.who.start()
         log.info("Starting the KCL daemon; the first start takes up to a minute until shards are leased")
@@ -95,6 +98,7 @@ class MainLoop:
         self.inbox.stop()
         self.inventory.stop()
         self.open_shards.stop()
+        self.sampler.stop()
         if self.who is not None:
             self.who.stop()
         self.web_server.stop()

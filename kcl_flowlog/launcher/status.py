@@ -15,7 +15,7 @@ from typing import Protocol
 
 from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
-from kcl_flowlog.commits.totals import SeenTotals
+from kcl_flowlog.commits.totals import SeenTotals, Totals
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.state import InstanceState, ShardState
 from kcl_flowlog.inventory.coverage import Coverage
@@ -129,14 +129,27 @@ class Status:
         self._monotonic = monotonic
         self._seen = SeenTotals()
 
-    def read_state(self) -> InstanceState:
-        """Return everything that a scrape shows, as of now. Raises `LedgerError`."""
+    @property
+    def open_shards(self) -> int | None:
+        """How many open shards the stream has, None if unknown."""
+        return self._open_shards.number
+
+    def shard_states(self) -> list[ShardState]:
+        """Return the shards that this instance holds."""
+        return [_shard_state(shard) for shard in self._shards.shards()]
+
+    def read_totals(self) -> Totals:
+        """Return the totals as of now. Raises `LedgerError`."""
         try:
             with self._open_ledger() as ledger:
-                totals = ledger.totals(self._seen)
+                return ledger.totals(self._seen)
         except LedgerError as error:
             self._damage.take(error)
             raise
+
+    def read_state(self) -> InstanceState:
+        """Return everything that a scrape shows, as of now. Raises `LedgerError`."""
+        totals = self.read_totals()
         coverage = self._inventory.coverage
         return InstanceState(
             totals=totals,
@@ -144,8 +157,8 @@ class Status:
             overlaps=Counter(_SHARING[overlap.same_log_group] for overlap in self._inventory.overlaps),
             delivery_errors=_delivery_errors(coverage),
             subnets_without_flow_logs=None if coverage.uncovered is None else len(coverage.uncovered),
-            open_shards=self._open_shards.number,
-            shards=[_shard_state(shard) for shard in self._shards.shards()],
+            open_shards=self.open_shards,
+            shards=self.shard_states(),
             inventory_refreshes=dict(self._inventory.refreshes),
             daemon_up=self._daemon.is_up,
             daemon_restarts=dict(self._daemon.restarts),

@@ -1,4 +1,4 @@
-"""The pages: metrics, health checks and a landing page.
+"""The pages: metrics, health checks, an overview, and who sent what.
 
 Counts a scrape only after its last byte was sent. Knows neither the HTTP
 server nor the metrics: functions from outside make the contents. A page that
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-from kcl_flowlog.web import who_page
+from kcl_flowlog.web import overview_page, who_page
 from kcl_flowlog.web.basic_auth import MAX_WAITING, BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response, failure, text
-from kcl_flowlog.web.landing import Landing, landing_page
+from kcl_flowlog.web.kept_page import KeptPage
+from kcl_flowlog.web.overview import Overview
 from kcl_flowlog.web.rate_limit import RateLimiter
 from kcl_flowlog.web.renderings import Render, Renderings
 from kcl_flowlog.web.scrapes import Scrapes
@@ -33,7 +34,6 @@ Check = Callable[[], Sequence[str]]
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers the requests for a page."""
 
-_HTML = "text/html; charset=utf-8"
 _MOST_WAITING_FOR_PEERS = 16
 
 _TOO_MANY = text(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; try again.", headers=(("Retry-After", "1"),))
@@ -61,7 +61,7 @@ class Pages:
     render: Render
     healthy: Check
     ready: Check
-    landing: Landing = field(default_factory=Landing)
+    overview: Callable[[], Overview]
     are_probes_open: bool = False
     who: WhoSource | None = None
 
@@ -85,8 +85,9 @@ class Application:
         self._auth = BasicAuth(auth_worker)
         self._limiter = RateLimiter()
         self._renderings = Renderings(pages.render, metrics_worker)
+        self._overviews = {refreshes: KeptPage(partial(self._overview, refreshes)) for refreshes in (True, False)}
         self._handlers: Mapping[str, Handler] = {
-            "/": partial(self._page, self._landing),
+            "/": self._overview_page,
             **self._probes(shows_reasons=True),
             **self._who_pages(pages.who),
             pages.telemetry_path: self._renderings.page,
@@ -160,12 +161,13 @@ class Application:
         except TooManyWaiting:
             return _TOO_MANY
 
-    def _landing(self) -> Response:
+    async def _overview_page(self, request: Request) -> Response:
+        return await self._page(self._overviews[overview_page.does_refresh(request.query)], request)
+
+    def _overview(self, refreshes: bool) -> Response:
         pages = self._pages
-        links = (("Who?", "who"),) if pages.who is not None else ()
-        landing = replace(pages.landing, links=(*links, *pages.landing.links))
-        page = landing_page(landing, pages.telemetry_path, pages.healthy(), pages.ready())
-        return Response(HTTPStatus.OK, [page.encode()], _HTML)
+        frame = overview_page.Frame(pages.telemetry_path, pages.who is not None, refreshes)
+        return overview_page.page(pages.overview(), frame, pages.healthy(), pages.ready())
 
 
 def _attempt(make: Callable[[], Response], path: str) -> Response:

@@ -16,6 +16,7 @@ import msgspec
 from kcl_flowlog.counting.who.steps import STEP, STEPS
 from kcl_flowlog.values import parse_count, parse_duration
 from kcl_flowlog.web.exchange import Response, text
+from kcl_flowlog.web.html_page import HEADERS, html
 from kcl_flowlog.web.jinja import render
 from kcl_flowlog.web.who_report import MissingPeer, Peers, SubnetLine, SubnetList, WhoReport
 
@@ -28,14 +29,6 @@ FORMATS = ("json", "sketch")
 _MOST_NAMES = 100
 _DEFAULT_NAMES = 10
 _JSON = "application/json"
-_HTML = "text/html; charset=utf-8"
-# Addresses of a network are nobody else's business: no cache, no other site, no script.
-_HEADERS = (
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
-)
 
 
 class Question(NamedTuple):
@@ -128,7 +121,7 @@ def api(source: WhoSource, query: str) -> Response:
 
 def _api(source: WhoSource, question: Question) -> Response:
     if question.is_of_peer:
-        return Response(HTTPStatus.OK, [source.own(question)], "application/octet-stream", _HEADERS)
+        return Response(HTTPStatus.OK, [source.own(question)], "application/octet-stream", HEADERS)
     answer = source.answer(question)
     return _json(_report(answer, question) if question.subnet_id else SubnetList(answer.subnets, answer.peers))
 
@@ -143,7 +136,7 @@ def _page(source: WhoSource, question: Question) -> Response:
     windows = {steps: name for name, steps in WINDOWS.items()}
     # A window that the page does not offer stays chosen.
     window = windows.setdefault(question.steps, f"{question.steps * STEP // 60}m")
-    html = render(
+    page = render(
         "who.html",
         title="Who?",
         report=_report(answer, question) if question.subnet_id else None,
@@ -154,7 +147,7 @@ def _page(source: WhoSource, question: Question) -> Response:
         windows=[windows[steps] for steps in sorted(windows)],
         api=f"{API_PATH.lstrip('/')}?{urlencode(_fields(question, window))}",
     )
-    return Response(HTTPStatus.OK, [html.encode()], _HTML, _HEADERS)
+    return html(page)
 
 
 def _fields(question: Question, window: str) -> Mapping[str, str]:
@@ -175,11 +168,11 @@ def _missing(answer: Answer) -> Sequence[MissingPeer]:
 
 
 def _json(answer: object) -> Response:
-    return Response(HTTPStatus.OK, [msgspec.json.encode(answer)], _JSON, _HEADERS)
+    return Response(HTTPStatus.OK, [msgspec.json.encode(answer)], _JSON, HEADERS)
 
 
 def _answered(query: str, answer: Callable[[Question], Response]) -> Response:
     try:
         return answer(question_of(query))
     except BadQuestion as bad:
-        return text(HTTPStatus.BAD_REQUEST, str(bad), headers=_HEADERS)
+        return text(HTTPStatus.BAD_REQUEST, str(bad), headers=HEADERS)

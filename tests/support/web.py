@@ -12,11 +12,12 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from kcl_flowlog.web.landing import Landing
+from kcl_flowlog.web.overview import Overview
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
 from kcl_flowlog.web.who_page import WhoSource
 from tests.support.certificates import Authority, Issued
+from tests.support.overviews import EMPTY
 from tests.support.waiting import PATIENCE
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -42,6 +43,8 @@ class FakeContents:
         self.requests: list[tuple[str, Mapping[str, Sequence[str]]]] = []
         self.unhealthy: list[str] = []
         self.not_ready: list[str] = []
+        self.overview: Overview = EMPTY
+        self.overviews_read = 0
         self.who: WhoSource | None = None
         self.are_probes_open = False
         self.render: Render = self.render_page
@@ -50,13 +53,17 @@ class FakeContents:
         self.requests.append((accept, query))
         return TEXT, [self.page]
 
+    def read_overview(self) -> Overview:
+        self.overviews_read += 1
+        return self.overview
+
     def pages(self, telemetry_path: str = "/metrics") -> Pages:
         return Pages(
             telemetry_path,
             lambda accept, query: self.render(accept, query),
             lambda: self.unhealthy,
             lambda: self.not_ready,
-            Landing(description="Flows", version="1.2.3"),
+            self.read_overview,
             self.are_probes_open,
             self.who,
         )
