@@ -95,9 +95,8 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
         with builder.open_ledger() as ledger, closing(builder.build(ledger, denials, stop)) as main_loop:
             main_loop.start()
             # Not earlier: the sentence about a mistake of the user stands alone on stderr.
-            log.info(
-                "kcl-flowlog started", extra={"fields": {**builder.identity(), "metrics": main_loop.web_server.url}}
-            )
+            fields = {**builder.identity(), "metrics": main_loop.web_server.url}
+            log.info("kcl-flowlog started", extra={"fields": fields})
             state.log_findings()
             warn_of_ineffective_settings(config, formats, builder.position)
             main_loop.run()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _UNITS = ("", "k", "M", "G", "T", "P", "E")
-_SPANS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_SPANS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def render(template: str, **values: Any) -> str:

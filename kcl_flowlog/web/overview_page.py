@@ -58,6 +58,7 @@ def page(
         title="Overview",
         overview=overview,
         frame=frame,
+        has_who=frame.has_who,
         checks=(("Healthy", unhealthy_reasons), ("Ready", not_ready_reasons)),
         shards=_largest(overview.shards, MOST_SHARDS, _lag),
         lag=max((shard.lag for shard in overview.shards if shard.lag is not None), default=None),

@@ -99,7 +99,7 @@ def test_the_pages_show_the_instance(host: Host) -> None:
 
     def has_page() -> bool:
         if host.is_ready():
-            pages.append(host.page("/counts")[1])
+            pages.extend(host.page(path)[1] for path in ("/counts", "/"))
         return bool(pages)
 
     host.run_until(has_page, web_telemetry_path="/counts")
@@ -108,6 +108,8 @@ def test_the_pages_show_the_instance(host: Host) -> None:
     assert 'subnet_id="subnet-a"' in pages[0]
     assert 'kcl="3.1.3-kcl"' in pages[0]
     assert "flowlog_daemon_process_" in pages[0]
+    assert "<code>--web.telemetry-path</code></dt><dd>/counts</dd>" in pages[1]
+    assert '<a href="counts">Metrics</a>' in pages[1]
 
 
 def test_the_pages_about_who_name_the_peers_that_are_missing(host: Host) -> None:

@@ -44,7 +44,7 @@ class Life:
             name: CallLog(name, self.calls)
             for name in (
                 *("inbox", "web_server", "supervisor", "watchdog", "leader_lock", "beats"),
-                *("own_shards", "open_shards", "who", "threads"),
+                *("own_shards", "open_shards", "sampler", "who", "threads"),
             )
         }
         parts["inventory"] = CallLog("inventory", self.calls, True)
@@ -83,10 +83,11 @@ def test_every_turn_checks_the_start_and_steps_the_shards_the_supervisor_the_wat
         "inventory.wait_for_inventory",
         "inventory.start",
         "open_shards.start",
+        "sampler.start",
         "who.start",
         *STEPS,
         *STEPS,
-    ] == life.calls[:16]
+    ] == life.calls[:17]
 
 
 def test_a_stop_goes_in_order() -> None:
@@ -101,7 +102,7 @@ def test_a_stop_goes_in_order() -> None:
         "beats.stop",
         "housekeeping.finish",
         "final_scrape.wait_until",
-    ] == life.calls[4:]
+    ] == life.calls[5:]
 
 
 def test_the_last_chores_get_half_of_the_time_for_the_final_scrape() -> None:
@@ -207,6 +208,7 @@ def test_nothing_is_left_after_the_end() -> None:
         "inbox.stop",
         "inventory.stop",
         "open_shards.stop",
+        "sampler.stop",
         "who.stop",
         "web_server.stop",
         "threads.stop",

@@ -182,7 +182,7 @@ def body_of(client: socket.socket) -> bytes:
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", b"405"),
         (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
         (b"GET http://a/metrics HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"200"),
+        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"200"),
         (b"GET /%ff%00 HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
         (b"GET /metrics?%ff=%00&&&;= HTTP/1.1\r\nHost: a\r\n\r\n", b"200"),
         (b"GET /metrics HTTP/1.0\r\n\r\n", b"200"),

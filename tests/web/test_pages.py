@@ -11,6 +11,7 @@ from typing import NamedTuple
 import bcrypt
 import pytest
 
+from kcl_flowlog.web import kept_page
 from kcl_flowlog.web.basic_auth import BasicAuth, Verdict
 from kcl_flowlog.web.exchange import Request, Response
 from kcl_flowlog.web.pages import Application
@@ -19,7 +20,7 @@ from kcl_flowlog.web.scrapes import Scrapes
 from kcl_flowlog.web.web_config import WebConfig
 from kcl_flowlog.web.who_page import Answer, Question
 from kcl_flowlog.web.worker import Worker
-from tests.support.web import PAGE, TEXT, FakeContents, basic
+from tests.support.web import LONG, PAGE, TEXT, FakeContents, basic
 
 
 class Reply(NamedTuple):
@@ -104,7 +105,7 @@ def test_the_metrics_are_compressed_if_the_client_accepts_gzip(
 
 
 def test_the_telemetry_path_moves_the_metrics(contents: FakeContents) -> None:
-    """The metrics are under the configured path only, and the landing page links to it."""
+    """The metrics are under the configured path only, and the overview links to it."""
     client = Client(contents, "/flows/page")
 
     assert [200, 404] == [client.get(path).status for path in ("/flows/page", "/metrics")]
@@ -194,16 +195,28 @@ def test_open_probes_open_nothing_else(contents: FakeContents) -> None:
     assert ([401] * len(paths), 405) == (statuses, posted)
 
 
-def test_the_landing_page_is_html_with_the_current_state(client: Client, contents: FakeContents) -> None:
-    """Both checks are made for each request."""
-    contents.unhealthy = ["Stuck."]
-    contents.not_ready = ["No daemon."]
+def test_the_overview_shows_both_checks_with_their_reasons(client: Client, contents: FakeContents) -> None:
+    """Each list of reasons belongs to its own check."""
+    contents.not_ready = ["No <leases>."]
 
     reply = client.get("/")
 
     assert (200, "text/html; charset=utf-8") == (reply.status, reply.headers["Content-Type"])
-    assert b'Healthy: <span class="no">no</span><ul><li>Stuck.</li></ul>' in reply.body
-    assert b'Ready: <span class="no">no</span><ul><li>No daemon.</li></ul>' in reply.body
+    assert b'<dt>Healthy</dt><dd><span class="good">yes</span></dd>' in reply.body
+    assert b'<dt>Ready</dt><dd><span class="bad">no</span></dd>' in reply.body
+    assert b"<strong>Not ready:</strong>\n<ul>\n<li>No &lt;leases&gt;.</li>\n</ul>" in reply.body
+
+
+def test_the_overview_is_made_once_for_all_clients(
+    client: Client, contents: FakeContents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With and without refreshing itself: a reader who reloads it again and again costs nothing."""
+    monkeypatch.setattr(kept_page, "KEPT_FOR", LONG)
+
+    for query in ("", "refresh=off", "x=1", "refresh=off"):
+        assert 200 == client.get("/", query=query).status
+
+    assert 2 == contents.overviews_read
 
 
 @pytest.mark.parametrize("path", ["/metrics/", "/metric", "/-/", "/favicon.ico", "/metrics%2f", ""])

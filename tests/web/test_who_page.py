@@ -32,7 +32,7 @@ REPORT = WhoReport(
     *("subnet-a", HOSTILE, "vpc-1", 1_700_000_000, 1_700_003_600),
     Rejected(
         *(12_345, 2, True),
-        [HeavyAddress("198.51.100.7", 1500, 1510), HeavyAddress("2001:db8:1111:2222:3333:4444:5555:6666", 3, 3)],
+        [HeavyAddress("198.51.100.7", 1500, 1600), HeavyAddress("2001:db8:1111:2222:3333:4444:5555:6666", 3, 3)],
         [HeavyPort("tcp", 22, 1500, 1500)],
         [HeavyPair("198.51.100.7", "10.0.1.10", 1500, 1500, None, NOTE)],
     ),
@@ -72,7 +72,7 @@ def test_the_json_has_what_is_known() -> None:
     found = answer("subnet=subnet-a")
 
     assert json.loads(msgspec.json.encode(REPORT)) == found
-    assert {"address": "198.51.100.7", "about": 1500, "at_most": 1510} == found["rejected"]["sources"][0]
+    assert {"address": "198.51.100.7", "about": 1500, "at_most": 1600} == found["rejected"]["sources"][0]
     assert "i-0a" == found["rejected"]["pairs"][0]["destination_interface"]["instance_id"]
 
 
@@ -179,7 +179,7 @@ def test_the_page_shows_all_and_obeys_none_of_it() -> None:
     assert "<script" not in html
     assert "\u202e" not in html
     for shown in (
-        *("198.51.100.7", "1.5k", "at most 1.5k", "tcp/22", "1.1P", "12,345", "or more", "web &amp; db", "eni-a"),
+        *("198.51.100.7", "1.5k", "at most 1.6k", "tcp/22", "1.1P", "12,345", "or more", "web &amp; db", "eni-a"),
         *("i-0a", "<option selected>15m", "api/v1/who?subnet=subnet-a&amp;window=15m", "subnet-b"),
     ):
         assert shown in html
