@@ -15,7 +15,7 @@ QUICK_WORKERS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick coverage lint format bench bench-peers fuzz mutants fleet simulate rules clean
+.PHONY: help demo check test quick coverage lint format bench bench-peers fuzz mutants fleet simulate rules screenshots clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +34,11 @@ test: export ALL_EXAMPLES = 1
 test: $(VENV)/test           ## run all tests, with all their examples (ARGS='-k poison')
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-quick: $(VENV)/test          ## run the tests that need no MultiLangDaemon, with a part of the examples (ARGS='tests/web')
-	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon' $(ARGS)
+quick: $(VENV)/test          ## run the tests that need no MultiLangDaemon and no browser, with a part of the examples (ARGS='tests/web')
+	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon and not browser' $(ARGS)
 
 coverage: $(VENV)/test       ## run the quick tests and measure branch coverage (ARGS='tests/web --cov-fail-under=0')
-	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon' --cov $(ARGS)
+	$(BIN)/python -m pytest -n $(QUICK_WORKERS) -m 'not daemon and not browser' --cov $(ARGS)
 
 lint: $(VENV)/test           ## check format, style, types, layers and dead code
 	$(BIN)/ruff format --check .
@@ -77,6 +77,9 @@ rules: export ALL_EXAMPLES = 1
 rules: $(VENV)/test          ## after a change in ops/: write the rules and dashboards, and try them with promtool and Prometheus
 	$(BIN)/python -m ops
 	$(BIN)/python -m pytest -n 2 tests/ops
+
+screenshots: $(VENV)/test    ## take the pictures of the pages in docs/screenshots; needs Chromium
+	$(BIN)/python -m tests.pages.screenshots
 
 clean:                       ## remove everything that make has made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -24,9 +24,9 @@ class Picture(NamedTuple):
 
 _WHO = f"/who?subnet={FULL_WHO.found.subnet_id}"
 PICTURES = (
-    Picture("overview-light", "/", 1100, 860, "light"),
-    Picture("overview-dark", "/", 1100, 860, "dark"),
-    Picture("overview-narrow", "/", 360, 900, "light"),
+    Picture("overview-light", "/?refresh=off", 1100, 860, "light"),
+    Picture("overview-dark", "/?refresh=off", 1100, 860, "dark"),
+    Picture("overview-narrow", "/?refresh=off", 360, 900, "light"),
     Picture("who-light", _WHO, 1100, 860, "light"),
     Picture("who-dark", _WHO, 1100, 860, "dark"),
 )

@@ -52,8 +52,8 @@ def read(overview: Overview, frame: Frame = FRAME) -> dict[str, Section]:
             [
                 "19,118,560 log events by outcome since the ledger began, as of 21 s ago. The books balance.",
                 "nodata | 912,004 | 4.8 %",
-                "skipdata There is no other sign of it. If it persists, the cause is AWS's capacity or an internal error."
-                " | 3 | < 0.1 %",
+                "malformed See the reason in flowlog_malformed_total, and the lines in the dead letters."
+                " | 12 | < 0.1 %",
             ],
         ),
         ("instance", ["version | 1.2.3", "worker id | ip-10-0-3-17-4f1c"]),
