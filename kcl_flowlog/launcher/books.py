@@ -19,18 +19,13 @@ def books_of(at: float, totals: Totals) -> Books:
     """Return the books of totals that were read at a time."""
     events = _numbers(totals, counts.EVENTS)
     lines = [OutcomeLine(outcome, events.get(outcome, 0), word.advice) for outcome, word in EVENT_OUTCOMES.items()]
-    return Books(at, lines, list(_imbalances(totals, events)))
+    missing = events.get(COUNTED, 0) - sum(total.flows for total in totals.traffic)
+    return Books(at, lines, list(_imbalances(totals, events, missing)), max(0, missing))
 
 
-def _imbalances(totals: Totals, events: Mapping[str, int]) -> Iterator[str]:
-    counted, flows = events.get(COUNTED, 0), sum(total.flows for total in totals.traffic)
-    if flows > counted:
-        yield f"The series have {flows - counted:,} flows more than were counted."
-    elif flows < counted:
-        yield (
-            f"{counted - flows:,} counted flows are in no series: of subnets that were deleted, "
-            "and whose series were dropped after --series-ttl."
-        )
+def _imbalances(totals: Totals, events: Mapping[str, int], missing: int) -> Iterator[str]:
+    if missing < 0:
+        yield f"The series have {-missing:,} flows more than were counted."
     reasons, payloads = _numbers(totals, counts.MALFORMED), _numbers(totals, counts.PAYLOADS)
     of_payloads = sum(number for reason, number in reasons.items() if reason.startswith(_PAYLOAD_PREFIX))
     of_events = sum(reasons.values()) - of_payloads

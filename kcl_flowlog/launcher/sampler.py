@@ -1,6 +1,6 @@
 """Reads the totals once a minute, in a thread, for the page at /: its traffic and its books.
 
-So the page itself reads no ledger, and however often it is asked for, no scrape waits for it. What a read verifies and
+So the page itself reads no ledger, and no scrape waits for it, however many clients it has. What a read verifies and
 makes, the next scrape need not. If the ledger can't be read, what was known stays, and the next minute tries again.
 """
 

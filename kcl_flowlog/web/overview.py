@@ -74,11 +74,15 @@ class OutcomeLine(NamedTuple):
 
 
 class Books(NamedTuple):
-    """The log events by outcome, read at `at`, and what does not add up."""
+    """The log events by outcome, read at `at`, and what does not add up.
+
+    `dropped` counted flows are in no series any more, as those of subnets that were deleted.
+    """
 
     at: float
     outcomes: Sequence[OutcomeLine]
-    imbalances: Sequence[str]
+    imbalances: Sequence[str] = ()
+    dropped: int = 0
 
 
 class SettingLine(NamedTuple):

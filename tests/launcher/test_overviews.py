@@ -84,7 +84,7 @@ def test_an_overview_has_what_each_part_knows() -> None:
 def test_the_traffic_of_a_subnet_has_its_names(
     has_who: bool, of_known: tuple[int | None, ...], of_unknown: tuple[int | None, ...]
 ) -> None:
-    """A subnet that the inventory lacks has none; its VPC has a name only if EC2 tells it."""
+    """A subnet that the inventory lacks has no name."""
     parts = Parts(has_who)
     subnet = msgspec.structs.replace(INVENTORY.subnets[0], name="web", vpc_name="shop")
     parts.inventory.current = Inventory(1.0, (subnet,))

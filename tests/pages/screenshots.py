@@ -1,15 +1,19 @@
-"""Takes the pictures of the pages in docs/screenshots: `make screenshots`."""
+"""Takes the pictures in docs/screenshots: of the pages, and of a screen of the demo. `make screenshots`."""
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import NamedTuple
+
+from playwright.sync_api import Browser
 
 from tests.pages.browser import chromium, opened, served, why_not
 from tests.support.overviews import FULL, FULL_WHO
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "docs" / "screenshots"
+SCREEN = ROOT / "tests" / "demo" / "screens" / "counting-80.txt"
 
 
 class Picture(NamedTuple):
@@ -42,6 +46,20 @@ def main(folder: Path = FOLDER) -> None:
             with opened(browser, url + picture.path, picture.width, picture.scheme, []) as page:
                 page.set_viewport_size({"width": picture.width, "height": picture.height})
                 page.screenshot(path=folder / f"{picture.name}.png")
+        _take_screen(browser, folder / "demo.png")
+
+
+def _take_screen(browser: Browser, path: Path) -> None:
+    """Take the picture of a terminal, with a text that a test compares with the real one."""
+    style = "margin: 0; padding: 1em 1.25em; background: #0d1117; color: #e6edf3; font: 14px/1.4 monospace"
+    page = browser.new_page()
+    page.set_content(f'<body style="margin: 0"><pre style="{style}; width: max-content">{_text()}</pre>')
+    page.locator("pre").screenshot(path=path)
+    page.close()
+
+
+def _text() -> str:
+    return html.escape(SCREEN.read_text(encoding="utf-8").rstrip())
 
 
 if __name__ == "__main__":

@@ -126,7 +126,17 @@ def test_books_that_do_not_balance_say_what_is_wrong() -> None:
     found = read(FULL._replace(books=books("The series have 3 flows more than were counted.")))["books"].lines
 
     assert "The series have 3 flows more than were counted." == found[1]
-    assert not any("balance" in line for line in found)
+    assert found[2].endswith(", as of 21 s ago.")
+
+
+def test_flows_of_deleted_subnets_are_named() -> None:
+    """The books balance all the same."""
+    found = read(FULL._replace(books=books()._replace(dropped=2000)))["books"].lines
+
+    assert found[1].endswith(
+        " The books balance, but for 2,000 counted flows that are in no series:"
+        " those of deleted subnets, dropped after --series-ttl."
+    )
 
 
 def test_text_from_outside_is_neither_obeyed_nor_hidden() -> None:
