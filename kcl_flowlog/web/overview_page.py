@@ -22,8 +22,9 @@ MOST_SUBNETS = 20
 MOST_REJECTING = 10
 MOST_SHARDS = 12
 MOST_SOURCES = 12
-MINUTES = 60
-"""The width of a sparkline."""
+HOUR = 60
+"""The minutes of a whole history."""
+_FEWEST_PLACES = 15
 
 T = TypeVar("T")
 
@@ -65,7 +66,9 @@ def page(
         sources=_largest(overview.sources, MOST_SOURCES, lambda source: -source.taken_at),
         subnets=_largest(traffic.subnets, MOST_SUBNETS, lambda line: line.minutes.all_bytes),
         rejecting=_largest(filter(_rejected, traffic.subnets), MOST_REJECTING, _rejected),
-        places=MINUTES,
+        hour=HOUR,
+        # A young history would be a speck at the edge.
+        places=max(_FEWEST_PLACES, traffic.minutes),
     )
     # A header, as a reader of `<meta>` could not stop it.
     refresh = (("Refresh", str(REFRESH_SECONDS)),) if frame.refreshes else ()

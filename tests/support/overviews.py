@@ -19,7 +19,7 @@ from kcl_flowlog.web.overview import (
     SubnetLine,
     Traffic,
 )
-from kcl_flowlog.web.overview_page import MINUTES
+from kcl_flowlog.web.overview_page import HOUR
 from kcl_flowlog.web.who_page import Question
 from kcl_flowlog.web.who_report import (
     Accepted,
@@ -58,7 +58,7 @@ EMPTY = Overview(NOW, IDENTITY)
 STARTING = Overview(NOW, IDENTITY, "The KCL daemon is starting.")
 
 
-def minutes(scale: float, rejected: float, seed: int, burst_at: int = -1, number: int = MINUTES) -> Minutes:
+def minutes(scale: float, rejected: float, seed: int, burst_at: int = -1, number: int = HOUR) -> Minutes:
     """Return minutes around `scale` bytes and `rejected` flows; a burst of rejected flows begins at a minute."""
     draw = random.Random(seed)
     wave = [1 + 0.35 * math.sin((place + 7 * seed) / 9) for place in range(number)]
@@ -68,7 +68,7 @@ def minutes(scale: float, rejected: float, seed: int, burst_at: int = -1, number
     return Minutes(ingress, [0.4 * size for size in ingress], [0.0] * number, flows)
 
 
-def traffic(subnets: int, number: int = MINUTES, name: Callable[[int], str] = str) -> Traffic:
+def traffic(subnets: int, number: int = HOUR, name: Callable[[int], str] = str) -> Traffic:
     """Return the traffic of subnets with falling sizes."""
     lines = [
         SubnetLine(
@@ -134,7 +134,7 @@ BAD = FULL._replace(
     shards=[ShardLine(HOSTILE, 2.0, NOW, NOW)],
     sources=[SourceLine(HOSTILE, HOSTILE, NOW, (HOSTILE,))],
     books=books(HOSTILE),
-    traffic=Traffic(MINUTES, _LINE.minutes, [_LINE]),
+    traffic=Traffic(HOUR, _LINE.minutes, [_LINE]),
     settings=[SettingLine("--stream", HOSTILE, False)],
 )
 
