@@ -10,6 +10,7 @@ import pytest
 
 from kcl_flowlog.config import Config, settings
 from kcl_flowlog.launcher.shown_settings import shown_settings
+from kcl_flowlog.values import parse_peer
 from kcl_flowlog.web.overview import SettingLine
 
 SECRET = "Hunter2"
@@ -33,6 +34,11 @@ def line(name: str, value: Any) -> SettingLine:
         ("traffic_labels", (), ""),
         ("web_listen_address", ("", 9000), ":9000"),
         ("web_listen_address", ("::1", 9000), "[::1]:9000"),
+        (
+            "peers",
+            tuple(map(parse_peer, ("dns+http://kcl-flowlog:10514", "https://[::1]/flows"))),
+            "dns+http://kcl-flowlog:10514, https://[::1]:443/flows",
+        ),
         ("state_dir", Path("/data"), "/data"),
         ("initial_position", datetime(2026, 1, 31, tzinfo=timezone.utc), "2026-01-31T00:00:00+00:00"),
     ],

@@ -20,13 +20,15 @@ from kcl_flowlog.web.overview import (
     Traffic,
 )
 from kcl_flowlog.web.overview_page import HOUR
-from kcl_flowlog.web.who_page import Question
+from kcl_flowlog.web.who_page import Answer, Question
 from kcl_flowlog.web.who_report import (
     Accepted,
     HeavyAddress,
     HeavyPair,
     HeavyPort,
     InterfaceNote,
+    MissingPeer,
+    Peers,
     Rejected,
     WhoReport,
 )
@@ -140,18 +142,16 @@ BAD = FULL._replace(
 
 
 class Who(NamedTuple):
-    """Answers every question with the same report."""
+    """Answers every question with the same lines and report."""
 
-    lines: Sequence[WhoLine]
+    lines: list[WhoLine]
     found: WhoReport
+    peers: Peers | None = None
 
-    def subnets(self) -> Sequence[WhoLine]:
-        return self.lines
+    def answer(self, question: Question) -> Answer:
+        return Answer(self.lines, self.found, self.peers)
 
-    def report(self, question: Question) -> WhoReport | None:
-        return self.found
-
-    def sketch(self, question: Question) -> bytes:
+    def own(self, question: Question) -> bytes:
         return b""
 
 
@@ -212,4 +212,5 @@ BAD_WHO = Who(
         ),
         Accepted([_HEAVY], [_HEAVY]),
     ),
+    Peers(2, [MissingPeer(HOSTILE, HOSTILE)]),
 )
