@@ -56,7 +56,8 @@ class TrafficHistory:
 
     def _add_minute(self, grown: Mapping[str, Sums]) -> None:
         for subnet_id in grown:
-            self._subnets.setdefault(subnet_id, _empty(self._minutes))
+            if subnet_id not in self._subnets:
+                self._subnets[subnet_id] = _empty(self._minutes)
         for subnet_id, kept in self._subnets.items():
             _append(kept, grown.get(subnet_id, _NOTHING))
         _append(self._all, [sum(column) for column in zip(*grown.values(), strict=True)] or _NOTHING)
