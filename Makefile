@@ -143,8 +143,9 @@ dist: $(VENV)/dist           ## build the wheel and the source archive into dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
-dist-test: dist              ## install the wheel into an empty environment, and run the demo there
+dist-test: dist              ## install the wheel into an empty environment, run the demo there, and docs/getting-started.md
 	tests/dist/run dist/*.whl
+	$(BIN)/python -m tests.dist.getting_started
 
 image-test:                  ## build both images and check that they run (as root on Debian, without a container engine)
 	tests/image/run $(IMAGE_TEST_FLAGS)
