@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from tests.support.earlier_states import SCHEMAS, EarlierState, Labels
 from tests.support.examples import HAS_ALL
 from tests.support.host import Host, make_host
 from tests.support.ledgers import content
+from tests.support.paths import ROOT
 
+PAGE = (ROOT / "docs" / "upgrading.md").read_text()
 NEWEST = len(schema.STEPS)
+LABELS = ("subnet_id", "direction", "action", "protocol", "peer")
 NEW_SERIES = Traffic("subnet-a", "ingress", "accept", "udp", "private")
 
 
@@ -31,9 +35,7 @@ def host(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.M
 def flows(page: str) -> dict[Labels, int]:
     """Return the flows of each series of a page, by its five labels."""
     return {
-        tuple(sample.labels[name] for name in ("subnet_id", "direction", "action", "protocol", "peer")): int(
-            sample.value
-        )
+        tuple(sample.labels[name] for name in LABELS): int(sample.value)
         for family in text_string_to_metric_families(page)
         for sample in family.samples
         if sample.name == "flowlog_flows_total" and sample.value
@@ -66,8 +68,9 @@ def flows_after_one_more(host: Host) -> dict[Labels, int]:
 
 
 def test_each_schema_has_a_state_directory() -> None:
-    """A new schema needs one that its code has written."""
+    """A new schema needs one that its code has written, and a row on the page."""
     assert list(range(1, NEWEST + 1)) == SCHEMAS
+    assert SCHEMAS == [int(number) for number in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("version", SCHEMAS if HAS_ALL else SCHEMAS[:1])
@@ -106,6 +109,7 @@ def test_the_state_of_a_newer_version_is_refused_by_one_sentence(host: Host, cap
         host.run()
 
     assert "The ledger was written by a newer version of kcl-flowlog; run that version." == str(error.value)
+    assert f"\n{error.value}\n" in PAGE
     assert ([], before) == (caplog.messages, content(ledger))
 
 
