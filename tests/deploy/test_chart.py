@@ -132,10 +132,10 @@ def test_the_prometheus_operator_knows_every_field_of_the_manifest() -> None:
 BROKEN = {
     "a misspelt field": ("PodMonitor", {"selector": {}, "podMetricsEndpoint": []}),
     "no selector": ("PodMonitor", {"podMetricsEndpoints": []}),
-    "a scheme that is none": ("PodMonitor", {"selector": {}, "podMetricsEndpoints": [{"scheme": "ftp"}]}),
+    "an invalid scheme": ("PodMonitor", {"selector": {}, "podMetricsEndpoints": [{"scheme": "ftp"}]}),
     "a number for a duration": ("PodMonitor", {"selector": {}, "podMetricsEndpoints": [{"interval": 30}]}),
     "a rule without an expression": ("PrometheusRule", {"groups": [{"name": "all", "rules": [{"alert": "Down"}]}]}),
-    "a duration that is none": ("PrometheusRule", {"groups": [{"name": "all", "interval": "often"}]}),
+    "an invalid duration": ("PrometheusRule", {"groups": [{"name": "all", "interval": "often"}]}),
 }
 
 

@@ -22,7 +22,8 @@ from tests.support.paths import ROOT
 IMAGE = (3, 11, 2)
 PRODUCT = f"pkg:pypi/kcl-flowlog@{__version__}"
 LOCK = (ROOT / "requirements" / "run.txt").read_text()
-JARS = dict(reversed(line.split()) for line in (ROOT / "properties" / "kcl-jars-3.1.3.sha256").read_text().splitlines())
+CHECKSUMS = (ROOT / "properties" / "kcl-jars-3.1.3.sha256").read_text()
+JARS = {name: digest for digest, name in map(str.split, CHECKSUMS.splitlines())}
 
 
 @pytest.fixture(scope="module")
