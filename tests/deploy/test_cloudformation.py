@@ -24,9 +24,8 @@ from kcl_flowlog.counting.recommended_format import RECOMMENDED_FORMAT
 from tests.support.builders import counted, labelled
 from tests.support.cloudformation import ACCOUNT, REGION, Template
 from tests.support.examples import HAS_ALL
-from tests.support.pipeline_stack import PIPELINE, deploy, put_flow_record
+from tests.support.pipeline_stack import KEY, PIPELINE, deploy, put_flow_record
 
-KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0b1f5d2c-7a9e"
 IN_MAKE_TEST = pytest.mark.skipif(not HAS_ALL, reason="takes seconds of CPU time: make test")
 
 

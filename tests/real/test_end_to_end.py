@@ -17,7 +17,7 @@ from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally, add_up
 from kcl_flowlog.demo.world import World
 from tests.support.instance import PAGE_TIMEOUT, living
-from tests.support.pipeline_stack import deploy, put_flow_record
+from tests.support.pipeline_stack import KEY, deploy, put_flow_record
 from tests.support.scenario import Scenario, new_scenario
 from tests.support.waiting import eventually
 
@@ -30,7 +30,7 @@ SUBSCRIBING_AWS = (sys.executable, "-m", "tests.support.subscribing_aws")
 def stream_of_stack(aws: EmbeddedAWS, world: World) -> World:
     """Deploy the pipeline for another VPC, and let all traffic go to its stream."""
     vpc_id = aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    outputs = deploy(aws.client, VpcId=vpc_id, StreamName="flows-of-stack", ShardCount="2")
+    outputs = deploy(aws.client, VpcId=vpc_id, StreamName="flows-of-stack", ShardCount="2", KmsKeyArn=KEY)
     return replace(world, stream=outputs["StreamName"])
 
 

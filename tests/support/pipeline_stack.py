@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from kcl_flowlog.counting.recommended_format import COSTS
-from tests.support.cloudformation import ACCOUNT, Template
+from tests.support.cloudformation import ACCOUNT, REGION, Template
 from tests.support.paths import ROOT
 
 PIPELINE = ROOT / "deploy" / "cloudformation" / "pipeline.yml"
+# Without a key, moto refuses the stack: it does not know AWS::NoValue in a policy.
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0b1f5d2c-7a9e"
 # All other fields are missing.
 _RECORD = {
     "version": "10",
