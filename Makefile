@@ -107,6 +107,8 @@ $(VENV)/pip:
 
 VERSION   := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kcl_flowlog/__init__.py)
 REVISION  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# The time that images and bills of materials name, so that two builds of a commit are equal.
+EPOCH     := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # The registry of the image, e.g. DOCKERREPO=registry.example.com/team; `make image` and `make push` need it.
 DOCKERREPO ?=
 IMAGE      = $(DOCKERREPO)/kcl-flowlog:$(VERSION)
@@ -122,13 +124,14 @@ IMAGE_BUILD_podman  = podman build --format docker
 UV_COMPILE = $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
                --no-emit-package kcl-flowlog --custom-compile-command 'make lock' setup.cfg
 
-.PHONY: docs dist dist-test image push image-test lock jars-lock repository
+.PHONY: docs dist dist-test sbom image push image-test lock jars-lock repository
 
 repository:
 	@test -n "$(DOCKERREPO)" || { echo 'DOCKERREPO is missing: make image DOCKERREPO=registry.example.com/team' >&2; exit 2; }
 
 image: repository            ## build the production image and tag it $(DOCKERREPO)/kcl-flowlog:$(VERSION)
 	$(IMAGE_BUILD_$(notdir $(BUILDER))) --target run --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) \
 	  $(IMAGE_FLAGS) --tag $(IMAGE) .
 
 push: repository             ## push the image that `make image` has built
@@ -143,11 +146,17 @@ dist: $(VENV)/dist           ## build the wheel and the source archive into dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
-dist-test: dist              ## install the wheel into an empty environment, run the demo there, and docs/getting-started.md
+sbom: $(VENV)/dist           ## write the bill of materials (CycloneDX) into build/sbom/, and check it
+	mkdir -p build/sbom
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python ops/sbom.py --checkout . > build/sbom/kcl-flowlog-$(VERSION).cdx.json
+	$(BIN)/python tests/dist/validate_sbom.py build/sbom/kcl-flowlog-$(VERSION).cdx.json
+
+dist-test: dist sbom         ## install the wheel into an empty environment, run the demo there, and docs/getting-started.md
 	tests/dist/run dist/*.whl
 	$(BIN)/python -m tests.dist.getting_started
 
-image-test:                  ## build both images and check that they run (as root on Debian, without a container engine)
+image-test: | $(VENV)/pip    ## build both images and check that they run (as root on Debian, without a container engine)
+	tests/image/arm64 $(BIN)/python
 	tests/image/run $(IMAGE_TEST_FLAGS)
 
 lock: | $(VENV)/pip          ## update the locks of all libraries: run first, then demo and test on top of it
@@ -160,7 +169,8 @@ lock: | $(VENV)/pip          ## update the locks of all libraries: run first, th
 	echo 'mutmut ~= 3.8' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
 	  --output-file requirements/mutants.txt -
-	printf '%s\n' 'build ~= 1.2' 'check-wheel-contents ~= 0.6' 'twine >= 6' \
+	printf '%s\n' 'build ~= 1.2' 'check-wheel-contents ~= 0.6' \
+	    'cyclonedx-python-lib[json-validation] >= 11' 'twine >= 6' \
 	  | $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	  --no-annotate --custom-compile-command 'make lock' --constraint requirements/test.txt \
 	  --output-file requirements/dist.txt -
@@ -171,3 +181,4 @@ lock: | $(VENV)/pip          ## update the locks of all libraries: run first, th
 jars-lock:                   ## after an update of amazon-kclpy: update the checksums of its jars
 	cd "$$($(PYTHON) -c 'import amazon_kclpy, os; print(os.path.dirname(amazon_kclpy.__file__))')/jars" \
 	  && sha256sum *.jar > "$(CURDIR)/properties/kcl-jars-3.1.3.sha256"
+	@echo 'Now update requirements/kcl-jars-3.1.3.maven by pom.xml of the sdist.'

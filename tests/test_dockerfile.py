@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+from pathlib import Path
 
+import amazon_kclpy
 import pytest
 
 from tests.support.paths import ROOT
@@ -40,3 +43,19 @@ def test_the_health_check_is_a_command_of_the_product() -> None:
     (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
 
     assert ["kcl-flowlog", "healthcheck"] == json.loads(command)
+
+
+def test_no_jar_holds_machine_code() -> None:
+    """So the jars are those of every architecture; `make image-test` looks for the wheels of arm64."""
+    jars = list((Path(amazon_kclpy.__file__).parent / "jars").glob("*.jar"))
+    native = (".so", ".dll", ".dylib", ".jnilib")
+
+    assert jars
+    assert [] == [
+        f"{jar.name}: {name}" for jar in jars for name in zipfile.ZipFile(jar).namelist() if name.endswith(native)
+    ]
+
+
+def test_the_bill_of_materials_is_in_the_image() -> None:
+    """`tests/image/run` compares it with what is there."""
+    assert "COPY --from=sbom /src/sbom.cdx.json /usr/share/doc/kcl-flowlog/" in DOCKERFILE

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from kcl_flowlog import __version__, cli
 from kcl_flowlog.config import settings
@@ -23,6 +24,8 @@ from ops.chart import CHART, FILES, OWN, SCHEMA, chart_files
 from ops.outputs import OPS
 from tests.support.stop_time import stop_time
 
+OPERATOR = "monitoring.coreos.com/v1"
+OPERATOR_KINDS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "operator_kinds.yml").read_text())
 VALUES = ("default", "irsa-tls", "minimal")
 HELM = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
 VALIDATE = pytest.mark.skipif(
@@ -49,6 +52,15 @@ def text(values: str) -> str:
 
 def rendered(values: str, kind: str) -> list[dict[str, Any]]:
     return [each for each in yaml.load_all(text(values), yaml.CSafeLoader) if each and each["kind"] == kind]
+
+
+def mistakes(manifest: dict[str, Any]) -> list[str]:
+    """Return what the Prometheus Operator would not know of one of its kinds."""
+    assert (OPERATOR, {"apiVersion", "kind", "metadata", "spec"}) == (manifest["apiVersion"], set(manifest))
+    schema = OPERATOR_KINDS[manifest["kind"]]
+    return [
+        f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(manifest["spec"])
+    ]
 
 
 def pod(values: str) -> dict[str, Any]:
@@ -94,12 +106,44 @@ def test_helm_finds_nothing_to_complain_about(values: str) -> None:
 @VALIDATE
 @pytest.mark.parametrize("values", VALUES)
 def test_kubernetes_knows_every_field(values: str, tmp_path: Path) -> None:
-    """But those of the Prometheus Operator's kinds, which the tests below look at."""
+    """But those of the Prometheus Operator's kinds, which are not Kubernetes' own."""
     (tmp_path / "rendered.yaml").write_text(text(values))
     command = ["kubernetes-validate", "--strict", "--quiet", "--no-warn", str(tmp_path / "rendered.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+@HELM
+@pytest.mark.parametrize("values", VALUES)
+def test_the_prometheus_operator_knows_every_field(values: str) -> None:
+    """Of the monitor and of the rules."""
+    found = [each for kind in OPERATOR_KINDS for each in rendered(values, kind)]
+
+    assert [] == [mistake for each in found for mistake in mistakes(each)]
+    assert len(found) == (0 if values == "minimal" else 2)
+
+
+def test_the_prometheus_operator_knows_every_field_of_the_manifest() -> None:
+    """Of the rules that are applied without the chart."""
+    assert [] == mistakes(yaml.safe_load((OPS / "kubernetes" / "prometheusrule.yml").read_text()))
+
+
+BROKEN = {
+    "a misspelt field": ("PodMonitor", {"selector": {}, "podMetricsEndpoint": []}),
+    "no selector": ("PodMonitor", {"podMetricsEndpoints": []}),
+    "an invalid scheme": ("PodMonitor", {"selector": {}, "podMetricsEndpoints": [{"scheme": "ftp"}]}),
+    "a number for a duration": ("PodMonitor", {"selector": {}, "podMetricsEndpoints": [{"interval": 30}]}),
+    "a rule without an expression": ("PrometheusRule", {"groups": [{"name": "all", "rules": [{"alert": "Down"}]}]}),
+    "an invalid duration": ("PrometheusRule", {"groups": [{"name": "all", "interval": "often"}]}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_mistake_in_a_kind_of_the_operator_is_found(name: str) -> None:
+    kind, spec = BROKEN[name]
+
+    assert mistakes({"apiVersion": OPERATOR, "kind": kind, "metadata": {"name": "x"}, "spec": spec})
 
 
 @HELM

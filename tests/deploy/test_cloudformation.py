@@ -9,8 +9,6 @@ import gzip
 import json
 import subprocess
 import sys
-import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,20 +20,12 @@ from moto import mock_aws
 
 from kcl_flowlog import cli
 from kcl_flowlog.counting.counts import EVENTS
-from kcl_flowlog.counting.recommended_format import COSTS, RECOMMENDED_FORMAT
+from kcl_flowlog.counting.recommended_format import RECOMMENDED_FORMAT
 from tests.support.builders import counted, labelled
 from tests.support.cloudformation import ACCOUNT, REGION, Template
 from tests.support.examples import HAS_ALL
-from tests.support.paths import ROOT
+from tests.support.pipeline_stack import KEY, PIPELINE, deploy, put_flow_record
 
-PIPELINE = ROOT / "deploy" / "cloudformation" / "pipeline.yml"
-KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0b1f5d2c-7a9e"
-# All other fields are missing.
-RECORD = """
-    version=10 account-id=123456789012 interface-id=eni-a vpc-id=vpc-1 subnet-id=subnet-a flow-direction=egress
-    srcaddr=10.0.1.10 srcport=40000 dstaddr=192.0.2.1 dstport=443 protocol=6 packets=1 bytes=40
-    start=1700000000 end=1700000060 action=ACCEPT log-status=OK
-"""
 IN_MAKE_TEST = pytest.mark.skipif(not HAS_ALL, reason="takes seconds of CPU time: make test")
 
 
@@ -121,35 +111,10 @@ def client(service: str) -> Any:
     return boto3.client(service, region_name=REGION)
 
 
-def deploy(**parameters: str) -> dict[str, str]:
-    """Create the stack; return its outputs. moto has no subscriptions in stacks, so ours is made by hand."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        client("cloudformation").create_stack(
-            StackName="pipeline",
-            TemplateBody=PIPELINE.read_text(),
-            Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-        )
-    (stack,) = client("cloudformation").describe_stacks()["Stacks"]
-    assert "CREATE_COMPLETE" == stack["StackStatus"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    wanted = template().properties("Subscription")
-    client("logs").put_subscription_filter(
-        logGroupName=outputs["LogGroupName"],
-        filterName=wanted["FilterName"],
-        filterPattern=wanted["FilterPattern"],
-        destinationArn=outputs["StreamArn"],
-        roleArn=f"arn:aws:iam::{ACCOUNT}:role/made-by-hand",
-        distribution=wanted["Distribution"],
-    )
-    return outputs
-
-
 @IN_MAKE_TEST
 def test_the_stack_carries_a_flow_record_to_the_stream_as_the_product_reads_it(account: str) -> None:
     """A flow log, the policy as printed, and a record put on the log group that is counted from the stream."""
-    outputs = deploy(VpcId=account, StreamName="flows", ApplicationName="counts", ShardCount="1", KmsKeyArn=KEY)
+    outputs = deploy(client, VpcId=account, StreamName="flows", ApplicationName="counts", ShardCount="1", KmsKeyArn=KEY)
     (flow_log,) = client("ec2").describe_flow_logs()["FlowLogs"]
     assert (account, "/vpc/flow-logs", RECOMMENDED_FORMAT) == (
         flow_log["ResourceId"],
@@ -159,22 +124,13 @@ def test_the_stack_carries_a_flow_record_to_the_stream_as_the_product_reads_it(a
     policy = client("iam").get_policy_version(PolicyArn=outputs["InstancePolicyArn"], VersionId="v1")
     assert printed_policy("--kms-key", KEY) == policy["PolicyVersion"]["Document"]
 
-    put_flow_record(outputs["LogGroupName"])
+    put_flow_record(client, outputs["LogGroupName"], "vpc-1", "subnet-a")
 
     delta, _ = counted(*payloads(outputs["StreamName"]), formats=(flow_log["LogFormat"],))
     assert {"counted": 1} == labelled(delta, EVENTS)
     assert {("subnet-a", "egress", "internet"): [1, 1, 40]} == {
         (series.subnet_id, series.direction, series.peer): sums for series, sums in delta.traffic.items()
     }
-
-
-def put_flow_record(group: str) -> None:
-    """Write a line as the flow log would."""
-    known = dict.fromkeys(COSTS, "-") | dict(pair.split("=") for pair in RECORD.split())
-    logs = client("logs")
-    logs.create_log_stream(logGroupName=group, logStreamName="eni-a-all")
-    event = {"timestamp": int(time.time() * 1000), "message": " ".join(known[name] for name in COSTS)}
-    logs.put_log_events(logGroupName=group, logStreamName="eni-a-all", logEvents=[event])
 
 
 def payloads(stream: str) -> list[bytes]:

@@ -21,29 +21,21 @@ from kcl_flowlog.commits.processor_settings import PROCESSOR_KEY_VARIABLE
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import ConfigError, FlowlogError
-from kcl_flowlog.launcher import instance, java, leftovers
+from kcl_flowlog.launcher import instance, leftovers
 from kcl_flowlog.launcher.beats import Beats
-from kcl_flowlog.launcher.java import Jars, Java
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.start_record import StartRecord
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.values import parse_peer
 from tests.support.connection import Connection
-from tests.support.host import Host
+from tests.support.host import Host, make_host
 from tests.support.log_records import fields
 from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
 def host(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Host:
-    made = Host(tmp_path, caplog)
-    monkeypatch.setattr(instance, "Aws", lambda *_: made.aws)
-    monkeypatch.setattr(java, "find_java", lambda *_: Java(str(made.java), "21.0.1"))
-    monkeypatch.setattr(java, "find_jars", lambda: Jars(tmp_path, "3.1.3", "3.1.3-kcl"))
-    # The real call would change this process for all tests that follow.
-    monkeypatch.setattr(instance, "become_subreaper", lambda: made.prepared.append("subreaper"))
-    caplog.set_level("INFO")
-    return made
+    return make_host(tmp_path, caplog, monkeypatch)
 
 
 def environ_of(process: psutil.Process) -> dict[str, str]:

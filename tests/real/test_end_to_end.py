@@ -6,21 +6,38 @@ The tests run in order on one instance, as a first start on an empty lease table
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from kcl_flowlog.demo.tally import add_up
+from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
+from kcl_flowlog.demo.tally import SeriesKey, Sums, Tally, add_up
+from kcl_flowlog.demo.world import World
 from tests.support.instance import PAGE_TIMEOUT, living
+from tests.support.pipeline_stack import KEY, deploy, put_flow_record
 from tests.support.scenario import Scenario, new_scenario
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.daemon
 
 
+SUBSCRIBING_AWS = (sys.executable, "-m", "tests.support.subscribing_aws")
+
+
+def stream_of_stack(aws: EmbeddedAWS, world: World) -> World:
+    """Deploy the pipeline for another VPC, and let all traffic go to its stream."""
+    vpc_id = aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    outputs = deploy(aws.client, VpcId=vpc_id, StreamName="flows-of-stack", ShardCount="2", KmsKeyArn=KEY)
+    return replace(world, stream=outputs["StreamName"])
+
+
 @pytest.fixture(scope="module")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
-    with new_scenario(tmp_path_factory.mktemp("real"), ("--log-deny",)) as scenario:
+    directory = tmp_path_factory.mktemp("real")
+    with new_scenario(directory, ("--log-deny",), argv=SUBSCRIBING_AWS, prepare=stream_of_stack) as scenario:
         scenario.instance.start()
         yield scenario
 
@@ -30,6 +47,23 @@ def test_every_record_is_counted(scenario: Scenario) -> None:
     scenario.put(2000)
     scenario.wait_for_shards()
     scenario.put(3000)
+
+    scenario.verify_counts()
+
+
+def test_a_record_on_the_log_group_of_the_stack_is_counted(scenario: Scenario) -> None:
+    """Of the pipeline as deploy/cloudformation makes it: by its subscription, its stream and its flow log's format."""
+    (flow_log,) = [
+        each
+        for each in scenario.aws.client("ec2").describe_flow_logs()["FlowLogs"]
+        if each["LogGroupName"] == "/vpc/flow-logs"
+    ]
+    ec2 = scenario.aws.client("ec2")
+    subnet = ec2.create_subnet(VpcId=flow_log["ResourceId"], CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    key = SeriesKey(subnet, "egress", "accept", "tcp", "internet")
+    scenario.truths.append(Tally({key: Sums(1, 1, 40)}, Counter(counted=1), Counter(data=1)))
+
+    put_flow_record(scenario.aws.client, flow_log["LogGroupName"], flow_log["ResourceId"], subnet)
 
     scenario.verify_counts()
 

@@ -17,7 +17,8 @@ from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.aws import StreamIdentity
 from kcl_flowlog.inventory.stream import Stream
 from kcl_flowlog.inventory.way_out import WayOut
-from kcl_flowlog.launcher import instance
+from kcl_flowlog.launcher import instance, java
+from kcl_flowlog.launcher.java import Jars, Java
 from kcl_flowlog.launcher.signals import StopRequests
 from tests.support.credential_sources import static_identity
 from tests.support.log_records import fields
@@ -73,7 +74,8 @@ class FakeDynamoDB:
         """The items of the lease table that have claims."""
 
     def get_item(self, **request: Any) -> dict[str, Any]:
-        item = self.items.get((request["TableName"], request["Key"]["key"]["S"]))
+        ((_, key),) = request["Key"].items()
+        item = self.items.get((request["TableName"], key["S"]))
         return {"Item": item} if item is not None else {}
 
     def put_item(self, **request: Any) -> None:
@@ -173,8 +175,9 @@ class Host:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The fields of the first log line, none before there is any."""
-        return fields(self._caplog.records[0]) if self._caplog.records else {}
+        """The fields of the line that names the run, none before it is logged."""
+        named = [record for record in self._caplog.records if record.getMessage() == "kcl-flowlog started"]
+        return fields(named[-1]) if named else {}
 
     @property
     def messages(self) -> list[str]:
@@ -195,3 +198,15 @@ class Host:
 
     def is_ready(self) -> bool:
         return self.page("/-/ready")[0] == 200
+
+
+def make_host(directory: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Return a machine, and let instances in this process run on it."""
+    made = Host(directory, caplog)
+    monkeypatch.setattr(instance, "Aws", lambda *_: made.aws)
+    monkeypatch.setattr(java, "find_java", lambda *_: Java(str(made.java), "21.0.1"))
+    monkeypatch.setattr(java, "find_jars", lambda: Jars(directory, "3.1.3", "3.1.3-kcl"))
+    # The real call would change this process for all tests that follow.
+    monkeypatch.setattr(instance, "become_subreaper", lambda: made.prepared.append("subreaper"))
+    caplog.set_level("INFO")
+    return made

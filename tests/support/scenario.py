@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -129,13 +129,21 @@ def flows(page: Page) -> int:
 
 @contextmanager
 def new_scenario(
-    directory: Path, options: tuple[str, ...] = (), denied: tuple[str, ...] = (), spec: WorldSpec | None = None
+    directory: Path,
+    options: tuple[str, ...] = (),
+    denied: tuple[str, ...] = (),
+    spec: WorldSpec | None = None,
+    argv: tuple[str, ...] = (),
+    prepare: Callable[[EmbeddedAWS, World], World] = lambda _, world: world,
 ) -> Iterator[Scenario]:
-    """Start an AWS and build a world in it; yield a scenario with an instance that has not been started."""
+    """Start an AWS and build a world in it; yield a scenario with an instance that has not been started.
+
+    `argv` is another server of the AWS, and `prepare` changes the world before the instance knows it.
+    """
     with ExitStack() as stack:
         with unmeasured():
-            aws = stack.enter_context(EmbeddedAWS(denied=denied))
-        world = build_world(aws.client, aws.region, spec)
+            aws = stack.enter_context(EmbeddedAWS(denied=denied, argv=argv))
+        world = prepare(aws, build_world(aws.client, aws.region, spec))
         instance = Instance(aws.environment(), world.stream, directory, options)
         stack.callback(instance.kill)
         yield Scenario(aws, world, instance, stack)
