@@ -38,8 +38,7 @@ class Act(NamedTuple):
 
 QUIET = Act(
     *(0, 60, "Quiet traffic", "", 0),
-    shows="Conversations inside the VPCs and with the internet; a few are rejected, as ever. shop-private-a reads from S3"
-    " through a gateway endpoint.",
+    shows="Conversations, of which a few are rejected, and reads from S3 through a gateway endpoint.",
     look="/who has a few rejected sources of each subnet.",
 )
 BURST = Act(
@@ -72,14 +71,14 @@ SPRAY = Act(
 )
 NAT = Act(
     *(250, 310, "S3 through NAT", "shop-public-a", 3),
-    shows="shop-private-a reads from S3 through the NAT gateway in shop-public-a: its route to the gateway endpoint is gone.",
-    look='bytes of shop-public-a with interface_type="nat_gateway"; the dashboard of costs.',
+    shows="The route to the gateway endpoint is gone: shop-private-a reads from S3 through NAT.",
+    look='flowlog_bytes_total{interface_type="nat_gateway"} of shop-public-a, which has the gateway.',
     alerts=(Provoked("FlowlogNatGatewayBytes", "warning", 65),),
 )
 STOPPED = Act(
     *(330, 370, "A stopped interface", "lab-public-a", 0),
-    shows="An interface of lab-public-a stops; from now on its flow log says NODATA.",
-    look="the flows of lab-public-a fall; no alert, as machines may stop.",
+    shows="An interface of lab-public-a has no traffic any more, and its flow log says NODATA.",
+    look="the flows of lab-public-a fall. No alert: machines may stop.",
 )
 
 STORY = (QUIET, BURST, SCAN, SPRAY, NAT, STOPPED)
@@ -92,14 +91,13 @@ def act_at(second: float) -> Act | None:
     return next((act for act in reversed(STORY) if act.start <= second), None)
 
 
-def lines_of(act: Act) -> list[str]:
-    """Return what to print as an act begins."""
-    names = ", ".join(dict.fromkeys(f"{provoked.alert} ({provoked.severity})" for provoked in act.alerts))
-    return [
-        f"second {act.start}: {act.title}. {act.shows}",
-        f"Look: {act.look}",
-        *([f"Alerts: {names}."] if names else []),
-    ]
+def description(act: Act) -> list[str]:
+    """Return what an act shows, where to look, and its alerts, as lines."""
+    severities: dict[str, list[str]] = {}
+    for provoked in act.alerts:
+        severities.setdefault(provoked.alert, []).append(provoked.severity)
+    alerts = ", ".join(f"{alert} ({', '.join(several)})" for alert, several in severities.items())
+    return [act.shows, f"Look: {act.look}", *([f"Alerts: {alerts}"] if alerts else [])]
 
 
 class StoryClock:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from kcl_flowlog.demo.story import LENGTH
 from kcl_flowlog.demo.story_traffic import StoryTraffic
 from tests.support.clocks import FakeClock
 from tests.support.counting_fleet import CountingFleet
+from tests.support.examples import HAS_ALL
 from tests.support.story import WORLD, wrong_alerts
 from tests.support.stretched import STEP, Samples, samples_of
 
@@ -50,11 +50,7 @@ def told(folder: Path, length: int) -> list[Samples]:
     return scrapes
 
 
-@pytest.fixture(scope="module")
-def scrapes(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Samples]:
-    return told(tmp_path_factory.mktemp("fleet"), LENGTH)
-
-
-def test_each_act_provokes_its_alerts_in_time_and_no_other(scrapes: Sequence[Samples], tmp_path: Path) -> None:
+@pytest.mark.skipif(not HAS_ALL, reason="takes ten seconds of CPU time; `make test` and `make rules` run it")
+def test_each_act_provokes_its_alerts_in_time_and_no_other(tmp_path: Path) -> None:
     """The first act is quiet: an hour in which nothing fires."""
-    assert "" == wrong_alerts(scrapes, BEGIN, WORLD, tmp_path)
+    assert "" == wrong_alerts(told(tmp_path, LENGTH), BEGIN, WORLD, tmp_path)

@@ -1,12 +1,12 @@
 """A fleet of the product in one thread: its counters, ledgers, who-keepers and pages, without daemon and processes.
 
-The test gives the time and the payloads. Each log stream goes to one shard, as in Kinesis, and each shard to one instance.
+The test gives the time and the payloads. Each log stream goes to one shard, and each shard to one instance.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -68,12 +68,14 @@ class _Shard:
 class CountingInstance:
     """An instance that holds some shards."""
 
-    def __init__(self, path: Path, shard_ids: Sequence[str], inventory: Inventory, clock: FakeClock) -> None:
+    def __init__(
+        self, path: Path, shard_ids: Sequence[str], read_inventory: Callable[[], Inventory], clock: FakeClock
+    ) -> None:
         self._ledger = Ledger(path)
         generation = self._ledger.begin_generation()
-        index = Index(inventory)
+        index = Index(read_inventory())
         self.shards = {each: _Shard(self._ledger, generation, each, index) for each in shard_ids}
-        self._inventory = inventory
+        self._read_inventory = read_inventory
         self._clock = clock
         self._who = WhoKeeper(partial(Ledger, path), DamageNote(), clock)
         collector = FlowlogCollector(self._state, LABELS, NewSeries(HOLD, clock=clock))
@@ -97,7 +99,7 @@ class CountingInstance:
         now = self._clock()
         return InstanceState(
             totals=self._ledger.totals(),
-            inventory=self._inventory,
+            inventory=self._read_inventory(),
             shards=[ShardState(each, 0.5, now - 0.5, now, now) for each in self.shards],
             overlaps={"same": 0, "different": 0},
             delivery_errors={},
@@ -112,10 +114,12 @@ class CountingFleet:
     """Two instances with two shards each."""
 
     def __init__(self, folder: Path, world: World, clock: FakeClock) -> None:
-        inventory = inventory_of(world, clock())
+        def read_inventory() -> Inventory:
+            return inventory_of(world, clock())
+
         names = [f"shardId-{number:012}" for number in range(4)]
         self.instances = {
-            name: CountingInstance(folder / name, held, inventory, clock)
+            name: CountingInstance(folder / name, held, read_inventory, clock)
             for name, held in (("a", names[:2]), ("b", names[2:]))
         }
         self._shards = [shard for each in self.instances.values() for shard in each.shards.values()]
@@ -138,7 +142,7 @@ class CountingFleet:
 
 
 def inventory_of(world: World, now: float) -> Inventory:
-    """Return what EC2 would say about the demo's world."""
+    """Return what EC2 says at a moment about the demo's world."""
     types = {**dict.fromkeys(world.interfaces, "interface"), **dict.fromkeys(world.nat_gateways, "nat_gateway")}
     return Inventory(
         now,

@@ -53,7 +53,7 @@ def _labels(act: Act, provoked: Provoked, ids: dict[str, str]) -> dict[str, str]
 
 
 def _before_each_act(ids: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the expectations that by the beginning of each act the acts before it have provoked theirs, and no more."""
+    """Return the expectations that by each act's beginning the acts before it have provoked theirs, and no more."""
     moments = [*(act.start for act in STORY), LENGTH]
     return [
         fired(

@@ -1,7 +1,7 @@
 """Pages of a short run on a long time line, for promtool: a second of the run is a minute there.
 
-Before the run lies a day of history: all counters grow as they did in the first seconds of the run, and gauges are as they
-were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line.
+Before the run lies a day of history: all counters grow as they did in the first seconds of the run, and gauges are as
+they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def samples_of(page: str, **labels: str) -> dict[str, float]:
 
 
 def input_series(scrapes: Sequence[Samples], began_at: float, quiet: int) -> list[dict[str, str]]:
-    """Return the series of a run that began at `began_at` (Unix seconds); its first `quiet` seconds make the history."""
+    """Return the series of a run that began at `began_at` (Unix seconds); the history is like its `quiet` seconds."""
     names = dict.fromkeys(name for scrape in scrapes for name in scrape)
     return [{"series": name, "values": _values(name, scrapes, began_at, quiet // STEP)} for name in names]
 
