@@ -36,7 +36,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 
 def _story_table() -> str:
     """Return the acts of the story, for the help."""
-    lines = ["The acts of --story (in the alerts' rules, minutes take the place of seconds):"]
+    lines = ["The acts of --story; for the alerts, a second is a minute:"]
     for act in STORY:
         lines += [f"  second {act.start} to {act.end}: {act.title}", *(f"    {line}" for line in description(act))]
     # \b keeps the lines as they are.

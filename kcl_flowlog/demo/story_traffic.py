@@ -16,9 +16,10 @@ from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import Interface, World
 
 _CLIENT_OF_S3 = "shop-private-a"
-_S3 = End("192.0.2.80", peer_label="internet")
-_ATTACKER = End("203.0.113.66", peer_label="internet")
-_SCANNER = End("198.51.100.23", peer_label="internet")
+# 198.18.0.0/15 is reserved for tests, and not private; no other conversation of the demo uses it.
+_S3 = End("198.19.0.80", peer_label="internet")
+_ATTACKER = End("198.19.0.66", peer_label="internet")
+_SCANNER = End("198.19.0.23", peer_label="internet")
 _FIRST_SCANNED = 20
 _SPRAYED = 3389
 _TRY = Sums(1, 1, 44)
@@ -41,7 +42,6 @@ def _scan(targets: Sequence[Interface], number: int) -> Flow:
 
 
 def _spray(targets: Sequence[Interface], number: int) -> Flow:
-    # 198.18.0.0/15 is reserved for tests, and not private.
     source = End(f"198.18.{number // 250}.{number % 250 + 1}", peer_label="internet")
     return _tried(source, targets, number, _SPRAYED)
 
