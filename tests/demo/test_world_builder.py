@@ -53,6 +53,18 @@ def test_the_vpcs_overlap_and_the_rest_is_varied(world: World) -> None:
             assert ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
 
 
+def test_each_vpc_has_a_nat_gateway_that_ec2_calls_so(aws: EmbeddedAWS, world: World) -> None:
+    """The product tells its traffic by the type of its interface."""
+    ids = [nat.id for nat in world.nat_gateways]
+    described = aws.client("ec2").describe_network_interfaces(NetworkInterfaceIds=ids)["NetworkInterfaces"]
+    expected = {nat.id: ("nat_gateway", nat.subnet.id, nat.ipv4[0]) for nat in world.nat_gateways}
+    assert expected == {
+        each["NetworkInterfaceId"]: (each["InterfaceType"], each["SubnetId"], each["PrivateIpAddress"])
+        for each in described
+    }
+    assert ["shop-public-a", "lab-public-a"] == [nat.subnet.name for nat in world.nat_gateways]
+
+
 def test_every_vpc_has_a_flow_log_into_its_own_log_group(aws: EmbeddedAWS, world: World) -> None:
     """DescribeFlowLogs names the log group and the format of both VPCs."""
     logs = aws.client("ec2").describe_flow_logs()["FlowLogs"]
