@@ -61,6 +61,7 @@ def build_world(client: Callable[[str], Any], region: str, spec: WorldSpec | Non
     """Make the network that `spec` describes, and its stream; `client` returns a boto3 client for a service name."""
     spec = spec or WorldSpec()
     ec2 = client("ec2")
+    _remove_default_subnets(ec2)
     vpcs = [_make_vpc(ec2, name, spec) for name in spec.vpcs]
     subnets = [
         _make_subnet(ec2, region, vpc, subnet, number)
@@ -74,6 +75,13 @@ def build_world(client: Callable[[str], Any], region: str, spec: WorldSpec | Non
         _make_flow_log(ec2, client("logs"), vpc, interfaces[0].account_id)
     client("kinesis").create_stream(StreamName=spec.stream, ShardCount=spec.shards)
     return World(spec.stream, interfaces[0].account_id, tuple(subnets), tuple(interfaces), nat_gateways)
+
+
+def _remove_default_subnets(ec2: Any) -> None:
+    """Remove the subnets that each new account has: nobody records their traffic, and an alert would say so."""
+    is_default = [{"Name": "default-for-az", "Values": ["true"]}]
+    for subnet in ec2.describe_subnets(Filters=is_default)["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
 
 
 def _named(kind: str, name: str) -> list[dict[str, Any]]:

@@ -28,6 +28,12 @@ def test_the_world_is_what_ec2_describes(aws: EmbeddedAWS, world: World) -> None
     assert {subnet.name for subnet in world.subnets} == {subnet["Tags"][0]["Value"] for subnet in subnets}
 
 
+def test_no_subnet_is_without_flow_logs(aws: EmbeddedAWS, world: World) -> None:
+    """A new account has subnets that nobody records; an alert would be right to say so."""
+    described = aws.client("ec2").describe_subnets()["Subnets"]
+    assert {subnet.id for subnet in world.subnets} == {subnet["SubnetId"] for subnet in described}
+
+
 def test_an_ipv6_block_of_a_subnet_is_associated(aws: EmbeddedAWS, world: World) -> None:
     """DescribeSubnets gives the state of an IPv6 block in EC2's own word."""
     wanted = {subnet.id: subnet.ipv6_cidr for subnet in world.subnets if subnet.ipv6_cidr}

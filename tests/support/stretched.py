@@ -1,7 +1,8 @@
 """Pages of a short run on a long time line, for promtool: a second of the run is a minute there.
 
 Before the run lies a day of history: all counters grow as they did in the first seconds of the run, and gauges are as
-they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line.
+they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line. What
+no rule uses is left out.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ STEP = 5
 HISTORY = 26 * 60
 """Minutes."""
 _USED = set(
-    re.findall(r"\b(?:flowlog_\w+|process_start_time_seconds)\b", (OPS / "prometheus" / "rules.yml").read_text())
+    re.findall(r"\b(?:flowlog_\w+|process_start_time_seconds|up)\b", (OPS / "prometheus" / "rules.yml").read_text())
 )
 _COUNTER = re.compile(r"[a-z_]+_total\b")
-_MOMENT = re.compile(r"[a-z_]+_(timestamp|start_time)_seconds\b")
+_MOMENT = re.compile(r"flowlog_[a-z_]+_timestamp_seconds\b")
 
 
 def series_name(metric: str, labels: Mapping[str, str]) -> str:
@@ -35,19 +36,18 @@ def series_name(metric: str, labels: Mapping[str, str]) -> str:
 
 
 def samples_of(page: str, **labels: str) -> dict[str, float]:
-    """Return the samples of a page that a rule uses, with further labels, and that the page was there."""
+    """Return the samples of a page, with further labels, and that the page was there."""
     found = {
         series_name(sample.name, {**sample.labels, **labels}): sample.value
         for family in text_string_to_metric_families(page)
         for sample in family.samples
-        if sample.name in _USED
     }
     return {**found, series_name("up", labels): 1.0}
 
 
 def input_series(scrapes: Sequence[Samples], began_at: float, quiet: int) -> list[dict[str, str]]:
     """Return the series of a run that began at `began_at` (Unix seconds); the history is like its `quiet` seconds."""
-    names = dict.fromkeys(name for scrape in scrapes for name in scrape)
+    names = dict.fromkeys(name for scrape in scrapes for name in scrape if name.split("{")[0] in _USED)
     return [{"series": name, "values": _values(name, scrapes, began_at, quiet // STEP)} for name in names]
 
 
