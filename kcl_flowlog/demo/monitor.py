@@ -116,8 +116,8 @@ class Monitor:
         while True:
             self._show("", self._producer.tally())
             pause = min(self._times.show_interval, max(0.0, end - self._clock()))
-            is_told = self._story is not None and self._story.is_over
-            if is_told or self._stop_request.wait(pause) or self._clock() >= end:
+            is_over = self._story is not None and self._story.is_over
+            if is_over or self._stop_request.wait(pause) or self._clock() >= end:
                 return
 
     def _wait_for_last_counts(self, generated: Tally, abort: Urgency) -> None:

@@ -28,8 +28,8 @@ def test_a_plain_line_has_the_phase() -> None:
     assert ["0:01 Traffic ended. kcl-flowlog: starting, usually 2 to 10 s … 0 s"] == said
 
 
-def test_an_act_is_told_once_as_it_begins() -> None:
-    """Between two acts, nothing new is told."""
+def test_an_act_is_announced_once_as_it_begins() -> None:
+    """Between two acts, there is nothing new to say."""
     said: list[str] = []
     lines = PlainLines(said.append, interval=1000)
     for second in (-1.0, 59.0, 61.0, 125.0):

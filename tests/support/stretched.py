@@ -1,8 +1,8 @@
 """Pages of a short run on a long time line, for promtool: a second of the run is a minute there.
 
 Before the run lies a day of history: all counters grow as they did in the first seconds of the run, and gauges are as
-they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line. What
-no rule uses is left out.
+they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line.
+What no rule uses is left out.
 """
 
 from __future__ import annotations
