@@ -102,7 +102,8 @@ def main(arguments: list[str]) -> None:
                 sys.argv = ["kcl-flowlog", "demo", "--port", str(port), *rest]
                 kcl_flowlog()
         except FullDemoError as error:
-            sys.exit(str(error))
+            print(error, file=sys.stderr)
+            sys.exit(2)
 
 
 def _port(arguments: list[str]) -> tuple[int, list[str]]:
