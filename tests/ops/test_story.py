@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.demo.envelopes import event_ids, pack
-from kcl_flowlog.demo.story import LENGTH
+from kcl_flowlog.demo.story import LENGTH, QUIET, STORY
 from kcl_flowlog.demo.story_traffic import StoryTraffic
 from tests.support.clocks import FakeClock
 from tests.support.counting_fleet import CountingFleet
@@ -53,4 +53,16 @@ def told(folder: Path, length: int) -> list[Samples]:
 @pytest.mark.skipif(not HAS_ALL, reason="takes ten seconds of CPU time; `make test` and `make rules` run it")
 def test_each_act_provokes_its_alerts_in_time_and_no_other(tmp_path: Path) -> None:
     """The first act is quiet: an hour in which nothing fires."""
-    assert "" == wrong_alerts(told(tmp_path, LENGTH), BEGIN, WORLD, tmp_path)
+    scrapes = told(tmp_path, LENGTH)
+
+    assert "" == wrong_alerts(scrapes, BEGIN, WORLD, tmp_path)
+
+
+@pytest.mark.skipif(not HAS_ALL, reason="takes five seconds of CPU time; `make test` and `make rules` run it")
+def test_an_act_without_its_alert_is_noticed(tmp_path: Path) -> None:
+    """In a run that is quiet to its end, no act provokes anything."""
+    quiet = told(tmp_path, QUIET.end)
+
+    said = wrong_alerts([*quiet, *quiet[-1:] * (LENGTH // STEP)], BEGIN, WORLD, tmp_path)
+
+    assert set() == {each.alert for act in STORY for each in act.alerts if f'alertname="{each.alert}"' not in said}
