@@ -15,13 +15,16 @@ QUICK_WORKERS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick coverage lint format bench bench-peers fuzz mutants fleet simulate rules screenshots clean
+.PHONY: help demo demo-full check test quick coverage lint format bench bench-peers fuzz mutants fleet simulate rules screenshots clean
 
 help:                        ## list all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/demo           ## watch the product count on an embedded AWS (ARGS='--duration 180 --no-table')
+demo: $(VENV)/demo           ## watch the product count on an embedded AWS (ARGS='--story', ARGS='--duration 180 --no-table')
 	$(BIN)/kcl-flowlog demo $(ARGS)
+
+demo-full: $(VENV)/demo      ## the same with a real Prometheus and the rules (ARGS='--story')
+	$(BIN)/python -m ops.demo_full $(ARGS)
 
 # Beside each other: mypy uses one core only, and tests wait now and then. What lint says comes last.
 check: $(VENV)/test          ## lint, and run the quick tests: before every commit

@@ -10,12 +10,15 @@ from typing import NamedTuple
 from ops.recording import (
     CROSS_REGION,
     CROSS_ZONE,
+    DISTINCT_PORTS,
+    DISTINCT_SOURCES,
     EVENTS_RATE,
     INTERNET,
     NAT_GATEWAY,
     PORTS,
     REJECTED,
     REJECTED_FROM_INSIDE,
+    Distinct,
     Traffic,
 )
 
@@ -30,8 +33,15 @@ class Alert(NamedTuple):
 
 
 def _unusual(traffic: Traffic) -> str:
-    rate = traffic.recorded(f"rate{traffic.window}")
-    return f"{rate} > <floor>\nand\n{rate} > <times> * {traffic.recorded('usual_rate1h')}"
+    return _above(traffic.recorded(f"rate{traffic.window}"), traffic.recorded("usual_rate1h"))
+
+
+def _unusually_many(number: Distinct) -> str:
+    return _above(number.recorded("max"), number.recorded("usual_max"))
+
+
+def _above(recorded: str, usual: str) -> str:
+    return f"{recorded} > <floor>\nand\n{recorded} > <times> * {usual}"
 
 
 def _share(counter: str, outcomes: str) -> str:
@@ -75,6 +85,20 @@ TRAFFIC = (
         "A subnet rejects flows to a watched port that it did not reject in the days before.",
         "{{ $labels.subnet_id }} rejected {{ $value | humanize }} flows to port {{ $labels.port }}"
         " ({{ $labels.direction }}) in 15 minutes, and none in the <days> days before.",
+    ),
+    Alert(
+        "FlowlogPortScan",
+        _unusually_many(DISTINCT_PORTS),
+        "A subnet rejects flows to far more different ports than usual: somebody scans it.",
+        "{{ $labels.subnet_id }} rejected flows to {{ $value | humanize }} different ports in the last hour:"
+        " over <times> times what is usual at this hour.",
+    ),
+    Alert(
+        "FlowlogManySources",
+        _unusually_many(DISTINCT_SOURCES),
+        "A subnet rejects flows from far more different addresses than usual: a spray or a flood.",
+        "{{ $labels.subnet_id }} rejected flows from {{ $value | humanize }} different addresses in the last hour:"
+        " over <times> times what is usual at this hour.",
     ),
     _bytes("FlowlogInternetBytes", INTERNET, "to the internet"),
     _bytes("FlowlogCrossZoneBytes", CROSS_ZONE, "to other availability zones"),

@@ -60,6 +60,25 @@ NAT_GATEWAY = Traffic(
 TRAFFIC = (REJECTED, REJECTED_FROM_INSIDE, INTERNET, CROSS_ZONE, CROSS_REGION, NAT_GATEWAY)
 
 
+class Distinct(NamedTuple):
+    """A number of distinct names for each subnet, over the last hour.
+
+    Each instance counts for its shards only. As two instances may see the same name, a sum would be too high: the
+    highest number is never more than the truth.
+    """
+
+    name: str
+
+    def recorded(self, operation: str) -> str:
+        """Return the name of a recorded series, such as job_subnet_id:flowlog_rejected_distinct_ports:max."""
+        return f"job_subnet_id:flowlog_{self.name}:{operation}"
+
+
+DISTINCT_PORTS = Distinct("rejected_distinct_ports")
+DISTINCT_SOURCES = Distinct("rejected_distinct_sources")
+DISTINCT = (DISTINCT_PORTS, DISTINCT_SOURCES)
+
+
 def recording_rules(values: Values) -> dict[str, list[Rule]]:
     """Return the recording rules by the name of their group."""
     rates = [
@@ -74,19 +93,40 @@ def recording_rules(values: Values) -> dict[str, list[Rule]]:
             "expr": "sum by (job, subnet_id, direction, port)"
             ' (increase(flowlog_rejected_port_flows_total{port!="other"}[1h]))',
         },
+        *(
+            {"record": number.recorded("max"), "expr": f"max by (job, subnet_id) (flowlog_{number.name})"}
+            for number in DISTINCT
+        ),
     ]
-    usual = [{"record": traffic.recorded("usual_rate1h"), "expr": _usual(traffic, values)} for traffic in TRAFFIC]
+    usual = [
+        *({"record": traffic.recorded("usual_rate1h"), "expr": _usual_rate(traffic, values)} for traffic in TRAFFIC),
+        *(
+            {
+                "record": number.recorded("usual_max"),
+                "expr": _usual(number.recorded("max"), ("subnet_id",), _same_hours(values)),
+            }
+            for number in DISTINCT
+        ),
+    ]
     return {"kcl-flowlog.rates": rates, "kcl-flowlog.usual": usual}
 
 
-def _usual(traffic: Traffic, values: Values) -> str:
-    rate = traffic.recorded("rate1h")
+def _usual_rate(traffic: Traffic, values: Values) -> str:
     # The same hour; for a shorter window the hour whose middle is this time of day.
-    minutes = [24 * 60 * day - (0 if traffic.window == "1h" else 30) for day in range(1, values.usual_days + 1)]
+    minutes = [offset - (0 if traffic.window == "1h" else 30) for offset in _same_hours(values)]
+    return _usual(traffic.recorded("rate1h"), traffic.labels, minutes)
+
+
+def _same_hours(values: Values) -> list[int]:
+    """Return how many minutes ago it was the same time, on each day before."""
+    return [24 * 60 * day for day in range(1, values.usual_days + 1)]
+
+
+def _usual(recorded: str, labels: tuple[str, ...], minutes: list[int]) -> str:
     days = "\n    or ".join(
-        f'label_replace({rate} offset {offset}m, "day", "{day}", "", "")' for day, offset in enumerate(minutes, 1)
+        f'label_replace({recorded} offset {offset}m, "day", "{day}", "", "")' for day, offset in enumerate(minutes, 1)
     )
-    labels = ", ".join(("job", *traffic.labels))
     return (
-        f"quantile by ({labels}) (0.5,\n    {days}\n)\nor\n({rate} * 0 and on (job) {EVENTS_RATE} offset {minutes[0]}m)"
+        f"quantile by ({', '.join(('job', *labels))}) (0.5,\n    {days}\n)\n"
+        f"or\n({recorded} * 0 and on (job) {EVENTS_RATE} offset {minutes[0]}m)"
     )

@@ -66,6 +66,25 @@ def _bytes_stories(alert: str, word: str, labels: dict[str, str], floor: float) 
     ]
 
 
+def _distinct_stories(alert: str, kind: str, floor: float) -> list[Story]:
+    def story(text: str, subnet: str, numbers: dict[str, str], *levels: Fired) -> Story:
+        gauge = f"flowlog_rejected_distinct_{kind}"
+        series = {named(gauge, instance, subnet_id=subnet): each for instance, each in numbers.items()}
+        return _story(alert, text, series, _inside(subnet, *levels))
+
+    def since_yesterday(usual: float, now: float) -> str:
+        return f"{usual:.15g}x{DAY} {now:.15g}x*"
+
+    half = 0.9 * floor
+    return [
+        story("six times the usual", f"{kind}-more", {"a": since_yesterday(floor, 6 * floor)}, WARNING),
+        story("four times the usual", f"{kind}-less", {"a": since_yesterday(floor, 4 * floor)}),
+        story("for the first time", f"{kind}-new", {"a": f"_x{DAY} {floor + 1:.15g}x*"}, WARNING),
+        story("below the floor", f"{kind}-low", {"a": since_yesterday(1, floor)}),
+        story("two instances that may see the same", f"{kind}-two", dict.fromkeys("ab", since_yesterday(1, half))),
+    ]
+
+
 DAY_STORIES = (
     _rejected("usual and high", "usual", yesterday_and_now(30, 30)),
     _rejected("less than three times the usual", "twice", yesterday_and_now(1, 2.9)),
@@ -112,6 +131,8 @@ DAY_STORIES = (
         "ports that nobody watches",
         {_port("port-other", "other"): after(DAY + 22, "150x*")},
     ),
+    *_distinct_stories("FlowlogPortScan", "ports", 100),
+    *_distinct_stories("FlowlogManySources", "sources", 1000),
     *_bytes_stories("FlowlogInternetBytes", "internet", {"peer": "internet"}, 1e6),
     *_bytes_stories("FlowlogCrossZoneBytes", "zone", {"peer": "cross_zone"}, 5e6),
     *_bytes_stories("FlowlogCrossRegionBytes", "region", {"peer": "cross_region"}, 1e6),
@@ -127,6 +148,7 @@ _FIRST_DAY = {
     _rejects("new", "egress"): growing(30 * SAMPLE),
     _port("new", "22"): growing(30),
     _bytes("new", "internet"): growing(1e8 * SAMPLE),
+    named("flowlog_rejected_distinct_ports", subnet_id="new"): "60000x*",
     **_FLEET,
 }
 # Whatever a fleet without a past counts, nothing can be called unusual.
@@ -146,6 +168,7 @@ _ALL_IS_WELL = {
     _rejects("office"): _days_and_nights(100, 3000),
     _rejects("office", "egress", "same_zone"): _days_and_nights(10, 300),
     _port("office", "22"): _days_and_nights(1, 5),
+    named("flowlog_rejected_distinct_sources", subnet_id="office"): "90000x*",
     **{_bytes("office", peer): _days_and_nights(1e6, 1e10) for peer in ("internet", "cross_zone", "cross_region")},
     _bytes("office", "same_zone", "ingress", "nat_gateway"): _days_and_nights(1e6, 1e10),
     **{

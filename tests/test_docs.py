@@ -22,6 +22,7 @@ from kcl_flowlog.counting.paths import PATHS
 from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.counting.recommended_format import COSTS as FIELD_COSTS
 from kcl_flowlog.counting.recommended_format import RECOMMENDED_FORMAT
+from kcl_flowlog.demo.story import STORY
 from kcl_flowlog.exporter.contract import METRICS
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOMES
@@ -80,6 +81,20 @@ def costs_table() -> str:
 def advice_table(heading: str, words: dict[str, outcomes.Word]) -> str:
     lines = [f"| {heading} | meaning | what to do |", "| --- | --- | --- |"]
     return "\n".join(lines + [f"| `{name}` | {word.meaning} | {word.advice} |" for name, word in words.items()])
+
+
+def story_table() -> str:
+    """Return the acts of the demo's story, and the alerts that they provoke."""
+    lines = [
+        "| seconds | act | subnet | what it shows | alerts, and within how many minutes |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for act in STORY:
+        alerts = ", ".join(
+            f"[{each.alert}](#{each.alert.lower()}) {each.severity} ({each.within})" for each in act.alerts
+        )
+        lines.append(f"| {act.start} to {act.end} | {act.title} | {act.subnet} | {act.shows} | {alerts or 'none'} |")
+    return "\n".join(lines)
 
 
 def alerts_table() -> str:
@@ -172,6 +187,7 @@ GENERATED: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/metrics.md", "delivery errors"): lambda: word_table("reason", DELIVERY_ERRORS),
     ("docs/metrics.md", "credentials"): lambda: word_table("outcome", CREDENTIAL_OUTCOMES),
     ("docs/runbooks.md", "alerts"): alerts_table,
+    ("docs/runbooks.md", "story"): story_table,
     ("docs/security.md", "web config keys"): web_config_table,
     ("docs/security.md", "client_auth_type"): client_auth_table,
     ("docs/dashboards.md", "dashboards"): dashboards_table,

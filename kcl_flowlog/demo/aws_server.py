@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from kcl_flowlog.demo.embedded_aws import HOST
+from kcl_flowlog.demo.embedded_aws import HOST, NAT_DESCRIPTION
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -78,6 +78,7 @@ def _backend(service: Any) -> Any:
 
     if service == "ec2":
         _repair_subnets()
+        _repair_nat_gateways()
     return create_backend_app(service)
 
 
@@ -95,6 +96,22 @@ def _repair_subnets() -> None:
             return [{**block, "ipv6CidrBlockState": {"state": "associated"}} for block in blocks(subnet)]
 
         subnets.Subnet.ipv6_cidr_block_association_set = property(repaired)
+
+
+def _repair_nat_gateways() -> None:
+    """Give the interfaces of NAT gateways, told by their description, the type that EC2 gives them.
+
+    With moto 5.2.5 every interface has the type `interface`.
+    """
+    interfaces: Any = importlib.import_module("moto.ec2.models.elastic_network_interfaces")
+    make = interfaces.NetworkInterface.__init__
+
+    def repaired(interface: Any, *args: Any, **kwargs: Any) -> None:
+        make(interface, *args, **kwargs)
+        if interface.description.startswith(NAT_DESCRIPTION):
+            interface.interface_type = "nat_gateway"
+
+    interfaces.NetworkInterface.__init__ = repaired
 
 
 async def _end_of_stdin() -> None:

@@ -17,10 +17,12 @@ from typing import Any
 import click
 
 from kcl_flowlog.demo.stop_request import StopRequest
+from kcl_flowlog.demo.story import STORY, description
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.escaping import escape_unprintable
 from kcl_flowlog.values import parse_duration
 
+_HELP_WIDTH = 76
 _PACKAGES = ("boto3", "h2", "hypercorn", "moto", "rich")
 
 
@@ -32,12 +34,31 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
         raise click.BadParameter(f"{error}.", ctx, param) from error
 
 
-@click.command()
+def _story_table() -> str:
+    """Return the acts of the story, for the help."""
+    lines = ["The acts of --story; for the alerts, a second is a minute:"]
+    for act in STORY:
+        lines += [f"  second {act.start} to {act.end}: {act.title}", *(f"    {line}" for line in description(act))]
+    # \b keeps the lines as they are.
+    return "\b\n" + "\n".join(part for line in lines for part in _wrapped(line))
+
+
+def _wrapped(line: str) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, _HELP_WIDTH, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
+
+
+@click.command(epilog=_story_table())
 @click.option(
     "--duration",
     callback=_seconds,
     metavar="TIME",
-    help="How long to send traffic, from the start of the demo. Default: until Ctrl-C.",
+    help="How long to send traffic, from the start of the demo. Default: until Ctrl-C, or the end of the story.",
+)
+@click.option(
+    "--story",
+    is_flag=True,
+    help="Tell a story: a burst of rejects, a scan, a spray, S3 through NAT, a stopped interface; see below.",
 )
 @click.option(
     "--no-table",

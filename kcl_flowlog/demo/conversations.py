@@ -1,7 +1,9 @@
 """Random conversations between the interfaces of a world, the internet and an office.
 
 `Conversations` draws the flows of a conversation from a random generator; the same
-seed and world give the same flows. It must not know how flows are recorded.
+seed and world give the same flows. Quiet conversations differ little from one hour to
+the next: nobody makes a backup, and the same ports are rejected again and again. It
+must not know how flows are recorded.
 """
 
 from __future__ import annotations
@@ -39,16 +41,20 @@ _SERVICES = (
     Service(UDP, 443, 1500, 6),
     Service(ICMP, 0, 5, 4),
 )
+_REJECTED_IF_QUIET = _SERVICES[:1]
 _TUNNELS = (Service(TCP, 443, 500, 6), Service(IPIP, 0, 3000, 2), Service(SCTP, 0, 1000, 1), Service(ICMP, 0, 5, 1))
 
 
 class Conversations:
     """Draws conversations in `world` from `rng`."""
 
-    def __init__(self, world: World, rng: random.Random) -> None:
+    def __init__(self, world: World, rng: random.Random, *, is_quiet: bool = False) -> None:
         self._world = world
         self._rng = rng
         self._busy = [interface for interface in world.interfaces if not interface.idle]
+        self._chance_of_backup = 0.0 if is_quiet else _CHANCE_OF_BACKUP
+        self._rejected = _REJECTED_IF_QUIET if is_quiet else _SERVICES
+        self._rejected_at_source_ports = (25, 445) if is_quiet else (25, 445, 6667)
         self._kinds: dict[Callable[[], list[Flow]], int] = {
             self._inside_a_subnet: 15,
             self._across_subnets: 35,
@@ -58,6 +64,10 @@ class Conversations:
             self._rejected_at_target: 4,
             self._rejected_at_source: 3,
         }
+
+    def leave_out(self, interface: Interface) -> None:
+        """Draw no more conversations of `interface`. A second call does nothing."""
+        self._busy = [other for other in self._busy if other != interface]
 
     def draw(self) -> list[Flow]:
         """Return the flows of a conversation; empty if its kind finds no partner."""
@@ -95,7 +105,8 @@ class Conversations:
             return []
         server = self._rng.choice(others)
         ipv6 = bool(client.ipv6 and server.ipv6) and self._rng.random() < 0.3
-        return self._conversation(self._end(client, ipv6), self._end(server, ipv6), _SERVICES, rejected_at)
+        services = self._rejected if rejected_at else _SERVICES
+        return self._conversation(self._end(client, ipv6), self._end(server, ipv6), services, rejected_at)
 
     def _to_the_internet(self) -> list[Flow]:
         client = self._rng.choice(self._busy)
@@ -121,7 +132,7 @@ class Conversations:
     def _rejected_at_source(self) -> list[Flow]:
         client = self._rng.choice(self._busy)
         ipv6 = bool(client.ipv6) and self._rng.random() < 0.3
-        service = (Service(TCP, self._rng.choice((25, 445, 6667)), 3, 1),)
+        service = (Service(TCP, self._rng.choice(self._rejected_at_source_ports), 3, 1),)
         return self._conversation(self._end(client, ipv6), self._internet(ipv6), service, "source")
 
     def _conversation(self, client: End, server: End, services: Sequence[Service], rejected_at: str = "") -> list[Flow]:
@@ -139,7 +150,7 @@ class Conversations:
 
     def _volume(self, service: Service) -> Sums:
         """Return the volume of a flow: usually small, rarely large, and very rarely a backup of gigabytes."""
-        if service.protocol == TCP and self._rng.random() < _CHANCE_OF_BACKUP:
+        if service.protocol == TCP and self._rng.random() < self._chance_of_backup:
             packets = self._rng.randint(2_000_000, 4_000_000)
             return Sums(1, packets, packets * 1448)
         packets = max(1, int(service.max_packets * self._rng.random() ** 4))

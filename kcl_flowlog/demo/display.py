@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from kcl_flowlog.demo.comparison import ComparedSubnet, comparison_lines
 from kcl_flowlog.demo.screen import TITLE, Screen
 from kcl_flowlog.demo.status import Status
+from kcl_flowlog.demo.story import Act, description
 from kcl_flowlog.demo.world import World
 from kcl_flowlog.escaping import escape_unprintable
 
@@ -47,6 +48,7 @@ class PlainLines:
         self._interval = interval
         self._width = width
         self._next = 0.0
+        self._act: Act | None = None
 
     def __enter__(self) -> PlainLines:
         return self
@@ -55,7 +57,12 @@ class PlainLines:
         pass
 
     def show(self, status: Status) -> None:
-        """Print the status if it is time."""
+        """Print the act of the story if it is new, and the status if it is time."""
+        if status.act is not None and status.act != self._act:
+            self._act = status.act
+            self._say(f"second {self._act.start}: {self._act.title}.")
+            for line in description(self._act):
+                self._say(f"  {line}")
         if status.seconds >= self._next:
             self._next = status.seconds + self._interval
             self._say(" ".join(part for part in (status.elapsed, status.phase, status.describe()) if part))

@@ -20,6 +20,8 @@ from kcl_flowlog.demo.errors import DemoError, last_output
 
 HOST = "127.0.0.1"
 REGION = "eu-west-1"
+NAT_DESCRIPTION = "Interface for NAT Gateway"
+"""How the description of a NAT gateway's interface begins."""
 
 
 class EmbeddedAWS:

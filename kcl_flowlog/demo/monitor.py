@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kcl_flowlog.demo.comparison import compare, summary
 from kcl_flowlog.demo.display import Display
@@ -17,6 +17,7 @@ from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.status import Status, Step, step_of
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
+from kcl_flowlog.demo.story import StoryClock
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.world import World
 
@@ -45,7 +46,8 @@ class Monitor:
 
     `begin` is the start of the demo on `clock`. `read_page` returns the metrics
     page, or None if it does not answer. `check` raises `DemoError` if a process
-    has died.
+    has died. `story` begins once the flows that waited are counted, and the traffic
+    ends with it.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Monitor:
         times: Times,
         begin: float,
         clock: Callable[[], float] = time.monotonic,
+        story: StoryClock | None = None,
     ) -> None:
         self._world = world
         self._producer = producer
@@ -71,6 +74,7 @@ class Monitor:
         self._times = times
         self._begin = begin
         self._clock = clock
+        self._story = story
         self._page: Page | None = None
         self._step = Step.STARTING
         self._step_begin = clock()
@@ -112,7 +116,8 @@ class Monitor:
         while True:
             self._show("", self._producer.tally())
             pause = min(self._times.show_interval, max(0.0, end - self._clock()))
-            if self._stop_request.wait(pause) or self._clock() >= end:
+            is_over = self._story is not None and self._story.is_over
+            if is_over or self._stop_request.wait(pause) or self._clock() >= end:
                 return
 
     def _wait_for_last_counts(self, generated: Tally, abort: Urgency) -> None:
@@ -138,7 +143,12 @@ class Monitor:
         now = self._clock()
         if step_of(page) is not self._step:
             self._step, self._step_begin = step_of(page), now
-        self._display.show(Status(now - self._begin, page, generated, phase, now - self._step_begin))
+        status = Status(now - self._begin, page, generated, phase, now - self._step_begin)
+        if self._story is not None:
+            if status.is_caught_up:
+                self._story.begin()
+            status = replace(status, story_second=self._story.second)
+        self._display.show(status)
 
     def _check(self) -> None:
         self._check_processes()

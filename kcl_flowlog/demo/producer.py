@@ -10,13 +10,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from kcl_flowlog.demo.envelopes import Envelope, control_message, event_ids, pack
+from kcl_flowlog.demo.records import Record
 from kcl_flowlog.demo.tally import Tally
-from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import World
 
 _LONGEST_STEP = 5.0  # seconds: after a pause, continue at the normal rate instead of a burst
+
+
+class RecordSource(Protocol):
+    """Makes the flow records to send."""
+
+    def step(self, now: int, seconds: float, wanted: int) -> list[Record]:
+        """Return the records of the `seconds` before `now` (Unix seconds), at least `wanted`."""
 
 
 class Producer:
@@ -28,7 +36,7 @@ class Producer:
     def __init__(
         self,
         world: World,
-        traffic: Traffic,
+        traffic: RecordSource,
         put: Callable[[Sequence[Envelope]], list[Envelope]],
         rate: float = 300.0,
         pace: float = 1.0,

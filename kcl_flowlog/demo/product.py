@@ -34,6 +34,7 @@ def product_argv(stream: str, state_dir: Path, port: int) -> list[str]:
         "--checkpoint-interval": "2s",
         "--newborn-hold": "5s",
         "--inventory-interval": "60s",
+        "--traffic-labels": "protocol,peer,interface_type",
         "--final-scrape-timeout": "0s",
         "--web.listen-address": f"127.0.0.1:{port}",
     }

@@ -13,6 +13,7 @@ from kcl_flowlog.demo.columns import Column, table_lines
 from kcl_flowlog.demo.history import RateHistory, RejectHistory, sparkline
 from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.status import Status
+from kcl_flowlog.demo.story import description
 from kcl_flowlog.demo.tally import SeriesKey, Tally
 from kcl_flowlog.demo.world import World
 
@@ -74,16 +75,19 @@ class Screen:
             Line(f"Metrics: {self._url}"),
             *([Line(status.phase)] if status.phase else []),
             Line(status.describe()),
+            *_story_lines(status),
             Line(""),
             *table(status, width),
             Line(""),
-            Line(self._footnote(), DIM),
+            Line(self._footnote(status), DIM),
             Line("Ctrl-C ends the traffic and compares the figures.", DIM),
         ]
 
-    def _footnote(self) -> str:
+    def _footnote(self, status: Status) -> str:
         if self._is_live:
-            return "↑ burst of rejects: a port scan hits a subnet every minute"
+            return "↑ burst of rejects" + (
+                ": a port scan hits a subnet every minute" if status.story_second is None else ""
+            )
         return "Records wait in the stream until kcl-flowlog counts them."
 
     def _start_table(self, status: Status, width: int) -> list[Line]:
@@ -120,6 +124,13 @@ class Screen:
             short(total.flows),
             short(total.bytes),
         ]
+
+
+def _story_lines(status: Status) -> list[Line]:
+    """Return where the story is, what its act shows, and where to look."""
+    if not status.story:
+        return []
+    return [Line(status.story, TITLE), *map(Line, [] if status.act is None else description(status.act))]
 
 
 def _start_cells(generated: Tally, counted: Tally, subnet_id: str) -> list[str]:

@@ -26,6 +26,8 @@ from kcl_flowlog.demo.page import read
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.product import Product, environment, product_argv
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
+from kcl_flowlog.demo.story import StoryClock
+from kcl_flowlog.demo.story_traffic import StoryTraffic
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import World
 from kcl_flowlog.demo.world_builder import build_world
@@ -38,6 +40,7 @@ class Options:
 
     `has_screen` chooses the screen instead of plain lines; `width` is the width of
     the terminal for plain lines, or None. `rate` is in flow records per second.
+    `story` has the traffic tell the story.
     """
 
     times: Times = field(default_factory=Times)
@@ -48,6 +51,7 @@ class Options:
     port: int = 10514
     state_dir: Path | None = None
     deny: tuple[str, ...] = ()
+    story: bool = False
 
 
 class Session:
@@ -72,6 +76,7 @@ class Session:
         self._product_argv = product
         self._build = build
         self._make_aws = aws
+        self._story = StoryClock() if options.story else None
 
     def run(self) -> int:
         """Run the demo; return `EQUAL`, `DIFFERENT`, or 0 if the user stops it before there is a comparison."""
@@ -130,12 +135,16 @@ class Session:
         self._say("Starting kcl-flowlog.")
         self._say(f"  Metrics: {_url(port)}")
         self._say(f"  Log: {log}")
+        for line in _scrape_config(port):
+            self._say(line)
         argv = self._product_argv(world.stream, state_dir / "state", port)
         return Product(argv, environment(aws.environment()), log)
 
     def _producer(self, aws: EmbeddedAWS, world: World) -> Producer:
         self._say(f"Sending about {self._options.rate:g} flow records per second.")
-        traffic = Traffic(world, random.Random(self._options.seed))  # noqa: S311 - it has to be repeatable
+        rng = random.Random(self._options.seed)  # noqa: S311 - it has to be repeatable
+        story = self._story
+        traffic = Traffic(world, rng) if story is None else StoryTraffic(world, rng, lambda: story.second)
         return Producer(world, traffic, partial(put, aws.client("kinesis"), world.stream), self._options.rate)
 
     def _monitor(
@@ -155,6 +164,7 @@ class Session:
             stop_request=self._stop_request,
             times=self._options.times,
             begin=begin,
+            story=self._story,
         )
 
     def _display(self, world: World, port: int) -> Display:
@@ -165,6 +175,16 @@ class Session:
 
 def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}/metrics"
+
+
+def _scrape_config(port: int) -> list[str]:
+    """Return how to have a Prometheus scrape the demo."""
+    return [
+        "  For Prometheus, under scrape_configs:",
+        "    - job_name: kcl-flowlog",
+        "      static_configs:",
+        f'        - targets: ["127.0.0.1:{port}"]',
+    ]
 
 
 def _usable_port(port: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kcl_flowlog.demo.page import Page
+from kcl_flowlog.demo.story import LENGTH, Act, act_at
 from kcl_flowlog.demo.tally import Tally
 
 # The counts are always a few seconds old: the product shows them after the next checkpoint.
@@ -38,7 +39,8 @@ class Status:
     """The state at a moment.
 
     `seconds` count from the start of the demo, `step_seconds` from the start of
-    the current step. `page` is None if the page does not answer. `phase` is a
+    the current step. `story_second` is None without a story, and negative before
+    it begins. `page` is None if the page does not answer. `phase` is a
     sentence about the end of the run, or empty.
     """
 
@@ -47,6 +49,7 @@ class Status:
     generated: Tally
     phase: str = ""
     step_seconds: float = 0.0
+    story_second: float | None = None
 
     @property
     def is_caught_up(self) -> bool:
@@ -58,6 +61,20 @@ class Status:
     def elapsed(self) -> str:
         """The time since the start, such as 1:05."""
         return f"{int(self.seconds) // 60}:{int(self.seconds) % 60:02}"
+
+    @property
+    def act(self) -> Act | None:
+        """The act of the story, None without a story and before it begins."""
+        return None if self.story_second is None else act_at(self.story_second)
+
+    @property
+    def story(self) -> str:
+        """Where the story is; empty without a story."""
+        if self.story_second is None:
+            return ""
+        if self.act is None:
+            return "The story begins once the flows that waited are counted."
+        return f"Story, second {self.story_second:.0f} of {LENGTH}: {self.act.title}, until {self.act.end}."
 
     def describe(self) -> str:
         """Return the current step and its time so far, or how many flows are counted."""

@@ -16,13 +16,18 @@ _SKIPDATA_PER_SECOND = 0.002  # chance of each interface
 
 
 class Traffic:
-    """Generates the flow records of `world`; a subnet is scanned every `scan_interval` seconds."""
+    """Generates the flow records of `world`.
 
-    def __init__(self, world: World, rng: random.Random, scan_interval: int = 60) -> None:
+    A subnet is scanned every `scan_interval` seconds, or never if it is 0.
+    """
+
+    def __init__(
+        self, world: World, rng: random.Random, scan_interval: int = 60, conversations: Conversations | None = None
+    ) -> None:
         self._world = world
         self._rng = rng
         self._scan_interval = scan_interval
-        self._conversations = Conversations(world, rng)
+        self._conversations = conversations or Conversations(world, rng)
 
     def step(self, now: int, seconds: float, wanted: int) -> list[Record]:
         """Return the records of the `seconds` before `now` (Unix seconds), at least `wanted` with traffic.
@@ -32,7 +37,7 @@ class Traffic:
         records: list[Record] = []
         while len(records) < wanted:
             records += records_of(self._conversations.draw(), now, self._rng)
-        if int(now // self._scan_interval) != int((now - seconds) // self._scan_interval):
+        if self._scan_interval and int(now // self._scan_interval) != int((now - seconds) // self._scan_interval):
             records += records_of(self._conversations.draw_scan(), now, self._rng)
         return records + self._without_traffic(records, now, seconds)
 

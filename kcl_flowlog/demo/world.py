@@ -43,12 +43,16 @@ class Interface:
 
 @dataclass(frozen=True)
 class World:
-    """All subnets and interfaces of the demo's account, and the stream that their flow logs go to."""
+    """All subnets and interfaces of the demo's account, and the stream that their flow logs go to.
+
+    The interfaces of NAT gateways are apart, as they take part in no conversation.
+    """
 
     stream: str
     account_id: str
     subnets: tuple[Subnet, ...]
     interfaces: tuple[Interface, ...]
+    nat_gateways: tuple[Interface, ...] = ()
 
     def interfaces_of(self, subnet: Subnet) -> tuple[Interface, ...]:
         """Return the interfaces of `subnet`."""

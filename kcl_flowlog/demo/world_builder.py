@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from kcl_flowlog.demo.embedded_aws import NAT_DESCRIPTION
 from kcl_flowlog.demo.world import Interface, Subnet, World
 
 LOG_FORMAT = (
@@ -21,6 +22,7 @@ LOG_FORMAT = (
 )
 
 _FIRST_HOST = 10  # AWS reserves the first four addresses of a subnet
+_NAT_HOST = 250
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class SubnetSpec:
     name: str
     zone: str
     ipv6: bool = False
+    has_nat_gateway: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class WorldSpec:
     vpcs: tuple[str, ...] = ("shop", "lab")
     cidr: str = "10.0.0.0/16"
     subnets: tuple[SubnetSpec, ...] = (
-        SubnetSpec("public-a", "a", ipv6=True),
+        SubnetSpec("public-a", "a", ipv6=True, has_nat_gateway=True),
         SubnetSpec("private-a", "a"),
         SubnetSpec("private-b", "b", ipv6=True),
     )
@@ -58,6 +61,7 @@ def build_world(client: Callable[[str], Any], region: str, spec: WorldSpec | Non
     """Make the network that `spec` describes, and its stream; `client` returns a boto3 client for a service name."""
     spec = spec or WorldSpec()
     ec2 = client("ec2")
+    _remove_default_subnets(ec2)
     vpcs = [_make_vpc(ec2, name, spec) for name in spec.vpcs]
     subnets = [
         _make_subnet(ec2, region, vpc, subnet, number)
@@ -65,10 +69,19 @@ def build_world(client: Callable[[str], Any], region: str, spec: WorldSpec | Non
         for number, subnet in enumerate(spec.subnets, start=1)
     ]
     interfaces = [interface for subnet in subnets for interface in _make_interfaces(ec2, subnet, spec)]
+    names = {f"{vpc}-{subnet.name}" for vpc in spec.vpcs for subnet in spec.subnets if subnet.has_nat_gateway}
+    nat_gateways = tuple(_make_nat_gateway(ec2, subnet) for subnet in subnets if subnet.name in names)
     for vpc in vpcs:
         _make_flow_log(ec2, client("logs"), vpc, interfaces[0].account_id)
     client("kinesis").create_stream(StreamName=spec.stream, ShardCount=spec.shards)
-    return World(spec.stream, interfaces[0].account_id, tuple(subnets), tuple(interfaces))
+    return World(spec.stream, interfaces[0].account_id, tuple(subnets), tuple(interfaces), nat_gateways)
+
+
+def _remove_default_subnets(ec2: Any) -> None:
+    """Remove the subnets that each new account has: nobody records their traffic, and an alert would say so."""
+    is_default = [{"Name": "default-for-az", "Values": ["true"]}]
+    for subnet in ec2.describe_subnets(Filters=is_default)["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
 
 
 def _named(kind: str, name: str) -> list[dict[str, Any]]:
@@ -132,6 +145,15 @@ def _make_interface(ec2: Any, subnet: Subnet, number: int, *, idle: bool) -> Int
         **({"Ipv6Addresses": [{"Ipv6Address": address} for address in ipv6]} if ipv6 else {}),
     )["NetworkInterface"]
     return Interface(made["NetworkInterfaceId"], made["OwnerId"], subnet, tuple(ipv4), tuple(ipv6), idle)
+
+
+def _make_nat_gateway(ec2: Any, subnet: Subnet) -> Interface:
+    """Make the interface of a NAT gateway; the embedded AWS knows its type by its description."""
+    address = str(ipaddress.ip_network(subnet.cidr)[_NAT_HOST])
+    made = ec2.create_network_interface(
+        SubnetId=subnet.id, Description=f"{NAT_DESCRIPTION} {subnet.name}", PrivateIpAddress=address
+    )["NetworkInterface"]
+    return Interface(made["NetworkInterfaceId"], made["OwnerId"], subnet, (address,))
 
 
 def _make_flow_log(ec2: Any, logs: Any, vpc: dict[str, Any], account_id: str) -> None:

@@ -138,6 +138,7 @@ _REJECTED = (
             Query(f"max({selector('flowlog_rejected_distinct_ports', _THIS)})", "ports"),
         ),
         width=WIDE,
+        alerts=("FlowlogPortScan", "FlowlogManySources"),
     ),
 )
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from kcl_flowlog.demo import command
 from kcl_flowlog.demo.session import Options
 from kcl_flowlog.demo.stop_request import StopRequest
+from kcl_flowlog.demo.story import STORY, description
 from kcl_flowlog.errors import ConfigError
 
 
@@ -46,9 +47,15 @@ def test_a_duration_is_a_time(chosen: list[Options], text: str, seconds: float) 
 
 def test_the_options_reach_the_session(chosen: list[Options]) -> None:
     """Each option of the command line has its place; without a terminal there is no screen."""
-    arguments = ["--rate", "50", "--seed", "7", "--port", "0", "--deny", "DescribeFlowLogs"]
+    arguments = ["--rate", "50", "--seed", "7", "--port", "0", "--deny", "DescribeFlowLogs", "--story"]
     assert 0 == CliRunner().invoke(command.demo, arguments).exit_code
-    assert [Options(has_screen=False, rate=50, seed=7, port=0, deny=("DescribeFlowLogs",))] == chosen
+    assert [Options(has_screen=False, rate=50, seed=7, port=0, deny=("DescribeFlowLogs",), story=True)] == chosen
+
+
+def test_the_help_has_each_act_and_its_alerts() -> None:
+    text = " ".join(CliRunner().invoke(command.demo, ["--help"], terminal_width=60).output.split())
+    for act in STORY:
+        assert f"second {act.start} to {act.end}: {act.title} {' '.join(description(act))}" in text
 
 
 def test_an_invalid_duration_is_refused() -> None:

@@ -28,6 +28,17 @@ def test_a_plain_line_has_the_phase() -> None:
     assert ["0:01 Traffic ended. kcl-flowlog: starting, usually 2 to 10 s … 0 s"] == said
 
 
+def test_an_act_is_announced_once_as_it_begins() -> None:
+    """Between two acts, there is nothing new to say."""
+    said: list[str] = []
+    lines = PlainLines(said.append, interval=1000)
+    for second in (-1.0, 59.0, 61.0, 125.0):
+        lines.show(Status(second + 1, None, Tally(), story_second=second))
+    begin = ["second 0: Quiet traffic.", "second 60: A burst of rejects."]
+    assert begin == [line for line in said if line.startswith("second")]
+    assert "  Alerts: FlowlogRejectedFlows (info, warning)" == said[-1]
+
+
 def test_both_displays_show_the_same_comparison() -> None:
     """The comparison on a terminal is the table of the plain lines, and as narrow as the terminal."""
     compared = compare(WORLD, a_tally(3), a_tally(2))

@@ -15,6 +15,7 @@ from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.status import Status
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
+from kcl_flowlog.demo.story import LENGTH, StoryClock
 from kcl_flowlog.demo.tally import Tally
 from tests.support.demo_fakes import WORLD, ScriptedClock, a_tally
 
@@ -70,6 +71,7 @@ def run(
     generated: Tally | None = None,
     failure: Exception | None = None,
     check: Callable[[], None] = lambda: None,
+    is_story: bool = False,
 ) -> Outcome:
     """Run a monitor; `pages` and `requests` say what holds from which second on."""
     clock = ScriptedClock()
@@ -85,7 +87,8 @@ def run(
         return [shown for second, shown in pages.items() if second <= clock.now][-1]
 
     times = Times(duration=duration, settle=90, confirm=3)
-    monitor = Monitor(WORLD, producer, display, page, check, said.append, request, times, clock.now, clock)
+    story = StoryClock(clock) if is_story else None
+    monitor = Monitor(WORLD, producer, display, page, check, said.append, request, times, clock.now, clock, story)
     status = monitor.run()
     assert producer.is_stopped
     return Outcome(status, said, display, clock.now)
@@ -124,6 +127,19 @@ def test_traffic_runs_for_its_duration() -> None:
     """The traffic ends after the duration; a status is shown every second until then."""
     outcome = run({0: Page(a_tally(3))}, duration=20)
     assert list(range(20)) == [round(status.seconds) for status in outcome.display.shown if not status.phase]
+    assert 23 <= outcome.seconds < 25
+
+
+def test_the_story_begins_with_the_counts_and_ends_the_traffic() -> None:
+    """What waited in the stream during the start is no part of the story."""
+    outcome = run({0: None, 20: Page(a_tally(1)), 40: Page(a_tally(3))}, duration=None, is_story=True)
+    seconds = [status.story_second for status in outcome.display.shown if not status.phase]
+    assert ([-1.0] * 40, list(range(LENGTH + 1))) == (seconds[:40], seconds[40:])
+    assert EQUAL == outcome.status
+
+
+def test_a_duration_may_end_a_story() -> None:
+    outcome = run({0: Page(a_tally(3))}, duration=20, is_story=True)
     assert 23 <= outcome.seconds < 25
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.errors import DemoError
@@ -79,6 +80,9 @@ def test_a_whole_run_compares_and_leaves_nothing_running(tmp_path: Path) -> None
     assert DIFFERENT == status
     assert any("DIFFER" in line for line in said)
     assert "Stopped; nothing is left running." == said[-1]
+    port = next(re.findall(r":(\d+)/metrics", line)[0] for line in said if "Metrics:" in line)
+    config = yaml.safe_load("\n".join(said[said.index("  For Prometheus, under scrape_configs:") + 1 :][:3]))
+    assert [{"job_name": "kcl-flowlog", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}] == config
     assert set(psutil.Process().children(recursive=True)) <= before
     assert (tmp_path / "state" / "kcl-flowlog.log").exists()
 

@@ -34,6 +34,18 @@ def test_the_elapsed_time_is_in_minutes_and_seconds(seconds: float, text: str) -
     assert text == Status(seconds, None, a_tally()).elapsed
 
 
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (None, ""),
+        (-1.0, "The story begins once the flows that waited are counted."),
+        (75.2, "Story, second 75 of 370: A burst of rejects, until 120."),
+    ],
+)
+def test_the_story_has_a_second_and_an_act(second: float | None, words: str) -> None:
+    assert words == Status(90, None, a_tally(), story_second=second).story
+
+
 @pytest.mark.parametrize(("counted", "is_caught_up"), [(84, False), (85, True), (100, True)])
 def test_counts_catch_up_with_what_waited(counted: int, is_caught_up: bool) -> None:
     """The counts have caught up once they are at most 15 % behind."""

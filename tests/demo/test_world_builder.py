@@ -28,6 +28,12 @@ def test_the_world_is_what_ec2_describes(aws: EmbeddedAWS, world: World) -> None
     assert {subnet.name for subnet in world.subnets} == {subnet["Tags"][0]["Value"] for subnet in subnets}
 
 
+def test_no_subnet_is_without_flow_logs(aws: EmbeddedAWS, world: World) -> None:
+    """A new account has subnets that nobody records; an alert would be right to say so."""
+    described = aws.client("ec2").describe_subnets()["Subnets"]
+    assert {subnet.id for subnet in world.subnets} == {subnet["SubnetId"] for subnet in described}
+
+
 def test_an_ipv6_block_of_a_subnet_is_associated(aws: EmbeddedAWS, world: World) -> None:
     """DescribeSubnets gives the state of an IPv6 block in EC2's own word."""
     wanted = {subnet.id: subnet.ipv6_cidr for subnet in world.subnets if subnet.ipv6_cidr}
@@ -51,6 +57,18 @@ def test_the_vpcs_overlap_and_the_rest_is_varied(world: World) -> None:
         for address in (*interface.ipv4, *interface.ipv6):
             cidr = interface.subnet.ipv6_cidr if ":" in address else interface.subnet.cidr
             assert ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
+
+
+def test_each_vpc_has_a_nat_gateway_that_ec2_calls_so(aws: EmbeddedAWS, world: World) -> None:
+    """The product tells its traffic by the type of its interface."""
+    ids = [nat.id for nat in world.nat_gateways]
+    described = aws.client("ec2").describe_network_interfaces(NetworkInterfaceIds=ids)["NetworkInterfaces"]
+    expected = {nat.id: ("nat_gateway", nat.subnet.id, nat.ipv4[0]) for nat in world.nat_gateways}
+    assert expected == {
+        each["NetworkInterfaceId"]: (each["InterfaceType"], each["SubnetId"], each["PrivateIpAddress"])
+        for each in described
+    }
+    assert ["shop-public-a", "lab-public-a"] == [nat.subnet.name for nat in world.nat_gateways]
 
 
 def test_every_vpc_has_a_flow_log_into_its_own_log_group(aws: EmbeddedAWS, world: World) -> None:

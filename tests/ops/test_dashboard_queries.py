@@ -23,7 +23,6 @@ from tests.support.prometheus import Prometheus, running_prometheus, served
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None, reason="prometheus is not installed (Debian: prometheus)"
 )
-JOBS = {"all": ["/a", "/b"], "plain": ["/c"]}
 NAMES = sorted(path.stem for path in FILES.glob("*.json"))
 # What the default settings do not show.
 NEEDS = re.compile(r"[Nn]eeds (--subnet-tags|.*`(path|.*interface_type)` in --traffic-labels)")
@@ -41,7 +40,11 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     rules = OPS / "prometheus" / "rules.yml"
     with (
         served(pages) as address,
-        running_prometheus(tmp_path_factory.mktemp("prometheus"), JOBS, address, rules) as running,
+        running_prometheus(
+            tmp_path_factory.mktemp("prometheus"),
+            {"all": {each: f"{address}/{each}" for each in "ab"}, "plain": {"c": f"{address}/c"}},
+            rules,
+        ) as running,
     ):
         is_ready = (
             "count(up == 1) == 3 and count(count_over_time(process_start_time_seconds[1h]) >= 3) == 3"

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 import yaml
 
+from tests.support.stretched import series_name
 from tests.support.waiting import eventually
 
 
@@ -41,6 +42,17 @@ class Prometheus:
             return bool(self.query(expr))
 
         assert eventually(has_result), expr
+
+    def scrapes(self, job: str, begin: float, end: float, step: int) -> list[dict[str, float]]:
+        """Return the value of each series of a job, by its name and labels as in a query, at each step."""
+        times = [begin + step * number for number in range(int((end - begin) // step) + 1)]
+        parameters = {"query": f'{{job="{job}"}}', "start": str(begin), "end": str(end), "step": str(step)}
+        found: list[dict[str, float]] = [{} for _ in times]
+        for series in self._get("query_range", parameters)["result"]:
+            metric = series["metric"].pop("__name__")
+            for moment, value in series["values"]:
+                found[round((moment - begin) / step)][series_name(metric, series["metric"])] = float(value)
+        return found
 
     def label_values(self, label: str, series: str) -> list[str]:
         """Return the values of a label, as Grafana's label_values does."""
@@ -86,8 +98,8 @@ def served(pages: Mapping[str, list[bytes]]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_prometheus(folder: Path, jobs: Mapping[str, list[str]], target: str, rules: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes each job's paths of one server, each as an instance, once a second."""
+def running_prometheus(folder: Path, jobs: Mapping[str, Mapping[str, str]], rules: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes each job's instances once a second, each at its address and path."""
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(rules)],
@@ -95,11 +107,12 @@ def running_prometheus(folder: Path, jobs: Mapping[str, list[str]], target: str,
             {
                 "job_name": job,
                 "static_configs": [
-                    {"targets": [target], "labels": {"__metrics_path__": path, "instance": path.strip("/")}}
-                    for path in paths
+                    {"targets": [address], "labels": {"__metrics_path__": f"/{path}", "instance": instance}}
+                    for instance, place in instances.items()
+                    for address, path in [place.split("/", 1)]
                 ],
             }
-            for job, paths in jobs.items()
+            for job, instances in jobs.items()
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import Envelope, event_ids, pack, put
 from kcl_flowlog.demo.page import Page
-from kcl_flowlog.demo.producer import Producer
+from kcl_flowlog.demo.producer import Producer, RecordSource
 from kcl_flowlog.demo.tally import Tally, add_up
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import World
@@ -45,7 +45,7 @@ class Scenario:
         self.world = world
         self.instance = instance
         self._stack = stack
-        self.traffic = Traffic(world, random.Random(7))
+        self.traffic: RecordSource = Traffic(world, random.Random(7))
         self.ids = event_ids()
         self.truths: list[Tally] = []
         self._kinesis = aws.client("kinesis")

@@ -1,0 +1,97 @@
+"""Pages of a short run on a long time line, for promtool: a second of the run is a minute there.
+
+Before the run lies a day of history: all counters grow as they did in the first seconds of the run, and gauges are as
+they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line.
+What no rule uses is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ops.outputs import OPS
+
+Samples = Mapping[str, float]
+"""The value of each series, named as promtool does."""
+
+STEP = 5
+"""Seconds of the run between two scrapes, and minutes between two samples."""
+HISTORY = 26 * 60
+"""Minutes."""
+_USED = set(
+    re.findall(r"\b(?:flowlog_\w+|process_start_time_seconds|up)\b", (OPS / "prometheus" / "rules.yml").read_text())
+)
+_COUNTER = re.compile(r"[a-z_]+_total\b")
+_MOMENT = re.compile(r"flowlog_[a-z_]+_timestamp_seconds\b")
+
+
+def series_name(metric: str, labels: Mapping[str, str]) -> str:
+    """Return the name of a series."""
+    shown = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    return f"{metric}{{{shown}}}"
+
+
+def samples_of(page: str, **labels: str) -> dict[str, float]:
+    """Return the samples of a page, with further labels, and that the page was there."""
+    found = {
+        series_name(sample.name, {**sample.labels, **labels}): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+    return {**found, series_name("up", labels): 1.0}
+
+
+def input_series(scrapes: Sequence[Samples], began_at: float, quiet: int) -> list[dict[str, str]]:
+    """Return the series of a run that began at `began_at` (Unix seconds); the history is like its `quiet` seconds."""
+    names = dict.fromkeys(name for scrape in scrapes for name in scrape if name.split("{")[0] in _USED)
+    return [{"series": name, "values": _values(name, scrapes, began_at, quiet // STEP)} for name in names]
+
+
+def _values(name: str, scrapes: Sequence[Samples], began_at: float, quiet: int) -> str:
+    values = [scrape.get(name) for scrape in scrapes]
+    samples = HISTORY // STEP
+    if _MOMENT.match(name):
+        moved = [None if value is None else 60 * (HISTORY + value - began_at) for value in values]
+        return f"0+{60 * STEP}x{samples - 1} {_text(moved)}"
+    end_of_quiet = values[quiet]
+    if end_of_quiet is None:
+        return f"_x{samples} {_text(values)}"
+    if not _COUNTER.match(name):
+        return f"{end_of_quiet:.15g}x{samples - 1} {_text(values)}"
+    first = values[0] or 0.0
+    growth = (end_of_quiet - first) / quiet
+    run = [None if value is None else growth * samples + value - first for value in values]
+    return f"0+{growth:.15g}x{samples - 1} {_text(run)}"
+
+
+def _text(values: Sequence[float | None]) -> str:
+    return " ".join("_" if value is None else f"{value:.15g}" for value in values)
+
+
+def fired(minute: int, within: int, expected: Sequence[Mapping[str, str]], where: str = "") -> dict[str, Any]:
+    """Return the expectation that exactly these alerts fired in the `within` minutes before a minute of the run.
+
+    `where` selects some of the alerts. Each alert is its name, severity and subnet.
+    """
+    alerts = f'ALERTS{{alertstate="firing"{where}}}'
+    return {
+        "expr": f"group by (alertname, severity, subnet_id) (count_over_time({alerts}[{within}m]))",
+        "eval_time": f"{HISTORY + minute}m",
+        "exp_samples": [{"labels": series_name("", labels), "value": 1} for labels in expected],
+    }
+
+
+def rule_test(
+    groups: Sequence[str], series: Sequence[Mapping[str, str]], expectations: Sequence[Any]
+) -> dict[str, Any]:
+    """Return the content of promtool's file."""
+    return {
+        "rule_files": [str(OPS / "prometheus" / "rules.yml")],
+        "evaluation_interval": f"{STEP}m",
+        "group_eval_order": list(groups),
+        "tests": [{"interval": f"{STEP}m", "input_series": series, "promql_expr_test": expectations}],
+    }
