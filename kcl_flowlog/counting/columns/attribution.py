@@ -135,18 +135,19 @@ class Ends:
         ends = np.where(is_egress, self._targets, self._sources)
         widths = ends - np.where(is_egress, lines.starts(fields.dstaddr), lines.starts(fields.srcaddr)) - 1
         low, high = map(np.where, (is_egress, is_egress), self._target_tails, self._source_tails)
-        codes = known.find(lines, ends, widths, low, high)
+        codes = known.find(widths, low, high)
         are_ipv4 = codes != NOT_IPV4
         packets = self._packets()
         self.peer_ends, self.peer_widths = ends, widths
         if packets is not None:
             packet_ends, packet_widths, has_packet = packets
-            inside = known.find(lines, packet_ends, packet_widths, *lines.tails(packet_ends, IPV4_WORDS))
+            inside = known.find(packet_widths, *lines.tails(packet_ends, IPV4_WORDS))
             codes = np.where(has_packet, inside, codes)
             are_ipv4 &= (inside != NOT_IPV4) | ~has_packet
             self.peer_ends = np.where(has_packet, packet_ends, ends)
             self.peer_widths = np.where(has_packet, packet_widths, widths)
-        known.settle(codes, lines, self.peer_ends, spread([each.vpc for each in self._listed], self._of_line))
+        vpcs = spread([each.vpc for each in self._listed], self._of_line)
+        known.settle(codes, lines, self.peer_ends, self.peer_widths, vpcs)
         rest = np.flatnonzero(~are_ipv4 & self._decided)
         if len(rest):
             codes[rest] = self._find_ipv6(rest, ends, widths, packets)

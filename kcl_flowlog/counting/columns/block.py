@@ -18,17 +18,23 @@ from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.interfaces import (
     DASH_COLUMN,
     INTERFACE_WORDS,
+    NO_LINE,
     SUBNET_WORDS,
     Interfaces,
     ListedInterface,
     column_of,
     no_text,
+    spaced,
     spread,
 )
 from kcl_flowlog.counting.columns.sums import PROTOCOL_LABELS
 from kcl_flowlog.counting.columns.text import Flags, Integers, Lines, Words
 from kcl_flowlog.counting.columns.words import UNDECIDED
 from kcl_flowlog.counting.flow_record import MAX_DIGITS, NODATA, OK, SKIPDATA
+
+
+_STATUS_WORDS = 2
+_STATUSES = [(status, column_of([spaced(status, _STATUS_WORDS)], NO_LINE)) for status in (NODATA, SKIPDATA)]
 
 
 class Decided(NamedTuple):
@@ -109,11 +115,12 @@ class Block:
         rest = np.flatnonzero(~is_ok)
         if not len(rest):
             return {}
-        others = self._lines.rows(rest)
+        ends = self._lines.ends(field)[rest]
+        tails = self._lines.tails(ends, _STATUS_WORDS)
         without_flow = {}
-        for status in (NODATA, SKIPDATA):
+        for status, column in _STATUSES:
             without_flow[status] = np.zeros(self._lines.count, np.bool_)
-            without_flow[status][rest] = words.is_word(others, field, status)
+            without_flow[status][rest] = column.equals(tails)
         return without_flow
 
     def _protocol(self) -> Integers:

@@ -142,9 +142,7 @@ class Column:
 
     def __init__(self, words: Words, masks: Words, of_line: Integers) -> None:
         """Each row has the words of a text, and their masks."""
-        places = range(words.shape[1] - 1, -1, -1)
-        self._words = [_spread(words[:, place], of_line) for place in places]
-        self._masks = [_spread(masks[:, place], of_line) for place in places]
+        self._words, self._masks = _spread(words, of_line), _spread(masks, of_line)
 
     def equals(self, tails: Sequence[Words]) -> Flags:
         """Tell which fields, given by their last words as `Lines.tails` returns them, are equal to their text."""
@@ -155,11 +153,14 @@ class Column:
         return found
 
 
-def _spread(column: Words, of_line: Integers) -> Words:
+def _spread(table: Words, of_line: Integers) -> list[Words]:
+    """Return the columns of a table, the last first; of each, the number of each line, or the only number it has."""
     # Mostly all texts are equally long, and begin alike.
-    if (column == column[0]).all():
-        return column[:1]
-    return column.take(of_line)
+    are_alike = (table == table[0]).all(axis=0).tolist() if len(table) > 1 else [True] * table.shape[1]
+    return [
+        table[:1, place] if are_alike[place] else table[:, place].take(of_line)
+        for place in range(table.shape[1] - 1, -1, -1)
+    ]
 
 
 def spread(numbers: Iterable[int], of_line: Integers) -> Integers:

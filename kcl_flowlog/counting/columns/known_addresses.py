@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from kcl_flowlog.counting.columns.addresses import ipv4
+from kcl_flowlog.counting.columns.addresses import WORDS, ipv4
 from kcl_flowlog.counting.columns.networks import Networks
 from kcl_flowlog.counting.columns.text import WORD, Integers, Lines, Words, mask_of
 from kcl_flowlog.counting.intervals import SHARED
@@ -34,8 +34,8 @@ class KnownIpv4:
         # Row by row the last word of a text, the word before, and the code: a row is read from memory at once.
         self._known: Words = np.zeros((1 << _BITS, 4), np.uint64)
 
-    def find(self, lines: Lines, ends: Integers, widths: Integers, low: Words, high: Words) -> Integers:
-        """Return the codes of fields with these ends and widths, whose last words are `low` and `high`.
+    def find(self, widths: Integers, low: Words, high: Words) -> Integers:
+        """Return the codes of fields with these widths, whose last words are `low` and `high`.
 
         The code is `SHARED` if several VPCs use the address, and `NOT_IPV4` if the text is no IPv4 address.
         """
@@ -45,17 +45,18 @@ class KnownIpv4:
         codes = known[:, 2].astype(np.int64)
         new = np.flatnonzero((known[:, 0] != low) | (known[:, 1] != high))
         if len(new):
-            addresses, are_ipv4 = ipv4(lines.octets, ends[new])
+            addresses, are_ipv4 = ipv4(low[new], high[new])
             found = np.where(are_ipv4, self._networks.find_ipv4(addresses), NOT_IPV4)
             codes[new] = found
             self._known[places[new], :3] = np.stack((low[new], high[new], found.astype(np.uint64)), 1)
         return codes
 
-    def settle(self, codes: Integers, lines: Lines, ends: Integers, vpcs: Integers) -> None:
+    def settle(self, codes: Integers, lines: Lines, ends: Integers, widths: Integers, vpcs: Integers) -> None:
         """Complete the codes of addresses that several VPCs use, as seen from VPCs, given by number."""
         shared = np.flatnonzero(codes == SHARED)
         if len(shared):
-            addresses, _ = ipv4(lines.octets, ends[shared])
+            low, high = lines.tails(ends[shared], WORDS)
+            addresses, _ = ipv4(low, high & _MASKS.take(widths[shared], mode="clip"))
             codes[shared] = self._networks.settle(addresses, vpcs[shared])
 
 

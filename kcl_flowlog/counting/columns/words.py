@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from kcl_flowlog.counting.columns.sums import ACTION_NAMES, PROTOCOL_LABELS, WAYS
-from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Words, mask_of, word_of
+from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Octets, Words, mask_of, word_of
 from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.flow_record import ACTIONS, OTHER_PROTOCOL, PROTOCOL_NAMES
 from kcl_flowlog.counting.known_interface import EGRESS, UNKNOWN
@@ -65,21 +65,25 @@ def _protocol_labels() -> Integers:
 
 
 _LABELS = _protocol_labels()
+_LABELS_OF_DIGITS: Integers = np.full(256, UNDECIDED, np.int64)
+_LABELS_OF_DIGITS[_ZERO : _ZERO + 10] = _LABELS[:10]
 
 
 def protocols(lines: Lines, field: int) -> Integers:
     """Return the labels of protocol numbers, `UNDECIDED` if a field is no such number as AWS writes it."""
-    ends, widths = lines.ends(field), lines.widths(field)
-    numbers = lines.octets.take(ends - 1) - np.uint8(_ZERO)
-    are_numbers = (numbers <= 9) & (widths <= 3)
-    found = numbers.astype(np.int64)
-    longer = np.flatnonzero(widths > 1)
-    for place in (1, 2):
-        if not len(longer):
-            break
-        digits = lines.octets.take(ends[longer] - 1 - place) - np.uint8(_ZERO)
-        is_first = widths[longer] == place + 1
-        are_numbers[longer] &= (digits <= 9) & ~(is_first & (digits == 0))
-        found[longer] += digits.astype(np.int64) * 10**place
-        longer = longer[~is_first & (widths[longer] <= 3)]
-    return np.where(are_numbers, _LABELS.take(found, mode="clip"), UNDECIDED)
+    ends = lines.ends(field)
+    found: Integers = _LABELS_OF_DIGITS.take(lines.octets.take(ends - 1))
+    # Mostly TCP, a single digit.
+    longer = np.flatnonzero(lines.octets.take(ends - 2) != _SPACE)
+    if len(longer):
+        found[longer] = _long_protocols(lines.octets, ends[longer], lines.widths(field)[longer])
+    return found
+
+
+def _long_protocols(octets: Octets, ends: Integers, widths: Integers) -> Integers:
+    ones, tens, hundreds = (octets.take(ends - place) - np.uint8(_ZERO) for place in (1, 2, 3))
+    has_hundreds = widths == 3
+    leading = np.where(has_hundreds, hundreds, tens)
+    are_numbers = (ones <= 9) & (tens <= 9) & (leading > 0) & (leading <= 9) & (has_hundreds | (widths == 2))
+    numbers = ones.astype(np.int64) + tens * np.int64(10) + np.where(has_hundreds, hundreds, 0) * np.int64(100)
+    return np.where(are_numbers, _LABELS.take(numbers, mode="clip"), UNDECIDED)

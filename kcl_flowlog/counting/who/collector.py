@@ -31,8 +31,8 @@ from kcl_flowlog.counting.who.sketches import Sketches
 _MOST_PENDING = 16_384
 _MOST_ROWS = 24_576
 _BATCH = 4096
-# Fewer than are sampled.
-_MOST_WAITING = 1000
+# No more than are sampled.
+_MOST_WAITING = 512
 _GOLDEN = 0.6180339887498949
 LONGEST_PORT = 5
 _SAMPLES = 512
@@ -77,8 +77,11 @@ class Collector:
         # Single records that wait for each other.
         self._rejects: list[tuple[int, str, str, str]] = []
         self._accepts: list[tuple[int, str, float]] = []
-        # The bytes of single records, those that no record stood for yet, and from how many on a record is wanted.
-        self._octets, self._carried, self._threshold = 0, 0.0, 0.0
+        # Of single records, the bytes that others stand for.
+        self._stood_for = 0.0
+        self.carried = 0.0
+        """The bytes of single records that no record stands for yet; from `threshold` on, the next is wanted."""
+        self.threshold = 0.0
 
     @property
     def size(self) -> int:
@@ -104,18 +107,18 @@ class Collector:
 
     def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
         """Add the bytes of an accepted flow from or to a peer, or of others that it stands for, if `is_wanted`."""
-        stands_for = max(float(octets), self._threshold)
-        self._carried -= stands_for
+        stands_for = max(float(octets), self.threshold)
+        self.carried -= stands_for
+        self._stood_for += stands_for
         self._accepts.append((group_of(self.subnet(subnet_id), EGRESS if is_egress else INGRESS), peer, stands_for))
         if len(self._accepts) >= _MOST_WAITING:
-            self._threshold = self._octets / _MOST_WAITING
+            self.threshold = (self._stood_for + self.carried) / _MOST_WAITING
             self._flush()
 
     def is_wanted(self, octets: int) -> bool:
-        """Tell whether to add an accepted flow; after a thousand of a commit only some, by their bytes."""
-        self._octets += octets
-        self._carried += octets
-        return self._carried >= self._threshold
+        """Tell whether to add an accepted flow; after the first of a commit only some, by their bytes."""
+        self.carried += octets
+        return self.carried >= self.threshold
 
     def add_rejects(
         self,
