@@ -54,11 +54,12 @@ format: $(VENV)/test         ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/test          ## measure the CPU time of records, scrapes and commits, as ratios (STREAM='--records 200000 --parts 3')
+bench: $(VENV)/test          ## measure the time and memory of records, scrapes and commits, in ten minutes (STREAM='--records 200000 --parts 3')
 	$(BIN)/python benchmarks/counting.py
 	$(BIN)/python benchmarks/scrape.py --json build/bench/scrape.json
 	$(BIN)/python benchmarks/commit.py --json build/bench/commit.json
 	$(BIN)/python benchmarks/inventory.py --json build/bench/inventory.json
+	$(BIN)/python benchmarks/who.py
 	$(BIN)/python benchmarks/stream.py --json build/bench/stream.json $(STREAM)
 
 bench-peers: $(VENV)/test    ## measure the product beside programs in Go, where Go is installed (ARGS='--rounds 5')

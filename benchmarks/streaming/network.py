@@ -7,6 +7,7 @@ differ in everything but the command line.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from streaming.traffic import Interface
 
 _STOP = 90.0
+# Below the ports that Linux gives to whoever asks for any port.
+_PORTS = range(10_000, 30_000)
 _PROPERTIES = (
     # A new application gets its shards after some seconds instead of a minute and more.
     "shardSyncIntervalMillis=1000",
@@ -81,13 +84,34 @@ class Instance:
 
 
 @contextmanager
+def _reserved_port() -> Iterator[int]:
+    """Yield a free port that no test and no other benchmark gets meanwhile."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                # An abstract name, as the tests use it: it belongs to one process, and ends with it.
+                claim.bind(f"\0kcl-flowlog-test-port-{port}")
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError:
+                continue
+            yield port
+            return
+
+
+@contextmanager
 def running(
     checkout: Path, folder: Path, stream: str, aws: EmbeddedAWS, kinesis: str, options: list[str]
 ) -> Iterator[Instance]:
     """Run an instance of the package in `checkout` that reads `stream` from the endpoint `kinesis`."""
     folder.mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    with _reserved_port() as port:
+        yield from _running(port, checkout, folder, stream, aws, kinesis, options)
+
+
+def _running(
+    port: int, checkout: Path, folder: Path, stream: str, aws: EmbeddedAWS, kinesis: str, options: list[str]
+) -> Iterator[Instance]:
     settings = {
         "--stream": stream,
         "--application": f"{stream}-reader",

@@ -10,6 +10,7 @@ Each shard has a process, so it imports no boto3, click or prometheus_client.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -26,11 +27,29 @@ from kcl_flowlog.commits.messages import Farewell, Messenger
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE, ProcessorSettings
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from kcl_flowlog.processor import faults
+from kcl_flowlog.processor.requests import Requests
 from kcl_flowlog.processor.shard import ShardProcessor
 
 
 class FailStopProcess(kcl.KCLProcess):  # type: ignore[misc] # amazon_kclpy has no types
-    """amazon_kclpy's loop, except that an exception in a callback ends it."""
+    """amazon_kclpy's loop, except that an exception in a callback ends it, and that a batch takes less memory."""
+
+    def __init__(self, processor: ShardProcessor, requests: io.FileIO, answers: TextIO) -> None:
+        super().__init__(processor, requests, answers, sys.stderr)
+        self.io_handler = Requests(requests, answers, sys.stderr)
+        self.checkpointer = kcl.Checkpointer(self.io_handler)
+
+    def run(self) -> None:
+        """Answer requests to their end."""
+        while self._answer():
+            pass
+
+    def _answer(self) -> bool:
+        """Answer a request, and let go of it; return False at the end."""
+        line = self.io_handler.read_line()
+        if line:
+            self._handle_a_line(line)
+        return bool(line)
 
     def _perform_action(self, action: Any) -> None:
         action.dispatch(self.checkpointer, self.processor)
@@ -46,7 +65,7 @@ def main() -> None:
     os._exit(code)
 
 
-def run(environ: Mapping[str, str], requests: TextIO, answers: TextIO) -> int:
+def run(environ: Mapping[str, str], requests: io.FileIO, answers: TextIO) -> int:
     """Answer the daemon's requests to their end; return the exit code, 1 after an error."""
     settings = msgspec.json.decode(Path(environ[PROCESSOR_SETTINGS_VARIABLE]).read_bytes(), type=ProcessorSettings)
     with Messenger.connect(settings.messages, requests.fileno()) as messenger:
@@ -54,7 +73,7 @@ def run(environ: Mapping[str, str], requests: TextIO, answers: TextIO) -> int:
             bounds = SubnetBounds(settings.max_subnets, settings.max_unlisted_subnets)
             with Ledger(Path(settings.ledger), bounds=bounds) as ledger:
                 processor = ShardProcessor(settings, ledger, messenger, fault_point=faults.from_environment(environ))
-                FailStopProcess(processor, requests, answers, sys.stderr).run()
+                FailStopProcess(processor, requests, answers).run()
             messenger.send(Farewell())
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and must be known
             _report(messenger, error)
@@ -62,9 +81,9 @@ def run(environ: Mapping[str, str], requests: TextIO, answers: TextIO) -> int:
     return 0
 
 
-def take_over_protocol() -> tuple[TextIO, TextIO]:
+def take_over_protocol() -> tuple[io.FileIO, TextIO]:
     """Return the protocol's input and output; from now on stdin is empty, and stdout goes to stderr."""
-    requests = os.fdopen(os.dup(0), "r", encoding="utf-8", newline="\n")
+    requests = io.FileIO(os.dup(0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)

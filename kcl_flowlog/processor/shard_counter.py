@@ -33,7 +33,7 @@ _ROW_BYTES = 100
 class Record(Protocol):
     """A record as amazon_kclpy delivers it; `data` is the payload in base64."""
 
-    data: str
+    data: memoryview
     sequence_number: str
     sub_sequence_number: int | None
     timestamp_millis: int
@@ -106,7 +106,7 @@ class ShardCounter:
         The next processor knows it if this one dies of it, or of records before it.
         """
         self._position = position_of(record)
-        payload = pybase64.b64decode(record.data)
+        payload = pybase64.b64decode(record.data, validate=True)
         self._in_hand.begin(self._position)
         self._fault_point(faults.PAYLOAD, payload)
         self._payloads.add(payload, PayloadOrigin(self._shard_id, self._position), self._batch_clock, self.delta)
@@ -120,7 +120,7 @@ class ShardCounter:
         # Records before it may wait to be counted.
         self._flush()
         self._position = position_of(record)
-        payload = pybase64.b64decode(record.data)
+        payload = pybase64.b64decode(record.data, validate=True)
         self._payloads.quarantine(payload, PayloadOrigin(self._shard_id, self._position), self.delta)
         return len(payload)
 

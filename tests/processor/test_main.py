@@ -81,7 +81,7 @@ class Program:
         """Return the exit code and the answers."""
         requests, answers = self._directory / "requests", self._directory / "answers"
         requests.write_text("".join(json.dumps(message) + "\n" for _, message in steps))
-        with requests.open() as source, answers.open("w") as target:
+        with requests.open("rb", buffering=0) as source, answers.open("w") as target:
             code = program.run(self.environ, source, target)
         return code, [json.loads(line) for line in answers.read_text().splitlines() if line]
 
@@ -131,6 +131,17 @@ def test_an_exception_ends_the_processor_before_its_answer(made: Callable[..., P
     assert ("log", "error", "Processor failed") == (last["type"], last["level"], last["text"])
     assert "The KCL refused a checkpoint: InvalidStateException." == last["fields"]["error"]
     assert last["fields"]["trace"].startswith("Traceback (most recent call last):")
+
+
+def test_a_payload_that_is_no_base64_ends_the_processor(made: Callable[..., Program]) -> None:
+    """The daemon writes none, and nothing of it may be skipped silently."""
+    action, message = records((101, payload(GOOD)))
+    data = message["records"][0]["data"]
+    message["records"][0]["data"] = f"{data[:8]}\\n{data[8:]}"
+    ran = made()
+
+    assert (1, [status("initialize")]) == ran.run(initialize(), (action, message))
+    assert [] == sums(ran.ledger)
 
 
 def test_an_exception_without_a_text_is_reported_by_its_class(
@@ -183,7 +194,7 @@ os.write(1, b"stray write\\n")
 os.system("echo stray child")
 assert sys.stdin.read() == ""
 assert os.read(0, 10) == b""
-answers.write(requests.readline().upper())
+answers.write(requests.readline().decode().upper())
 answers.flush()
 """
 
@@ -221,7 +232,7 @@ def replaced_streams(names: tuple[str, ...] = ("stdin", "stdout", "stderr")) -> 
 
 
 def test_the_streams_of_the_protocol_are_taken_over(capfd: pytest.CaptureFixture[str]) -> None:
-    """As above, in this process: UTF-8, lines kept as they are, stdin at its end, and no descriptor left open."""
+    """As above, in this process: lines kept as they are, stdin at its end, and no descriptor left open."""
     with capfd.disabled(), replaced_streams() as (_, stdout, stderr):
         before = len(os.listdir("/proc/self/fd"))
         requests, answers = program.take_over_protocol()
@@ -238,7 +249,7 @@ def test_the_streams_of_the_protocol_are_taken_over(capfd: pytest.CaptureFixture
         stderr.seek(0)
         written = (stdout.read(), stderr.read())
 
-    assert "request é\r\n" == request
+    assert "request é\r\n".encode() == request
     assert ("answer é\n".encode(), b"stray") == written
     assert is_at_end
     assert is_redirected

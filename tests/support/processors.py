@@ -145,7 +145,7 @@ class Driver:
             SimpleNamespace(
                 sequence_number=str(sequence),
                 sub_sequence_number=sub_sequence,
-                data=base64.b64encode(payload).decode(),
+                data=memoryview(base64.b64encode(payload)),
                 timestamp_millis=1_700_000_000_000 + 1000 * sequence,
             )
             for sequence, payload in records
