@@ -44,12 +44,31 @@ class Config(PeersSettings):
         parse=values.parse_switch,
         help="Count a payload once if CloudWatch Logs delivers it again on the same shard.",
     )
-    log_deny: bool = setting(
+    log_deny: str = setting(
         flag="--log-deny",
         group="Flow logs",
         default="off",
-        parse=values.parse_switch,
-        help="Write each rejected flow as one line of JSON to stdout, at least once.",
+        parse=values.parse_denial_form,
+        metavar="FORM",
+        without_value="on",
+        choices=values.DENIAL_FORMS,
+        help="Write each rejected flow as one line of JSON to stdout, at least once. `ecs` and `ocsf` follow the schemas of these names; without a form, or `on`, is `json`.",
+    )
+    log_deny_rate: int = setting(
+        flag="--log-deny.rate",
+        group="Flow logs",
+        default="0",
+        parse=values.parse_count,
+        metavar="N",
+        help="Maximum number of rejected flows that --log-deny writes per second and shard, 0 for no limit. The others are counted, and in flowlog_denials_held_back_total.",
+    )
+    log_deny_burst: int = setting(
+        flag="--log-deny.burst",
+        group="Flow logs",
+        default="1000",
+        parse=at_least("1", values.parse_count),
+        metavar="N",
+        help="How many rejected flows of a shard --log-deny.rate lets through at once.",
     )
     watched_ports: frozenset[str] = setting(
         flag="--watched-ports",

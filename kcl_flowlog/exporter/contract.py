@@ -177,6 +177,12 @@ METRICS = {
             "Malformed payloads and lines that were counted but not kept as dead letters.",
         ),
         Definition(
+            "flowlog_denials_held_back",
+            "counter",
+            (),
+            "Rejected flows that were counted but not written to stdout, because of --log-deny.rate.",
+        ),
+        Definition(
             "flowlog_build",
             "info",
             ("version", "kclpy", "kcl", "python", "java"),

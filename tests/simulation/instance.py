@@ -189,7 +189,9 @@ class Launcher:
             watched_ports=(),
             payload_limit=1_000_000,
             checkpoint_interval=self._world.checkpoint_interval,
-            log_deny=False,
+            log_deny="",
+            log_deny_rate=0,
+            log_deny_burst=1000,
             max_subnets=DEFAULT_BOUNDS.listed,
             max_unlisted_subnets=DEFAULT_BOUNDS.unlisted,
         )
