@@ -50,7 +50,7 @@ def nested(values: Mapping[str, object]) -> dict[str, Any]:
     for name, value in values.items():
         if value is None:
             continue
-        *outer, last = _parts(name)
+        outer, last = _parts(name)
         inner = found
         for part in outer:
             inner = inner.setdefault(part, {})
@@ -59,5 +59,6 @@ def nested(values: Mapping[str, object]) -> dict[str, Any]:
 
 
 @lru_cache(_MAX_NAMES)
-def _parts(name: str) -> list[str]:
-    return name.split(".")
+def _parts(name: str) -> tuple[list[str], str]:
+    *outer, last = name.split(".")
+    return outer, last
