@@ -1,4 +1,4 @@
-"""The settings of what is counted, and of what is told about it: rows of the table in `kcl_flowlog.config`."""
+"""The settings of flow logs, rejected flows and who sent what: rows of the table in `kcl_flowlog.config`."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def ocsf_event(facts: Facts, now: float) -> Mapping[str, object]:
         **_endpoint("dst_endpoint", facts.destination, facts if facts.direction == "ingress" else None),
         "connection_info.direction_id": _DIRECTION_IDS.get(facts.direction or "", _UNKNOWN_DIRECTION),
         "connection_info.boundary_id": boundary_id,
-        # The schema wants the sender's word for what is none of its own.
+        # Beside "other" the schema wants the sender's word.
         "connection_info.boundary": str(path) if boundary_id == _OTHER_BOUNDARY else None,
         "connection_info.protocol_num": facts.protocol_number,
         "connection_info.protocol_name": facts.transport,
