@@ -1,5 +1,5 @@
-"""Every setting, in one table: the fields of `Config`, of which the first are in `stream_settings` and
-`peers_settings`.
+"""Every setting, in one table: the fields of `Config`, of which the first are in `stream_settings`, `peers_settings` and
+`flow_log_settings`.
 
 Options, environment variables, keys of the configuration file, help and the README's table are all made from it, so a
 setting is described here and nowhere else. Each field holds its final type: nothing is parsed again by those who use it.
@@ -14,66 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcl_flowlog import values
-from kcl_flowlog.peers_settings import PeersSettings
+from kcl_flowlog.flow_log_settings import FlowLogSettings
 from kcl_flowlog.setting import Setting, repeatable, setting
 from kcl_flowlog.values import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(PeersSettings):
+class Config(FlowLogSettings):
     """The settings of one instance. Durations are in seconds, sizes in bytes."""
 
-    flow_log_format: tuple[str, ...] = repeatable(
-        flag="--flow-log-format",
-        group="Flow logs",
-        metavar="[GROUP=]FORMAT",
-        split=str.splitlines,
-        help="Format of the flow log lines as AWS writes it, such as '${version} ${interface-id} …', for all log groups, or with GROUP= for a single log group. Repeatable; each line is read with the format that fits it. Default: the formats that EC2 reports, else the AWS default format.",
-    )
-    log_group: tuple[str, ...] = repeatable(
-        flag="--log-group",
-        group="Flow logs",
-        parse=values.parse_log_group_pattern,
-        metavar="PATTERN",
-        help="Count only the log groups that a pattern such as '/vpc/*' matches; '!/vpc/test*' excludes. Repeatable. Events of other log groups count as `ignored`. Default: all log groups.",
-    )
-    deduplicate: bool = setting(
-        flag="--deduplicate",
-        group="Flow logs",
-        default="on",
-        parse=values.parse_switch,
-        help="Count a payload once if CloudWatch Logs delivers it again on the same shard.",
-    )
-    log_deny: bool = setting(
-        flag="--log-deny",
-        group="Flow logs",
-        default="off",
-        parse=values.parse_switch,
-        help="Write each rejected flow as one line of JSON to stdout, at least once.",
-    )
-    watched_ports: frozenset[str] = setting(
-        flag="--watched-ports",
-        group="Flow logs",
-        default="22, 23, 25, 53, 80, 123, 135, 139, 389, 443, 445, 1433, 1521, 2375, 3306, 3389, 5432, 5900, 5985, 6379, 8080, 9200, 11211, 27017",
-        parse=values.parse_ports,
-        metavar="PORT,...",
-        help="Destination ports that flowlog_rejected_port_flows_total shows; all others count as `other`.",
-    )
-    who: bool = setting(
-        flag="--who",
-        group="Flow logs",
-        default="on",
-        parse=values.parse_switch,
-        help="Keep the addresses and ports with most rejected flows and most bytes of each subnet in the last hour, for /who and two metrics. Off: no address is kept.",
-    )
-    payload_limit: int = setting(
-        flag="--payload-limit",
-        group="Flow logs",
-        default="64MiB",
-        parse=at_least("1KiB", values.parse_size),
-        metavar="SIZE",
-        help="Maximum size of a decompressed payload. A larger payload counts as malformed.",
-    )
     state_dir: Path = setting(
         flag="--state-dir",
         group="State",
@@ -157,6 +106,13 @@ class Config(PeersSettings):
         parse=values.parse_count,
         metavar="N",
         help="The same for subnets that only records name, because their account is not read or somebody made them up.",
+    )
+    legacy_metrics: bool = setting(
+        flag="--legacy-metrics",
+        group="Metrics",
+        default="off",
+        parse=values.parse_switch,
+        help="Serve the metrics of flowlog-exporter by their old names as well, until its dashboards are moved.",
     )
     web_listen_address: tuple[str, int] = setting(
         flag="--web.listen-address",

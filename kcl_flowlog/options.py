@@ -88,6 +88,7 @@ class SettingOption(click.Option):
         kind = SwitchType if setting.is_switch else SettingType
         several: dict[str, Any] = {"multiple": True, "callback": _collect} if setting.collect else {}
         default = setting.default_value() if setting.is_switch else setting.default
+        alone: dict[str, Any] = {"is_flag": False, "flag_value": setting.without_value} if setting.without_value else {}
         super().__init__(
             [*flags, *param_decls],
             type=kind(setting),
@@ -95,12 +96,21 @@ class SettingOption(click.Option):
             metavar=setting.metavar or None,
             help=setting.help,
             **(several or {"default": default}),
+            **alone,
         )
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Add the flag that switches the setting off, which click has for boolean options only."""
+        super().add_to_parser(parser, ctx)
+        if self.setting.without_value:
+            opposite = f"--no-{self.setting.key}"
+            parser.add_option(obj=self, opts=[opposite], dest=self.name, action="store_const", const="off")
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Return the two columns of the help: the flag, and what it means."""
         setting = self.setting
-        flag = f"--[no-]{setting.key}" if setting.is_switch else f"{setting.flag} {setting.metavar}"
+        has_value = not setting.is_switch and not setting.without_value
+        flag = f"{setting.shown_flag} {setting.metavar}" if has_value else setting.shown_flag
         choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
         default = f" (default:{_NO_BREAK}{setting.default})" if setting.default else ""
         return flag, f"{setting.help}{choices}{default} [${setting.variable}]"

@@ -24,6 +24,8 @@ class Setting:
 
     `default` is written as a user would write it; None means that the setting
     is required. `parse` turns text into the value, or raises `ValueError`.
+    A setting with `without_value` can be switched on and off as well: its flag
+    may stand alone, and then has this value.
     A repeatable setting has `collect`, which turns the parsed values into the
     field's; `split` separates the texts in its environment variable. The
     value of a secret setting may hold a password; no page shows it.
@@ -36,6 +38,7 @@ class Setting:
     parse: Callable[[str], Any]
     metavar: str = ""
     choices: tuple[str, ...] = ()
+    without_value: str = ""
     collect: Callable[[Iterable[Any]], Any] | None = None
     split: Callable[[str], list[str]] = str.split
     is_secret: bool = False
@@ -55,6 +58,13 @@ class Setting:
         """True if it is on or off, and its flag takes no value."""
         return self.parse is parse_switch
 
+    @property
+    def shown_flag(self) -> str:
+        """Its flag as the help shows it, without the value that must follow."""
+        if self.is_switch:
+            return f"--[no-]{self.key}"
+        return f"--[no-]{self.key}[={self.metavar}]" if self.without_value else self.flag
+
     def default_value(self) -> Any:
         """Return the value of the default."""
         if self.collect is not None:
@@ -68,22 +78,24 @@ def setting(
     group: str,
     help: str,
     default: str | None,
-    parse: Callable[[str], Any] = parse_text,
+    parse: Callable[[str], Any] | None = None,
     metavar: str = "",
     choices: tuple[str, ...] = (),
     is_secret: bool = False,
+    without_value: str = "",
 ) -> Any:
-    """Return a field of `Config` that holds one value; with `choices`, one of them."""
+    """Return a field of `Config` that holds one value; with `choices` and without `parse`, one of them."""
     return _field(
         Setting(
             flag=flag,
             group=group,
             help=help,
             default=default,
-            parse=one_of(choices) if choices else parse,
+            parse=parse or (one_of(choices) if choices else parse_text),
             metavar=metavar,
             choices=choices,
             is_secret=is_secret,
+            without_value=without_value,
         )
     )
 

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple, TypeVar
 Number = TypeVar("Number", int, float)
 
 TRAFFIC_LABELS = ("protocol", "peer", "path", "interface_type")
+DENIAL_FORMS = ("json", "ecs", "ocsf")
 
 _LONGEST_TAG_KEY = 128
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -73,6 +74,16 @@ def parse_switch(text: str) -> bool:
     if word not in (*_ON, *_OFF):
         raise ValueError(f"{text!r} is neither `true` nor `false`")
     return word in _ON
+
+
+def parse_denial_form(text: str) -> str:
+    """Return one of `DENIAL_FORMS`, the first for a switch that is on, empty for one that is off."""
+    word = text.strip().lower()
+    if word in DENIAL_FORMS:
+        return word
+    if word not in (*_ON, *_OFF):
+        raise ValueError(f"{text!r} is not one of: {', '.join(DENIAL_FORMS)}, on, off")
+    return DENIAL_FORMS[0] if word in _ON else ""
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:

@@ -371,7 +371,7 @@ def test_the_old_command_line_still_works(main: Main, capsys: pytest.CaptureFixt
     """--log_deny has its effect, and --shards is accepted with a warning."""
     code, (config,) = main("run", *STREAM, flag, "--shards", "4")
 
-    assert (0, "flow-logs", True) == (code, config.stream, config.log_deny)
+    assert (0, "flow-logs", "json") == (code, config.stream, config.log_deny)
     (warning,) = capsys.readouterr().err.splitlines()
     assert "level=warning" in warning
     assert "--shards is no longer needed" in warning

@@ -20,7 +20,7 @@ def test_a_stream_is_all_that_has_to_be_set() -> None:
         ("checkpoint_interval", 10.0),
         ("flow_log_format", ()),
         ("deduplicate", True),
-        ("log_deny", False),
+        ("log_deny", ""),
         ("payload_limit", 64 * 1024 * 1024),
         ("traffic_labels", ("protocol", "peer")),
         ("series_ttl", 86400.0),

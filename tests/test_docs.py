@@ -47,10 +47,9 @@ def settings_table() -> str:
         if setting.group != group:
             group = setting.group
             lines.append(f"| **{group}** | | | |")
-        flag = f"--[no-]{setting.key}" if setting.is_switch else setting.flag
         shown = f"`{setting.default}`" if setting.default else ""
         choices = f" One of: {', '.join(f'`{choice}`' for choice in setting.choices)}." if setting.choices else ""
-        lines.append(f"| `{flag}` | `{setting.variable}` | {shown} | {setting.help}{choices} |")
+        lines.append(f"| `{setting.shown_flag}` | `{setting.variable}` | {shown} | {setting.help}{choices} |")
     return "\n".join(lines)
 
 

@@ -30,6 +30,8 @@ OTHER_VALUES = {
     "peers": ("http://a:1", "dns+https://b:2"),
     "max_subnets": ("12345", "23456"),
     "max_unlisted_subnets": ("1", "2"),
+    "log_deny_rate": ("10", "20"),
+    "log_deny_burst": ("10", "20"),
 }
 BY_METAVAR = {"TIME": ("77m", "88s"), "SIZE": ("2MiB", "3MB")}
 
@@ -129,7 +131,42 @@ def test_a_variable_can_name_the_file(file: Path) -> None:
 @pytest.mark.parametrize("flag", ["--log-deny", "--log_deny"])
 def test_the_old_spelling_of_log_deny_works(flag: str) -> None:
     """The option of the predecessor does what today's does."""
-    assert parse([flag, "--stream", "flow-logs"]).log_deny is True
+    assert "json" == parse([flag, "--stream", "flow-logs"]).log_deny
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "form"),
+    [
+        ([], None, ""),
+        (["--log-deny"], None, "json"),
+        (["--log-deny=json"], None, "json"),
+        (["--log-deny=ecs"], None, "ecs"),
+        (["--log-deny", "ocsf"], None, "ocsf"),
+        (["--log-deny=off"], None, ""),
+        (["--no-log-deny"], "true", ""),
+        (["--log-deny"], "ecs", "json"),
+        (["--log-deny=ecs", "--no-log-deny"], None, ""),
+        (["--no-log-deny", "--log-deny=ecs"], None, "ecs"),
+        (["--log-deny", "--deduplicate"], None, "json"),
+        ([], "1", "json"),
+        ([], "on", "json"),
+        ([], "OCSF", "ocsf"),
+        ([], "false", ""),
+    ],
+)
+def test_log_deny_is_a_switch_that_may_name_a_form(arguments: list[str], variable: str | None, form: str) -> None:
+    """As a switch it writes what it wrote before it had forms."""
+    environ = {} if variable is None else {"KCL_FLOWLOG_LOG_DENY": variable}
+
+    assert form == parse([*arguments, "--stream", "flow-logs"], environ).log_deny
+
+
+def test_the_help_shows_that_log_deny_may_stand_alone() -> None:
+    """And which forms there are."""
+    text = CliRunner().invoke(probe, ["--help"]).output
+
+    assert "--[no-]log-deny[=FORM]" in text
+    assert "One of: json, ecs, ocsf." in text
 
 
 def test_a_repeatable_setting_can_have_several_values(file: Path) -> None:
@@ -174,7 +211,7 @@ def test_a_missing_stream_is_an_error() -> None:
         ("stream: a\n\nregion: b\nstream: a\n", "line 4: 'stream' is already set in line 1; remove one."),
         ("ready-timeout: soon\n", "line 1, ready-timeout: 'soon' is not a duration such as 10s, 5m or 24h."),
         ("stream: s\nretrieval: both\n", "line 2, retrieval: 'both' is not one of: polling, fan-out."),
-        ("stream: s\nlog-deny: maybe\n", "line 2, log-deny: 'maybe' is neither `true` nor `false`."),
+        ("stream: s\nlog-deny: maybe\n", "line 2, log-deny: 'maybe' is not one of: json, ecs, ocsf, on, off."),
         ("kcl-property:\n  - a=b\n  - c\n", "line 3, kcl-property: 'c' is not of the form KEY=VALUE."),
     ],
 )
@@ -265,7 +302,8 @@ def test_the_help_shows_each_setting_with_its_default_and_variable() -> None:
     text = " ".join(" ".join(help_of(probe, 80)).split())
 
     for setting in TABLE.values():
-        assert f"{setting.key} {setting.metavar}".strip() in text
+        value = "" if setting.without_value else setting.metavar
+        assert f"{setting.shown_flag} {value}".strip() in text
         assert f"[${setting.variable}]" in text
         assert not setting.default or f"(default: {setting.default})" in text
     assert "[$KCL_FLOWLOG_CONFIG_FILE]" in text

@@ -14,7 +14,8 @@ PROCESSOR_KEY_VARIABLE = "KCL_FLOWLOG_PROCESSOR_KEY"
 class ProcessorSettings(msgspec.Struct, frozen=True):
     """The settings of a processor: paths, sizes in bytes, durations in seconds.
 
-    `generation` is the ledger's generation that this daemon's processors belong to.
+    `generation` is the ledger's generation that this daemon's processors belong to. `log_deny` is the form of denials,
+    empty if nobody wants them.
     """
 
     generation: int
@@ -28,7 +29,9 @@ class ProcessorSettings(msgspec.Struct, frozen=True):
     watched_ports: tuple[str, ...]
     payload_limit: int
     checkpoint_interval: float
-    log_deny: bool
+    log_deny: str
+    log_deny_rate: int
+    log_deny_burst: int
     max_subnets: int
     max_unlisted_subnets: int
     who: bool = False

@@ -10,6 +10,7 @@ PAYLOADS = "payloads"
 MALFORMED = "malformed"
 DEAD_LETTERS = "dead_letters"
 DEAD_LETTERS_DROPPED = "dead_letters_dropped"
+DENIALS_HELD_BACK = "denials_held_back"
 CHECKPOINTS = "checkpoints"
 UNDECIDED_COMMITS = "undecided_commits"
 

@@ -15,7 +15,7 @@ possible. If it fits several formats that read it differently, it raises
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kcl_flowlog.counting import parsevpc, transit_gateway
@@ -86,6 +86,22 @@ class LineReader:
                 raise Unsupported from None
             raise
 
+    def words_by_field(self, line: str, record: FlowRecord) -> Mapping[str, str]:
+        """Return all words of a line that this record was read from, each by the name of its field.
+
+        A word that the possible formats read as different fields is left out; so are all if the formats have changed
+        and do not read this record any more.
+        """
+        while parsevpc.is_json(line):
+            found = parsevpc.words_by_field(line)
+            if not isinstance(found, str):
+                return found
+            line = found
+        words = line.split()
+        formats = [each.line_format for each in self._by_field_count.get(len(words), ()) if each.line_format]
+        possible = [line_format for line_format in formats if len(formats) == 1 or line_format.fits(words)]
+        return _agreed([each.words_by_field(words) for each in possible or [_DEFAULT] if each.reads(words, record)])
+
     def _read_json(self, message: str) -> FlowRecord:
         """Read the fields of a JSON message, or the line that it wraps."""
         found = parsevpc.read(message)
@@ -104,6 +120,14 @@ class LineReader:
 
 def _refuse(_: list[str]) -> FlowRecord:
     raise Unsupported
+
+
+def _agreed(readings: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return what all readings say."""
+    if len(readings) < 2:
+        return readings[0] if readings else {}
+    first, *others = readings
+    return {name: word for name, word in first.items() if all(other.get(name) == word for other in others)}
 
 
 def _read_fitting(candidates: Sequence[_Candidate], words: list[str]) -> FlowRecord:
@@ -147,6 +171,10 @@ class Formats:
             self._index = index
             self._readers.clear()
         return self._readers[log_stream]
+
+    def words_by_field(self, line: str, log_stream: LogStream, record: FlowRecord) -> Mapping[str, str]:
+        """Return the words of a line that this record was read from; see `LineReader.words_by_field`."""
+        return self.reader(log_stream, self._index).words_by_field(line, record)
 
     def _make_reader(self, log_stream: LogStream) -> LineReader:
         configured = self._configured.get(log_stream.log_group) or self._configured.get("")

@@ -20,7 +20,7 @@ from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.flow_record import NODATA, OK, FlowRecord
 from kcl_flowlog.counting.formats import Formats
 from kcl_flowlog.counting.known_interface import UNKNOWN
-from kcl_flowlog.counting.log_stream import LogStream
+from kcl_flowlog.counting.log_stream import NO_LOG_STREAM, LogStream
 from kcl_flowlog.counting.ordinary_lines import OTHER_PORT, REJECT, OrdinaryLines
 from kcl_flowlog.counting.subnet_bounds import OTHER_SUBNET
 from kcl_flowlog.counting.tally import MakeTally, Tally
@@ -30,10 +30,12 @@ from kcl_flowlog.errors import Malformed, Unsupported
 
 
 class Denial(NamedTuple):
-    """A rejected flow record and its place."""
+    """A rejected flow record and its place, and the line that it was read from."""
 
     record: FlowRecord
     place: Place | None
+    line: str = ""
+    log_stream: LogStream = NO_LOG_STREAM
 
 
 class LineByLine:
@@ -121,7 +123,7 @@ class LineByLine:
                 tally.events[outcomes.COUNTED] += 1
                 self._count_flow(record, place, tally.delta)
             if self._on_denial is not None and record.action == REJECT:
-                self._on_denial(Denial(record, place))
+                self._on_denial(Denial(record, place, line, tally.log_stream))
 
     def _may_wait(self, record: FlowRecord, log_stream: LogStream) -> bool:
         return not self._waiting.is_full and self._attributor.is_undecided(record, log_stream)

@@ -57,6 +57,17 @@ class LineFormat:
         """Return the record of a line's words, as many as the format has fields. Raises `Malformed`."""
         return record_from_words(self._pick([*words, NO_VALUE]), self._has_addresses)
 
+    def reads(self, words: list[str], record: FlowRecord) -> bool:
+        """Tell whether it reads this record from a line's words."""
+        try:
+            return len(words) == len(self.fields) and self.read(words) == record
+        except Malformed:
+            return False
+
+    def words_by_field(self, words: list[str]) -> dict[str, str]:
+        """Return a line's words by the names of the fields."""
+        return dict(zip(self.fields, words, strict=True))
+
     def fits(self, words: list[str]) -> bool:
         """Tell whether each word looks like a value of its field, and the version is that of the format."""
         return (

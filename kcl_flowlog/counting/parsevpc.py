@@ -42,13 +42,25 @@ def is_json(message: str) -> bool:
 
 def read(message: str) -> FlowRecord | str:
     """Return the record of a JSON message, or the line that it wraps. Raises `Malformed` or `Unsupported`."""
+    found = _fields(message)
+    return found if isinstance(found, str) else _record(found)
+
+
+def words_by_field(message: str) -> Mapping[str, str] | str:
+    """Return the words of a JSON message that has a record, or the line that it wraps. Raises `Malformed`."""
+    found = _fields(message)
+    return found if isinstance(found, str) else {name: word for name, word in found.items() if word is not None}
+
+
+def _fields(message: str) -> Mapping[str, str | None] | str:
+    """Return the fields of a JSON message, None for what no line could have; or the line that the message wraps."""
     try:
         values = _decode(str(message))  # msgspec takes no subclass of str
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Malformed("message_not_json") from None
     fields = {name: _word(value) for key, value in values.items() if (name := field_of(key)) is not None}
     if _is_flow_log(fields):
-        return _record(fields)
+        return fields
     wrapped = values.get("message")
     if isinstance(wrapped, str):
         return wrapped

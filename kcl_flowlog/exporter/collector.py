@@ -16,7 +16,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.exporter.contract import LEGACY_METRICS, METRICS
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.operations import operations
 from kcl_flowlog.exporter.rendered_family import KeptFamilies
@@ -31,7 +31,8 @@ DAEMON_PROCESS_PREFIX = "flowlog_daemon"
 class FlowlogCollector(Collector):
     """Shows the state that `read_state` returns.
 
-    `traffic_labels` and `subnet_tags` are the settings of these names; without `new_series` no series is held at 0.
+    `traffic_labels`, `subnet_tags` and `legacy_metrics` are the settings of these names; without `new_series` no series
+    is held at 0.
     """
 
     def __init__(
@@ -40,19 +41,22 @@ class FlowlogCollector(Collector):
         traffic_labels: tuple[str, ...] = ("protocol", "peer"),
         new_series: NewSeries | None = None,
         subnet_tags: tuple[str, ...] = (),
+        legacy_metrics: bool = False,
     ) -> None:
         self._read_state = read_state
-        self._traffic = TrafficMetrics(traffic_labels, new_series if new_series is not None else NewSeries(0.0))
+        self._definitions = {**METRICS, **(LEGACY_METRICS if legacy_metrics else {})}
+        new_series = new_series if new_series is not None else NewSeries(0.0)
+        self._traffic = TrafficMetrics(traffic_labels, new_series, legacy_metrics)
         self._subnets: KeptFamilies[Inventory] = KeptFamilies(lambda inventory: subnet_metrics(inventory, subnet_tags))
 
     def describe(self) -> Iterable[Metric]:
         """Return the metrics without samples, so that a scrape can select some by name."""
-        return [Metric(definition.name, definition.help, definition.kind) for definition in METRICS.values()]
+        return [Metric(definition.name, definition.help, definition.kind) for definition in self._definitions.values()]
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric of the table."""
+        """Yield every metric of the tables."""
         state = self._read_state()
-        yield from self._traffic.collect(state.totals)
+        yield from self._traffic.collect(state.totals, state.inventory)
         yield from self._subnets.of(state.inventory)
         yield from operations(state)
 

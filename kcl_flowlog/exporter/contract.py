@@ -1,4 +1,4 @@
-"""The table of metrics: name, type, labels and meaning of each.
+"""The tables of metrics: name, type, labels and meaning of each.
 
 The collector takes them from here, docs/metrics.md is generated from it, and
 tests compare the page with it. Users build dashboards and alerts on it: names
@@ -177,6 +177,12 @@ METRICS = {
             "Malformed payloads and lines that were counted but not kept as dead letters.",
         ),
         Definition(
+            "flowlog_denials_held_back",
+            "counter",
+            (),
+            "Rejected flows that were counted but not written to stdout, because of --log-deny.rate.",
+        ),
+        Definition(
             "flowlog_build",
             "info",
             ("version", "kclpy", "kcl", "python", "java"),
@@ -184,3 +190,49 @@ METRICS = {
         ),
     )
 }
+
+_LEGACY_LABELS = ("subnet", "subnet_id")
+
+LEGACY_METRICS = {
+    definition.name: definition
+    for definition in (
+        Definition(
+            # Misspelt, as in the dashboards that use it.
+            "flowlog_recieved_packets",
+            "counter",
+            _LEGACY_LABELS,
+            "Packets of ingress by subnet, under the name that flowlog-exporter used.",
+        ),
+        Definition(
+            "flowlog_sent_packets",
+            "counter",
+            _LEGACY_LABELS,
+            "Packets of egress by subnet, under the name that flowlog-exporter used.",
+        ),
+        Definition(
+            "flowlog_recieved_bytes",
+            "counter",
+            _LEGACY_LABELS,
+            "Bytes of ingress by subnet, under the name that flowlog-exporter used.",
+        ),
+        Definition(
+            "flowlog_sent_bytes",
+            "counter",
+            _LEGACY_LABELS,
+            "Bytes of egress by subnet, under the name that flowlog-exporter used.",
+        ),
+        Definition(
+            "flowlog_accepts",
+            "counter",
+            _LEGACY_LABELS,
+            "Packets of accepted ingress by subnet, under the name that flowlog-exporter used.",
+        ),
+        Definition(
+            "flowlog_denies",
+            "counter",
+            _LEGACY_LABELS,
+            "Packets of rejected ingress by subnet, under the name that flowlog-exporter used.",
+        ),
+    )
+}
+"""The metrics of `--legacy-metrics`: those of flowlog-exporter, the predecessor, by their names."""

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.exporter.contract import LEGACY_METRICS, METRICS
+
+_ALL = {**METRICS, **LEGACY_METRICS}
 
 
 def empty_family(name: str, labels: tuple[str, ...] | None = None) -> CounterMetricFamily | GaugeMetricFamily:
-    """Return the family of a counter or gauge without samples; `labels` replaces the labels of the table."""
-    definition = METRICS[name]
+    """Return the family of a counter or gauge without samples; `labels` replaces the labels of its table."""
+    definition = _ALL[name]
     family = CounterMetricFamily if definition.kind == "counter" else GaugeMetricFamily
     return family(name, definition.help, labels=definition.labels if labels is None else labels)
 

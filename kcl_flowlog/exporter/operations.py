@@ -26,6 +26,7 @@ _PLAIN_COUNTS = {
     "flowlog_undecided_commits": counts.UNDECIDED_COMMITS,
     "flowlog_dead_letters": counts.DEAD_LETTERS,
     "flowlog_dead_letters_dropped": counts.DEAD_LETTERS_DROPPED,
+    "flowlog_denials_held_back": counts.DENIALS_HELD_BACK,
 }
 _HISTOGRAMS = {
     "flowlog_event_delay_seconds": counts.EVENT_DELAY,

@@ -69,6 +69,8 @@ class DaemonFiles:
             payload_limit=config.payload_limit,
             checkpoint_interval=config.checkpoint_interval,
             log_deny=config.log_deny,
+            log_deny_rate=config.log_deny_rate,
+            log_deny_burst=config.log_deny_burst,
             max_subnets=config.max_subnets,
             max_unlisted_subnets=config.max_unlisted_subnets,
             who=config.who,

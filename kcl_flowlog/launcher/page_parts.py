@@ -22,7 +22,9 @@ def pages_of(
     who: WhoSource | None,
 ) -> Pages:
     """Return the contents that the web server serves."""
-    collector = FlowlogCollector(status.read_state, config.traffic_labels, new_series, config.subnet_tags)
+    collector = FlowlogCollector(
+        status.read_state, config.traffic_labels, new_series, config.subnet_tags, config.legacy_metrics
+    )
     return Pages(
         telemetry_path=config.web_telemetry_path,
         render=renderer(metrics_registry(collector, lambda: supervisor.pid)),

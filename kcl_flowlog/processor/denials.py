@@ -1,4 +1,4 @@
-"""A rejected flow as one line of JSON, for people and log pipelines.
+"""A rejected flow as one line of JSON, for people and log pipelines: `--log-deny=json`.
 
 The keys and their order are a contract with the readers. A value that the
 record does not have is left out.
@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 
 def denial_line(denial: Denial, now: float) -> msgspec.Raw:
     """Return a denial as JSON, with `now` (Unix seconds) as its time."""
-    record, place = denial
+    record, place = denial.record, denial.place
     line = _Line(
         time=utc_timestamp(now),
         event="reject",

@@ -37,6 +37,8 @@ from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.caution import Caution
 from kcl_flowlog.processor.checkpointer import KclCheckpointer
 from kcl_flowlog.processor.committer import Checkpointer, Committer
+from kcl_flowlog.processor.denial_forms import line_maker
+from kcl_flowlog.processor.denial_limit import DenialLimit
 from kcl_flowlog.processor.denial_queue import DenialQueue
 from kcl_flowlog.processor.heartbeats import Heartbeats
 from kcl_flowlog.processor.held_shard import HeldShard
@@ -158,11 +160,19 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
         # long because it hands every setting on.
         settings = self._settings
         attributor = Attributor(Index(Inventory()))
-        denials = DenialQueue(self._messenger, self._clock)
+        formats = Formats(settings.flow_log_formats)
+        denials = DenialQueue(
+            shard_id,
+            self._messenger,
+            line_maker(settings.log_deny, formats),
+            DenialLimit(settings.log_deny_rate, settings.log_deny_burst, self._monotonic),
+            self._clock,
+            self._monotonic,
+        )
         # Registering the claim has settled the commits of earlier processors, so their fingerprints are here, too.
         window = Window(self._ledger.fingerprints(shard_id))
         payloads = PayloadCounter(
-            Formats(settings.flow_log_formats),
+            formats,
             attributor,
             frozenset(settings.watched_ports),
             settings.payload_limit,

@@ -2,8 +2,8 @@
 
 Feeds `PayloadCounter`, keeps the inventory current, notes the record in hand,
 and delivers denials and unknown interfaces to the launcher. Promises that all
-denials of a delta are written before `complete` returns it. Knows no
-checkpoint.
+denials of a delta are written before `complete` returns it, except those held
+back, which it counts. Knows no checkpoint.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ class ShardCounter:
         self._flush()
         # Before any checkpoint of this batch, so that each denial is written at least once.
         self._denials.deliver()
+        self._denials.warn()
         self.delta.observe(counts.BATCH_DURATION, self._monotonic() - self._batch_started_at)
         unknown = self._attributor.unknown_interfaces
         if unknown:
@@ -149,6 +150,9 @@ class ShardCounter:
         now = self._clock()
         self._payloads.finish(now, self.delta)
         self._denials.deliver()
+        held_back = self._denials.take_held_back()
+        if held_back:
+            self.delta.add(counts.DENIALS_HELD_BACK, number=held_back)
         self._one_at_a_time = False
         completed, self.delta = self.delta, self._new_delta()
         if completed.who is not None:
@@ -160,3 +164,4 @@ class ShardCounter:
         """Forget all counted since the last `complete`."""
         self.delta = self._new_delta()
         self._payloads.forget()
+        self._denials.take_held_back()

@@ -5,7 +5,11 @@ from __future__ import annotations
 from ops.dashboards.model import HALF, THIRD, WIDE, Column, Limits, Panel, Query, stat
 from ops.dashboards.queries import OF_INSTANCE, age, increase, largest, rate, selector, sums_by, total
 
-_LETTERS = (("flowlog_dead_letters_total", "kept"), ("flowlog_dead_letters_dropped_total", "dropped"))
+_NOT_SHOWN_ELSEWHERE = (
+    ("flowlog_dead_letters_total", "dead letters kept"),
+    ("flowlog_dead_letters_dropped_total", "dead letters dropped"),
+    ("flowlog_denials_held_back_total", "denials held back"),
+)
 
 
 def _count(title: str, description: str, expr: str, *alerts: str) -> Panel:
@@ -49,10 +53,11 @@ FAULTS = (
         is_stacked=True,
     ),
     Panel(
-        "Dead letters",
-        "Malformed payloads and lines that are kept as dead letters, and those beyond their limits.",
+        "Dead letters, and denials held back",
+        "Malformed payloads and lines that are kept as dead letters, and those beyond their limits; rejected flows that"
+        " --log-deny.rate keeps from stdout.",
         "cps",
-        tuple(Query(total(rate(metric, OF_INSTANCE)), legend) for metric, legend in _LETTERS),
+        tuple(Query(total(rate(metric, OF_INSTANCE)), legend) for metric, legend in _NOT_SHOWN_ELSEWHERE),
         width=HALF,
         alerts=("FlowlogMalformedEvents",),
     ),

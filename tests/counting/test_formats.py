@@ -401,3 +401,38 @@ def test_a_real_line_fits_its_format_and_is_read(made: tuple[LineFormat, list[st
 def test_the_resource_of_a_flow_log_may_be_a_transit_gateway(resource_id: str, expected: bool) -> None:
     """By the prefix of its id."""
     assert expected is transit_gateway.is_resource(resource_id)
+
+
+LONG_FORMAT = "${srcaddr} ${dstaddr} ${bytes} ${action} ${az-id}"
+
+
+@pytest.mark.parametrize(
+    ("formats", "line", "words"),
+    [
+        ((LONG_FORMAT,), "10.0.1.10 8.8.8.8 700 REJECT use1-az1", {"az-id": "use1-az1"}),
+        # Both fit, and read the same record: the last word is a zone or a region.
+        ((LONG_FORMAT, LONG_FORMAT.replace("az-id", "region")), "10.0.1.10 8.8.8.8 700 REJECT us-east-1", {}),
+        # Only one fits.
+        (
+            (LONG_FORMAT, LONG_FORMAT.replace("az-id", "vpc-id")),
+            "10.0.1.10 8.8.8.8 700 REJECT use1-az1",
+            {"az-id": "use1-az1"},
+        ),
+        ((LONG_FORMAT,), '{"message":"10.0.1.10 8.8.8.8 700 REJECT use1-az1"}', {"az-id": "use1-az1"}),
+        ((LONG_FORMAT,), '{"srcAddr":"10.0.1.10","dstAddr":"8.8.8.8","bytes":700,"action":"REJECT"}', {}),
+    ],
+)
+def test_the_words_of_a_line_that_has_a_record(formats: tuple[str, ...], line: str, words: dict[str, str]) -> None:
+    """Fields that a record does not have, as far as it is certain what they are."""
+    lines = Formats(formats)
+    record = lines.reader(LOG_STREAM, Index(Inventory())).read(line)
+    known = {"srcaddr": "10.0.1.10", "dstaddr": "8.8.8.8", "bytes": "700", "action": "REJECT"}
+
+    assert {**known, **words} == lines.words_by_field(line, LOG_STREAM, record)
+
+
+def test_a_format_that_has_changed_gives_no_words() -> None:
+    """The record stays what it was read as."""
+    record = Formats((LONG_FORMAT,)).reader(LOG_STREAM, Index(Inventory())).read("1.1.1.1 2.2.2.2 3 REJECT use1-az1")
+
+    assert {} == Formats().words_by_field("1.1.1.1 2.2.2.2 3 REJECT use1-az1", LOG_STREAM, record)

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 
-from kcl_flowlog.exporter.contract import METRICS, Definition
+from kcl_flowlog.exporter.contract import LEGACY_METRICS, METRICS, Definition
 from kcl_flowlog.exporter.exposition import OPENMETRICS
 from kcl_flowlog.values import TRAFFIC_LABELS
 from tests.support.exporter import STATE, page
@@ -34,10 +35,14 @@ def test_the_page_is_the_golden_page() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
-@pytest.mark.parametrize("traffic_labels", [("protocol", "peer"), TRAFFIC_LABELS], ids=["default", "all"])
-def test_promtool_finds_nothing_to_improve(traffic_labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"traffic_labels": TRAFFIC_LABELS}, {"legacy_metrics": True}],
+    ids=["default", "all labels", "legacy metrics"],
+)
+def test_promtool_finds_nothing_to_improve(options: dict[str, Any]) -> None:
     """Prometheus' own linter accepts names, types and help texts."""
-    text = page(STATE, traffic_labels=traffic_labels)
+    text = page(STATE, **options)
     linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
 
     assert (0, "", "") == (linted.returncode, linted.stdout, linted.stderr)
@@ -75,7 +80,9 @@ def test_the_table_has_one_row_per_name() -> None:
     assert list(METRICS) == [definition.name for definition in METRICS.values()]
 
 
-@pytest.mark.parametrize("definition", METRICS.values(), ids=lambda definition: definition.name)
+@pytest.mark.parametrize(
+    "definition", [*METRICS.values(), *LEGACY_METRICS.values()], ids=lambda definition: definition.name
+)
 def test_names_and_help_texts_are_well_formed(definition: Definition) -> None:
     """A name has the prefix, and no suffix that the page adds; a help text is a sentence."""
     assert re.fullmatch(r"flowlog_[a-z_]+(?<!_total)", definition.name)

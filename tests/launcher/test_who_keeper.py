@@ -98,7 +98,7 @@ def test_a_death_in_a_gap_neither_loses_nor_doubles(tmp_path: Path, gap: str, is
     """What is known of who sent what shares the fate of the counts, whatever the lease table tells."""
     path = tmp_path / "ledger.sqlite3"
     with Ledger(path) as ledger:
-        driver = Driver(tmp_path, ledger, checkpoint_interval=0.0, log_deny=False, who=True)
+        driver = Driver(tmp_path, ledger, checkpoint_interval=0.0, log_deny="", who=True)
         driver.initialize()
         driver.on_point = dies_at(gap)
         with pytest.raises(Death):

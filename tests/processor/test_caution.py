@@ -83,7 +83,7 @@ class Fleet:
                 lambda: True,
                 lambda _: self.leases.renew(),
             )
-            driver = Driver(directory, ledger, log_deny=False, deduplicate=False)
+            driver = Driver(directory, ledger, log_deny="", deduplicate=False)
             driver.messenger = LauncherOfALife(registrar, ClaimNotes(self.leases, worker))
             driver.checkpointer = CheckpointerOfALife(self.leases)
             driver.processor = driver.new_processor()

@@ -378,7 +378,7 @@ def test_the_largest_batch_takes_bounded_memory(tmp_path: Path) -> None:
         flows += len(lines)
     last = str(batch[-1][0])
 
-    with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny=False)) as stage:
+    with closing(Stage(tmp_path, payload_limit=100_000_000, log_deny="")) as stage:
         with unmeasured():
             stage.start(is_forked=False)
         stage.play(*OPENING, records(*batch), asks(last))

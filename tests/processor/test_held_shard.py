@@ -61,7 +61,7 @@ def test_a_delta_of_20_000_entries_is_committed_early(
 ) -> None:
     """So that memory stays bounded whatever the interval; here one per port, one of traffic and one fingerprint."""
     watched = tuple(str(port) for port in range(1, ports + 1))
-    driver = Driver(tmp_path, ledger, watched_ports=watched, payload_limit=10_000_000, log_deny=False)
+    driver = Driver(tmp_path, ledger, watched_ports=watched, payload_limit=10_000_000, log_deny="")
     driver.initialize()
 
     driver.deliver((101, payload(*(DENIED.replace(" 3389 ", f" {port} ") for port in watched))))

@@ -133,13 +133,49 @@ def test_many_denials_are_delivered_within_a_batch(held: Driver) -> None:
 
 def test_no_denials_without_log_deny(tmp_path: Path, ledger: Ledger) -> None:
     """The flows count all the same."""
-    driver = Driver(tmp_path, ledger, log_deny=False, checkpoint_interval=0.0)
+    driver = Driver(tmp_path, ledger, log_deny="", checkpoint_interval=0.0)
     driver.initialize()
 
     driver.deliver((101, payload(DENIED)))
 
     assert [] == driver.messenger.of_kind(Denials)
     assert 1 == driver.flows
+
+
+def test_a_form_of_log_deny_reaches_the_denials(tmp_path: Path, ledger: Ledger) -> None:
+    """With the account, which only the line tells."""
+    driver = Driver(tmp_path, ledger, log_deny="ecs")
+    driver.initialize()
+
+    driver.deliver((101, payload(DENIED)))
+
+    ((line,),) = [message.lines for message in driver.messenger.of_kind(Denials)]
+    assert "1" == json.loads(bytes(line))["cloud"]["account"]["id"]
+
+
+def test_denials_held_back_are_counted_with_their_records(tmp_path: Path, ledger: Ledger) -> None:
+    """Exactly once: with their commit, and not if their lease is lost before."""
+    driver = Driver(tmp_path, ledger, log_deny_rate=1, log_deny_burst=2)
+    driver.initialize()
+
+    driver.deliver((101, payload(*[DENIED] * 5)))
+    assert (2, 0) == (driver.messenger.denials, driver.count(counts.DENIALS_HELD_BACK))
+    driver.wait_for_the_next_commit()
+    driver.deliver()
+    assert (5, 3) == (driver.flows, driver.count(counts.DENIALS_HELD_BACK))
+
+    driver.deliver((102, payload(*[DENIED] * 4, log_stream="eni-a-2")))
+    driver.lose_lease()
+    driver.processor = driver.new_processor()
+    driver.initialize("101")
+    driver.deliver((102, payload(*[DENIED] * 4, log_stream="eni-a-2")))
+    driver.wait_for_the_next_commit()
+    driver.deliver()
+
+    assert (9, 5) == (driver.flows, driver.count(counts.DENIALS_HELD_BACK))
+    assert ("warning", "Denials held back: more than --log-deny.rate and --log-deny.burst allow") in (
+        driver.messenger.log_texts
+    )
 
 
 def test_denials_of_waiting_records_are_delivered_before_the_checkpoint(held: Driver) -> None:

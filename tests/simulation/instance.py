@@ -22,6 +22,7 @@ from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.messages import Disconnected, Log, Message, Messenger
 from kcl_flowlog.commits.processor_settings import ProcessorSettings
 from kcl_flowlog.counting.subnet_bounds import DEFAULT_BOUNDS
+from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.traffic import TrafficMetrics
 from kcl_flowlog.launcher import ledger_age
@@ -189,7 +190,9 @@ class Launcher:
             watched_ports=(),
             payload_limit=1_000_000,
             checkpoint_interval=self._world.checkpoint_interval,
-            log_deny=False,
+            log_deny="",
+            log_deny_rate=0,
+            log_deny_burst=1000,
             max_subnets=DEFAULT_BOUNDS.listed,
             max_unlisted_subnets=DEFAULT_BOUNDS.unlisted,
         )
@@ -206,7 +209,7 @@ class Launcher:
 
     def page(self) -> dict[tuple[str, ...], int]:
         """Return the bytes of each series as a page of metrics shows them."""
-        families = TrafficMetrics(("protocol", "peer"), self._new_series).collect(self.ledger.totals())
+        families = TrafficMetrics(("protocol", "peer"), self._new_series).collect(self.ledger.totals(), Inventory())
         return {
             tuple(sample.labels.values()): int(sample.value)
             for family in families

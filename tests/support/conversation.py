@@ -140,7 +140,9 @@ class Stage:
             "payload_limit": 1_000_000,
             # Due at once: every batch is committed.
             "checkpoint_interval": 0.0,
-            "log_deny": True,
+            "log_deny": "json",
+            "log_deny_rate": 0,
+            "log_deny_burst": 1000,
             "max_subnets": 5000,
             "max_unlisted_subnets": 500,
             **settings,

@@ -46,6 +46,7 @@ STATE = InstanceState(
             ("undecided_commits", ""): 8,
             ("dead_letters", ""): 9,
             ("dead_letters_dropped", ""): 11,
+            ("denials_held_back", ""): 22,
         },
         histograms={
             EVENT_DELAY: Histogram([1] * (len(BOUNDS[EVENT_DELAY]) + 1), 200_000.5),

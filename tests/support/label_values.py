@@ -15,7 +15,7 @@ from kcl_flowlog.counting.outcomes import EVENT_OUTCOMES, MALFORMED_REASONS, PAY
 from kcl_flowlog.counting.paths import PATHS
 from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.exporter.collector import DAEMON_PROCESS_PREFIX
-from kcl_flowlog.exporter.contract import METRICS
+from kcl_flowlog.exporter.contract import LEGACY_METRICS, METRICS
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.identity import REFRESH_OUTCOMES as CREDENTIAL_OUTCOMES
 from kcl_flowlog.inventory.keeper import REFRESH_OUTCOMES
@@ -66,7 +66,8 @@ _NAME = re.compile(r"(?<![:\w])flowlog_[a-z_]*[a-z](?![\w:])")
 _PROCESS = {
     sample.name for family in ProcessCollector(registry=CollectorRegistry()).collect() for sample in family.samples
 }
-_OTHERS = {"up", *_PROCESS, *(f"{DAEMON_PROCESS_PREFIX}_{name}" for name in _PROCESS)}
+_LEGACY = {f"{name}_total" for name in LEGACY_METRICS}
+_OTHERS = {"up", *_PROCESS, *(f"{DAEMON_PROCESS_PREFIX}_{name}" for name in _PROCESS), *_LEGACY}
 
 
 def unknown_names(text: str) -> Iterator[str]:
