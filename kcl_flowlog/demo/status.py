@@ -74,7 +74,7 @@ class Status:
             return ""
         if self.act is None:
             return "The story begins once the flows that waited are counted."
-        return f"Story, second {self.story_second:.0f} of {LENGTH}: {self.act.title}, until {self.act.end}."
+        return f"Second {self.story_second:.0f} of {LENGTH}: {self.act.title}, until {self.act.end}."
 
     def describe(self) -> str:
         """Return the current step and its time so far, or how many flows are counted."""

@@ -75,6 +75,10 @@ CASES = {
         Status(97, Page(tally_at(96), 2, True, 0.4), tally_at(96), "Traffic ended; waiting for the last counts."),
     ],
     "story-starting": [replace(starting(), story_second=-1.0)],
+    "story-ending": [
+        *(replace(counting(second), story_second=second + 275.0) for second in range(30, 96)),
+        replace(counting(96), phase="Traffic ended; waiting for the last counts, at most 90 s.", story_second=371.0),
+    ],
     "story": [replace(counting(second), story_second=second + 130.0) for second in range(30, 96)],
 }
 

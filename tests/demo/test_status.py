@@ -39,7 +39,7 @@ def test_the_elapsed_time_is_in_minutes_and_seconds(seconds: float, text: str) -
     [
         (None, ""),
         (-1.0, "The story begins once the flows that waited are counted."),
-        (75.2, "Story, second 75 of 370: A burst of rejects, until 120."),
+        (75.2, "Second 75 of 370: A burst of rejects, until 120."),
     ],
 )
 def test_the_story_has_a_second_and_an_act(second: float | None, words: str) -> None:
