@@ -32,7 +32,8 @@ from kcl_flowlog.demo.envelopes import Envelope, put
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.world_builder import build_world
+from kcl_flowlog.demo.world import World
+from kcl_flowlog.demo.world_builder import LOG_FORMAT, build_world
 from tests.dist import service
 from tests.support.pages import PAGES, Block, blocks
 from tests.support.paths import ROOT
@@ -64,7 +65,7 @@ def main(stage: str = "begin", *rest: str) -> int:
     try:
         return stages[stage](*rest)
     except Failure as failure:
-        print(f"{PAGE.relative_to(ROOT)}: {failure}", file=sys.stderr)
+        print(f"The pages do not tell the truth: {failure}", file=sys.stderr)
         return 1
 
 
@@ -111,7 +112,7 @@ def _count() -> int:
                 session.run(block)
         put(kinesis, STREAM, [Envelope("bad", b"neither gzip nor JSON", Tally())])
         _wait_until(Path("/var/lib/kcl-flowlog/dead-letters.jsonl").exists, "dead letters")
-        _make_file_of_s3()
+        _make_file_of_s3(world)
         for page in PAGES:
             for block in _blocks(page):
                 if page != PAGE and block.tested == AWS:
@@ -148,7 +149,7 @@ class Session:
         else:
             done = subprocess.run(["bash", "-c", script], env=self._environment, check=False)
             if done.returncode:
-                raise Failure(f"line {block.line} ended with {done.returncode}")
+                raise Failure(f"{block.place} ended with {done.returncode}")
 
     def end_background(self) -> None:
         """End what runs in the background, as Ctrl-C does; raise `Failure` unless it exits with 0."""
@@ -190,10 +191,13 @@ def _wait_until(is_true: Callable[[], bool], what: str) -> None:
         time.sleep(1)
 
 
-def _make_file_of_s3() -> None:
-    """Make a file as AWS writes it to S3, for the README's `replay`."""
-    text = (ROOT / "tests" / "replay" / "data" / "sample" / "flows.log").read_bytes()
-    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text))
+def _make_file_of_s3(world: World) -> None:
+    """Make a file as AWS writes it to S3, for the README's `replay`: a header, and lines."""
+    header = re.sub(r"[${}]", "", LOG_FORMAT)
+    tail = "40112 443 6 10 840 1764000000 1764000058 ACCEPT OK"
+    lines = [f"2 {each.account_id} {each.id} 203.0.113.9 {each.ipv4[0]} {tail}" for each in world.interfaces]
+    text = "\n".join([header, *lines, ""])
+    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text.encode()))
 
 
 def _bring_loopback_up() -> None:
