@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import gzip
+import json
 import os
 import random
 import re
@@ -26,13 +27,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import Envelope, put
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.world import World
+from kcl_flowlog.demo.world import Interface, World
 from kcl_flowlog.demo.world_builder import LOG_FORMAT, build_world
 from tests.dist import service
 from tests.support.pages import PAGES, Block, blocks
@@ -50,6 +52,8 @@ COVERED = ("/etc", "/opt", "/var/lib")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds, for something that is only slow if it is broken.
 PATIENCE = 600.0
+_FLOW = "40112 443 6 10 840 1764000000 1764000058 ACCEPT OK"
+"""The end of a line, from srcport on."""
 
 
 class Failure(Exception):
@@ -110,8 +114,9 @@ def _count() -> int:
         for block in _blocks(PAGE):
             if block.tested.startswith(AWS):
                 session.run(block)
-        put(kinesis, STREAM, [Envelope("bad", b"neither gzip nor JSON", Tally())])
+        put(kinesis, STREAM, [_of_an_unknown_format(world.interfaces[0])])
         _wait_until(Path("/var/lib/kcl-flowlog/dead-letters.jsonl").exists, "dead letters")
+        _make_format_known(aws.client("ec2"), world.interfaces[0])
         _make_file_of_s3(world)
         for page in PAGES:
             for block in _blocks(page):
@@ -191,11 +196,38 @@ def _wait_until(is_true: Callable[[], bool], what: str) -> None:
         time.sleep(1)
 
 
+def _of_an_unknown_format(interface: Interface) -> Envelope:
+    """Return an envelope with a line that no flow log of its log group has the format of."""
+    message = {
+        "messageType": "DATA_MESSAGE",
+        "owner": interface.account_id,
+        "logGroup": interface.subnet.log_group,
+        "logStream": f"{interface.id}-all",
+        "subscriptionFilters": ["to-kinesis"],
+        "logEvents": [
+            {"id": "1", "timestamp": 0, "message": f"{interface.id} 203.0.113.9 {interface.ipv4[0]} {_FLOW}"}
+        ],
+    }
+    return Envelope(f"{interface.id}-all", gzip.compress(json.dumps(message).encode()), Tally())
+
+
+def _make_format_known(ec2: Any, interface: Interface) -> None:
+    """Make a flow log with that format: dead letters can be replayed then."""
+    ec2.create_flow_logs(
+        ResourceIds=[interface.id],
+        ResourceType="NetworkInterface",
+        TrafficType="ALL",
+        LogDestinationType="cloud-watch-logs",
+        LogGroupName=interface.subnet.log_group,
+        DeliverLogsPermissionArn=f"arn:aws:iam::{interface.account_id}:role/flow-logs",
+        LogFormat="${interface-id} ${srcaddr} ${dstaddr} " + LOG_FORMAT.partition("${dstaddr} ")[2],
+    )
+
+
 def _make_file_of_s3(world: World) -> None:
     """Make a file as AWS writes it to S3, for the README's `replay`: a header, and lines."""
     header = re.sub(r"[${}]", "", LOG_FORMAT)
-    tail = "40112 443 6 10 840 1764000000 1764000058 ACCEPT OK"
-    lines = [f"2 {each.account_id} {each.id} 203.0.113.9 {each.ipv4[0]} {tail}" for each in world.interfaces]
+    lines = [f"2 {each.account_id} {each.id} 203.0.113.9 {each.ipv4[0]} {_FLOW}" for each in world.interfaces]
     text = "\n".join([header, *lines, ""])
     Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text.encode()))
 
