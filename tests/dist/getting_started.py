@@ -15,7 +15,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import struct
@@ -24,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,12 +36,13 @@ from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import Interface, World
 from kcl_flowlog.demo.world_builder import LOG_FORMAT, build_world
 from tests.dist import service
-from tests.support.pages import PAGES, Block, blocks
+from tests.support.pages import Block, all_blocks, blocks
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "getting-started.md"
 REGION = "eu-central-1"
 STREAM = "flow-logs"
+STATE = "kcl-flowlog"
 HERE_TOO = ("fresh machine", "run")
 AWS = "embedded AWS"
 UNTIL_IT_COUNTS = f"{AWS}, until it counts"
@@ -96,14 +96,14 @@ def _install(scratch: str) -> int:
 
 
 def _count() -> int:
-    """Run the blocks that need AWS."""
+    """Run the blocks that need AWS: those of the page, then those of other pages."""
     _bring_loopback_up()
     os.chdir(ROOT)
     with ExitStack() as stack:
         aws = stack.enter_context(EmbeddedAWS(REGION))
         world = build_world(aws.client, REGION)
-        kinesis = aws.client("kinesis")
-        producer = Producer(world, Traffic(world, random.Random(0)), partial(put, kinesis, STREAM), rate=50.0)
+        send = partial(put, aws.client("kinesis"), STREAM)
+        producer = Producer(world, Traffic(world, random.Random(0)), send, rate=50.0)
         stack.callback(producer.stop)
         producer.start()
         session = Session(aws.environment())
@@ -114,16 +114,14 @@ def _count() -> int:
         for block in _blocks(PAGE):
             if block.tested.startswith(AWS):
                 session.run(block)
-        put(kinesis, STREAM, [_of_an_unknown_format(world.interfaces[0])])
-        _wait_until(Path("/var/lib/kcl-flowlog/dead-letters.jsonl").exists, "dead letters")
+        send([_of_an_unknown_format(world.interfaces[0])])
+        _wait_until((service.STATE / STATE / "dead-letters.jsonl").exists, "dead letters")
         _make_format_known(aws.client("ec2"), world.interfaces[0])
         _make_file_of_s3(world)
-        for page in PAGES:
-            for block in _blocks(page):
-                if page != PAGE and block.tested == AWS:
-                    session.run(block)
-        service.stop()
-    print(f"{PAGE.relative_to(ROOT)}: every command did what the page says")
+        for block in all_blocks():
+            if block.page != PAGE.relative_to(ROOT).as_posix() and block.tested == AWS:
+                session.run(block)
+    print("Every command did what the pages say.")
     return 0
 
 
