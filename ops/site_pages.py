@@ -48,7 +48,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def on_site(match: re.Match[str]) -> str:
         if match[1] is None:
-            return match[0]
+            # In a table of the repository's web pages, a pipe is escaped also in code; on the site it is not.
+            is_in_table = markdown[markdown.rfind("\n", 0, match.start()) + 1] == "|"
+            return match[0].replace("\\|", "|") if is_in_table else match[0]
         target = os.path.normpath(os.path.join(os.path.dirname(path), match[1]))
         return f"({_address(target, path, config)}{match[2] or ''})"
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import fcntl
 import gzip
+import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import struct
@@ -23,23 +23,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from kcl_flowlog.demo.envelopes import Envelope, put
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.traffic import Traffic
-from kcl_flowlog.demo.world_builder import build_world
+from kcl_flowlog.demo.world import Interface, World
+from kcl_flowlog.demo.world_builder import LOG_FORMAT, build_world
 from tests.dist import service
-from tests.support.pages import PAGES, Block, blocks
+from tests.support.pages import Block, all_blocks, blocks
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "getting-started.md"
 REGION = "eu-central-1"
 STREAM = "flow-logs"
+STATE = "kcl-flowlog"
 HERE_TOO = ("fresh machine", "run")
 AWS = "embedded AWS"
 UNTIL_IT_COUNTS = f"{AWS}, until it counts"
@@ -49,6 +52,8 @@ COVERED = ("/etc", "/opt", "/var/lib")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds, for something that is only slow if it is broken.
 PATIENCE = 600.0
+_FLOW = "40112 443 6 10 840 1764000000 1764000058 ACCEPT OK"
+"""The end of a line, from srcport on."""
 
 
 class Failure(Exception):
@@ -64,7 +69,7 @@ def main(stage: str = "begin", *rest: str) -> int:
     try:
         return stages[stage](*rest)
     except Failure as failure:
-        print(f"{PAGE.relative_to(ROOT)}: {failure}", file=sys.stderr)
+        print(f"The pages do not tell the truth: {failure}", file=sys.stderr)
         return 1
 
 
@@ -91,14 +96,14 @@ def _install(scratch: str) -> int:
 
 
 def _count() -> int:
-    """Run the blocks that need AWS."""
+    """Run the blocks that need AWS: those of the page, then those of other pages."""
     _bring_loopback_up()
     os.chdir(ROOT)
     with ExitStack() as stack:
         aws = stack.enter_context(EmbeddedAWS(REGION))
         world = build_world(aws.client, REGION)
-        kinesis = aws.client("kinesis")
-        producer = Producer(world, Traffic(world, random.Random(0)), partial(put, kinesis, STREAM), rate=50.0)
+        send = partial(put, aws.client("kinesis"), STREAM)
+        producer = Producer(world, Traffic(world, random.Random(0)), send, rate=50.0)
         stack.callback(producer.stop)
         producer.start()
         session = Session(aws.environment())
@@ -109,15 +114,14 @@ def _count() -> int:
         for block in _blocks(PAGE):
             if block.tested.startswith(AWS):
                 session.run(block)
-        put(kinesis, STREAM, [Envelope("bad", b"neither gzip nor JSON", Tally())])
-        _wait_until(Path("/var/lib/kcl-flowlog/dead-letters.jsonl").exists, "dead letters")
-        _make_file_of_s3()
-        for page in PAGES:
-            for block in _blocks(page):
-                if page != PAGE and block.tested == AWS:
-                    session.run(block)
-        service.stop()
-    print(f"{PAGE.relative_to(ROOT)}: every command did what the page says")
+        send([_of_an_unknown_format(world.interfaces[0])])
+        _wait_until((service.STATE / STATE / "dead-letters.jsonl").exists, "dead letters")
+        _make_format_known(aws.client("ec2"), world.interfaces[0])
+        _make_file_of_s3(world)
+        for block in all_blocks():
+            if block.page != PAGE.relative_to(ROOT).as_posix() and block.tested == AWS:
+                session.run(block)
+    print("Every command did what the pages say.")
     return 0
 
 
@@ -148,7 +152,7 @@ class Session:
         else:
             done = subprocess.run(["bash", "-c", script], env=self._environment, check=False)
             if done.returncode:
-                raise Failure(f"line {block.line} ended with {done.returncode}")
+                raise Failure(f"{block.place} ended with {done.returncode}")
 
     def end_background(self) -> None:
         """End what runs in the background, as Ctrl-C does; raise `Failure` unless it exits with 0."""
@@ -190,10 +194,40 @@ def _wait_until(is_true: Callable[[], bool], what: str) -> None:
         time.sleep(1)
 
 
-def _make_file_of_s3() -> None:
-    """Make a file as AWS writes it to S3, for the README's `replay`."""
-    text = (ROOT / "tests" / "replay" / "data" / "sample" / "flows.log").read_bytes()
-    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text))
+def _of_an_unknown_format(interface: Interface) -> Envelope:
+    """Return an envelope with a line that no flow log of its log group has the format of."""
+    message = {
+        "messageType": "DATA_MESSAGE",
+        "owner": interface.account_id,
+        "logGroup": interface.subnet.log_group,
+        "logStream": f"{interface.id}-all",
+        "subscriptionFilters": ["to-kinesis"],
+        "logEvents": [
+            {"id": "1", "timestamp": 0, "message": f"{interface.id} 203.0.113.9 {interface.ipv4[0]} {_FLOW}"}
+        ],
+    }
+    return Envelope(f"{interface.id}-all", gzip.compress(json.dumps(message).encode()), Tally())
+
+
+def _make_format_known(ec2: Any, interface: Interface) -> None:
+    """Make a flow log with that format: dead letters can be replayed then."""
+    ec2.create_flow_logs(
+        ResourceIds=[interface.id],
+        ResourceType="NetworkInterface",
+        TrafficType="ALL",
+        LogDestinationType="cloud-watch-logs",
+        LogGroupName=interface.subnet.log_group,
+        DeliverLogsPermissionArn=f"arn:aws:iam::{interface.account_id}:role/flow-logs",
+        LogFormat="${interface-id} ${srcaddr} ${dstaddr} " + LOG_FORMAT.partition("${dstaddr} ")[2],
+    )
+
+
+def _make_file_of_s3(world: World) -> None:
+    """Make a file as AWS writes it to S3, for the README's `replay`: a header, and lines."""
+    header = re.sub(r"[${}]", "", LOG_FORMAT)
+    lines = [f"2 {each.account_id} {each.id} 203.0.113.9 {each.ipv4[0]} {_FLOW}" for each in world.interfaces]
+    text = "\n".join([header, *lines, ""])
+    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text.encode()))
 
 
 def _bring_loopback_up() -> None:

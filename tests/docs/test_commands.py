@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.setting import ENVIRONMENT_PREFIX
-from tests.support.commands import PROGRAMS, how, is_done_by_ci, targets, wrong
-from tests.support.pages import Block, all_blocks, words
+from tests.support.commands import PROGRAMS, how, is_done_by_ci, targets, wrong, wrong_in_text
+from tests.support.pages import PAGES, Block, all_blocks, words
+from tests.support.paths import ROOT
 
 BLOCKS = all_blocks()
 SHELL = [block for block in BLOCKS if block.is_shell]
@@ -68,6 +70,14 @@ def test_programs_targets_files_and_options_exist(block: Block, command: str, mo
 )
 def test_a_mistake_is_found(expected: str, command: str) -> None:
     assert expected in wrong(command)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_a_sentence_have_targets_and_options_that_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = {command: wrong_in_text(command) for command in re.findall(r"`((?:make|kcl-flowlog) [^`\n]+)`", text)}
+
+    assert {} == {command: text for command, text in found.items() if text}
 
 
 @pytest.mark.parametrize("block", [block for block in SHELL if block.tested == "make"], ids=place)

@@ -33,3 +33,10 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
             lost.append(f"{name}#{anchor}")
 
     assert [] == lost
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    """`make docs` would refuse it."""
+    listed = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert set() == {page.name for page in ROOT.glob("docs/*.md")} - listed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -91,6 +92,18 @@ def targets(program: Sequence[str]) -> list[str]:
 def is_done_by_ci(target: str) -> bool:
     """Tell whether CI makes a target, or what it stands for."""
     return all(re.search(rf"^make {name}\b", CI, re.MULTILINE) for name in DONE_BY.get(target, (target,)))
+
+
+def wrong_in_text(command: str) -> str:
+    """Return what is wrong with a command in a sentence, which may leave out what the sentence does not need."""
+    name, *arguments = shlex.split(command)
+    if name == "make":
+        return _make([name, *(word for word in arguments if not word.startswith(ELLIPSIS))])
+    with click.Context(cli, info_name=name) as parent:
+        found = cli.get_command(parent, arguments[0])
+        known = {flag for param in (found or cli).params for flag in (*param.opts, *param.secondary_opts)} | {"--help"}
+    flags = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+    return ", ".join(sorted(flags - known)) or ("" if found or arguments[0].startswith("-") else "no such command")
 
 
 def _unchecked(program: Sequence[str]) -> str:
