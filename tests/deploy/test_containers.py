@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from typing import Any
@@ -18,6 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.stop_time import stop_time
 
 COMPOSE = ROOT / "deploy" / "compose"
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
 SERVICES = yaml.safe_load((COMPOSE / "compose.yml").read_text())["services"]
 TASK: dict[str, Any] = json.loads((ROOT / "deploy" / "ecs" / "task-definition.json").read_text())
 (CONTAINER,) = TASK["containerDefinitions"]
@@ -37,6 +39,18 @@ def test_compose_keeps_the_state_and_nothing_else_is_written() -> None:
 
     assert [f"state:{STATE}"] == service["volumes"]
     assert (True, ["ALL"]) == (service["read_only"], service["cap_drop"])
+
+
+def test_the_command_of_docker_does_what_compose_does() -> None:
+    """As docs/deploying.md prints it."""
+    (command,) = re.findall(r"^docker run --detach (.*)(?:\n|$)", PAGE.replace(" \\\n", " "), re.MULTILINE)
+    options = shlex.split(command)
+
+    assert {"--read-only", "--tmpfs", "--cap-drop"} <= set(options)
+    assert stop_time() <= float(options[options.index("--stop-timeout") + 1])
+    assert options[options.index("--volume") + 1].endswith(f":{STATE}")
+    assert SERVICES["kcl-flowlog"]["ports"] == [options[options.index("--publish") + 1]]
+    assert "deploy/compose/aws.env" == options[options.index("--env-file") + 1]
 
 
 def test_compose_names_variables_that_exist() -> None:
