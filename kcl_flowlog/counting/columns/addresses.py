@@ -25,7 +25,7 @@ _NO_WAY: Final = 3**4
 
 def _ways() -> list[bytes]:
     """Return each way as a text in which zeros stand for digits, with the space and filled up."""
-    made = ("." .join("0" * width for width in widths) for widths in product((1, 2, 3), repeat=4))
+    made = (".".join("0" * width for width in widths) for widths in product((1, 2, 3), repeat=4))
     return [f" {text}".encode().rjust(_SIZE, b"\0") for text in made]
 
 

@@ -32,7 +32,6 @@ from kcl_flowlog.counting.columns.text import Flags, Integers, Lines, Words
 from kcl_flowlog.counting.columns.words import UNDECIDED
 from kcl_flowlog.counting.flow_record import MAX_DIGITS, NODATA, OK, SKIPDATA
 
-
 _STATUS_WORDS = 2
 _STATUSES = [(status, column_of([spaced(status, _STATUS_WORDS)], NO_LINE)) for status in (NODATA, SKIPDATA)]
 

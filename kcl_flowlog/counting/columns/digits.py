@@ -23,9 +23,7 @@ _MASKS: Words = np.array([mask_of(length) for length in range(WORD + 1)], np.uin
 _TEN_TO_THE_EIGHT: Final = 10**WORD
 
 
-def numbers(
-    lines: Lines, field: int, max_digits: int, tails: Sequence[Words] | None = None
-) -> tuple[Integers, Flags]:
+def numbers(lines: Lines, field: int, max_digits: int, tails: Sequence[Words] | None = None) -> tuple[Integers, Flags]:
     """Return a field as numbers, and whether each is a number of at most `max_digits` digits; 16 at most.
 
     `tails` are its last two words, as of `Lines.tails`, if somebody has them.
