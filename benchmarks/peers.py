@@ -26,7 +26,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from counting import FLOOR, Case, Product, gunzip_alone, inventory, microseconds, payloads, processor
+from counting import FLOOR, Case, Product, inventory, microseconds, payloads, processor
+from gunzip import alone, write_payloads
 from results import write_json
 
 from kcl_flowlog.counting import counts
@@ -101,12 +102,6 @@ def write_world(file: Path, world: Inventory) -> Path:
     return file
 
 
-def write_payloads(file: Path, made: Sequence[bytes]) -> Path:
-    """Write payloads, each behind its length."""
-    file.write_bytes(b"".join(len(each).to_bytes(4, "big") + each for each in made))
-    return file
-
-
 def totals_of(delta: Delta) -> dict[str, Any]:
     """Return what the product has counted in the form of a tuned program's totals."""
     # The path and the type of interface are unknown in all of these records.
@@ -151,15 +146,17 @@ def measure(case: Case, rounds: int, programs: Path) -> dict[str, float]:
             files = [world_file, write_payloads(Path(folder, program), inputs[name])]
             records = len(inputs[name]) * case.events
             peers[name] = stack.enter_context(running(programs / program, files, records))
+        gunzip = stack.enter_context(alone(made, len(made) * case.events))
         columns, plain = Product(case, index, made, MIN_LINES), Product(case, index, made, None)
         # Also the first round of each path, which warms it up.
         expected = totals_of(columns.count(made))
         plain.count(made)
+        gunzip.count()
         for peer in peers.values():
             peer.count()
         check(case, expected, peers)
         paths: dict[str, Callable[[], float]] = {
-            FLOOR: partial(microseconds, gunzip_alone, made, case),
+            FLOOR: gunzip.count,
             "columns": partial(microseconds, columns.count, made, case),
             "line by line": partial(microseconds, plain.count, made, case),
             **{name: peer.count for name, peer in peers.items()},

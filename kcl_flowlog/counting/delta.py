@@ -117,7 +117,7 @@ class Delta:
     def add_sums(self, series: Sequence[Traffic], sums: Sequence[list[int]]) -> None:
         """Add the flows, packets and bytes of several series, all different. The lists are taken over."""
         traffic = self.traffic
-        if traffic.keys().isdisjoint(series):
+        if not traffic or traffic.keys().isdisjoint(series):
             traffic.update(zip(series, sums, strict=True))
             return
         for each, added in zip(series, sums, strict=True):

@@ -91,7 +91,8 @@ class PayloadCounter:
             self._unread = UnreadEnvelopes(columns, self._log_groups, payload_limit)
         self._events = EventCounter(attributor, self._lines, columns, make_tally)
         self._make_tally = make_tally
-        self._now = 0.0
+        # As it was given, and as records are counted.
+        self._given_now = self._now = 0.0
         self._delta = Delta()
         # Of the last payload.
         self._outcome = ""
@@ -165,6 +166,9 @@ class PayloadCounter:
 
     def _use(self, now: float, delta: Delta) -> None:
         """Count what follows as of `now`, into `delta`."""
+        if delta is self._delta and now == self._given_now:
+            return
+        self._given_now = now
         now = round(now * _FRACTIONS) / _FRACTIONS
         if delta is not self._delta or now != self._now:
             self.flush()

@@ -87,6 +87,14 @@ _EVENTS = (
     f'{{"id":"1","timestamp":1700000000000, "message":"{GOOD}"}}',
     f'{{"id":"1","timestamp":1700000000000,"messages":"{GOOD}"}}',
     f'{{"id":"1","timestamp":1700000000000,"message":"{GOOD}","message":"{NODATA}"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":" {GOOD[2:]}"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":"{GOOD[:-2]}"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":"{GOOD} OK"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":"{GOOD[:-2]}}}}}"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":"{GOOD[:9]}}}{GOOD[10:]}"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":"}}"}}',
+    f'{{"id":"{7:056d}","timestamp":1700000000000,"message":"{"7" * 400}{GOOD}"}}',
+    f'{{"id":"{7:055d}","timestamp":1700000000000,"message":"7{GOOD}"}}',
     f'{{"message":"{GOOD}","id":"1"}}',
     f'{{"id":"\\u0031","timestamp":1700000000000,"message":"{GOOD}"}}',
     f'{{"id":"é","timestamp":1700000000000,"message":"{GOOD}"}}',
@@ -233,10 +241,22 @@ def test_events_of_cloudwatch_logs_are_not_decoded(monkeypatch: pytest.MonkeyPat
     delta = Delta()
 
     for number in range(0, 9, 2):
-        made.add(as_cloudwatch_logs([GOOD, NODATA], first=number), ORIGIN, NOW, delta)
+        long = GOOD.replace("2 ", f"{'2' * 40 * number} ", 1) if number else GOOD
+        made.add(as_cloudwatch_logs([long, NODATA], first=number), ORIGIN, NOW, delta)
     made.flush()
 
     assert {outcomes.COUNTED: 5, outcomes.NODATA: 5} == labelled(delta, counts.EVENTS)
+
+
+@pytest.mark.parametrize("lengths", [(0, 1), (0, 200, 0, 7, 199), (300, 0, 0, 0, 0, 0, 0), (1800, 0)])
+def test_lines_of_any_length_count_the_same(lengths: Sequence[int]) -> None:
+    """Also if a short line follows a long one, or precedes it."""
+    lines = [GOOD.replace("2 ", f"{'2' * (1 + length)} ", 1) for length in lengths for _ in range(2)]
+
+    by_line, shortly, as_columns = counted_all_ways([as_cloudwatch_logs(lines), as_cloudwatch_logs(lines[::-1])])
+
+    assert by_line == shortly == as_columns
+    assert 2 * len(lines) == by_line["counts"][counts.EVENTS, outcomes.COUNTED]
 
 
 def test_sums_beyond_64_bits_are_exact() -> None:

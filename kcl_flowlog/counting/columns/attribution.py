@@ -28,6 +28,7 @@ from kcl_flowlog.counting.columns.known_addresses import IPV6_WORDS, NOT_IPV4
 from kcl_flowlog.counting.columns.networks import UNREADABLE
 from kcl_flowlog.counting.columns.sums import PEER_NAMES
 from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Words
+from kcl_flowlog.counting.intervals import SHARED
 from kcl_flowlog.counting.peers import AWS_OTHER, INTERNET, PEER_OF_SERVICE
 
 _EGRESS, _UNKNOWN = 1, 2
@@ -146,8 +147,10 @@ class Ends:
             are_ipv4 &= (inside != NOT_IPV4) | ~has_packet
             self.peer_ends = np.where(has_packet, packet_ends, ends)
             self.peer_widths = np.where(has_packet, packet_widths, widths)
-        vpcs = spread([each.vpc for each in self._listed], self._of_line)
-        known.settle(codes, lines, self.peer_ends, self.peer_widths, vpcs)
+        shared = np.flatnonzero(codes == SHARED)
+        if len(shared):
+            vpcs = spread([each.vpc for each in self._listed], self._of_line[shared])
+            codes[shared] = known.settle(lines, self.peer_ends[shared], self.peer_widths[shared], vpcs)
         rest = np.flatnonzero(~are_ipv4 & self._decided)
         if len(rest):
             codes[rest] = self._find_ipv6(rest, ends, widths, packets)

@@ -1,8 +1,8 @@
 """The lines in the JSON of log events, found without decoding it.
 
-Takes only what CloudWatch Logs writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after another,
-without spaces, escapes or letters beyond ASCII; all ids are equally long, and no message has a closing brace. Every
-byte of it is checked, so it is certain that decoding would give the same lines. Any other JSON is refused.
+Takes only what CloudWatch Logs writes: `{"id":"…","timestamp":1700000000000,"message":"…"}`, one event after the other,
+without spaces, escapes or letters beyond ASCII, with ids of the same length, and no brace in a message. Every byte is
+checked, so it is certain that decoding would give the same lines. Any other JSON is refused.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ class JsonReader:
         np.equal(octets, _END, out=flags[: len(octets)])
         words = flags.view(np.uint64)
         found = (words != 0).nonzero()[0]
-        return found * WORD + ((words.take(found) * _PLACE_IN_WORD) >> 56).view(np.int64)
+        places: Integers = found * WORD + ((words.take(found) * _PLACE_IN_WORD) >> 56).view(np.int64)
+        return places
 
     def _lines_at(self, text: Text, ends: Integers, lengths: Integers, space_count: int, head: int) -> Lines | None:
         """Return the messages with these ends and lengths, None if any has another number of spaces or an empty word.
@@ -149,28 +150,31 @@ class JsonReader:
             return None
         copies = text.windows(np.concatenate((ends[:1], ends)) - width, width)
         rows = Text(copies)
-        are_spaces = np.equal(rows.octets, SPACE, out=self._flags[:size])
-        short = np.flatnonzero(lengths < width - head)
-        if len(short):
-            # The space in front of a short message has the end of another.
-            matrix = are_spaces.reshape(-1, width)
-            matrix[short + 1] &= np.arange(width) >= (width - lengths[short])[:, None]
-            matrix[0] = matrix[1]
-        spaces = self._places(size)
-        if len(spaces) != (len(ends) + 1) * space_count:
-            return None
-        spaces = spaces[space_count:].reshape(len(ends), space_count)
+        spaces = self._find_spaces(rows.octets, lengths, width, width - head, space_count)
         row_ends = np.arange(2 * width, size + width, width)
         row_starts = row_ends - lengths - 1
-        has_all_words = (
-            bool((spaces[:, 0] - row_starts > 1).all())
-            and bool((row_ends - spaces[:, -1] > 1).all())
-            and not bool((are_spaces[1:] & are_spaces[:-1]).any())
-        )
-        if not has_all_words:
+        if spaces is None or int((spaces[:, 0] - row_starts).min()) < 2 or int((row_ends - spaces[:, -1]).min()) < 2:
             return None
         matrix = np.frombuffer(copies, "<u8").reshape(-1, width // WORD)[1:]
         return Lines(rows, row_starts, spaces, row_ends, matrix)
+
+    def _find_spaces(
+        self, octets: Octets, lengths: Integers, width: int, enough: int, space_count: int
+    ) -> Integers | None:
+        """Return the places of spaces, a row for each message; None if their number is another, or two are adjacent.
+
+        In front of a message that is shorter than `enough`, its row has the end of another.
+        """
+        are_spaces = np.equal(octets, SPACE, out=self._flags[: len(octets)])
+        short = np.flatnonzero(lengths < enough)
+        if len(short):
+            matrix = are_spaces.reshape(-1, width)
+            matrix[short + 1] &= np.arange(width) >= (width - lengths[short])[:, None]
+            matrix[0] = matrix[1]
+        spaces = self._places(len(octets))
+        if len(spaces) != (len(lengths) + 1) * space_count or (are_spaces[1:] & are_spaces[:-1]).any():
+            return None
+        return spaces[space_count:].reshape(len(lengths), space_count)
 
     def _places(self, size: int) -> Integers:
         """Return the places of the flags that are true."""

@@ -14,7 +14,6 @@ import numpy as np
 from kcl_flowlog.counting.columns.addresses import WORDS, ipv4
 from kcl_flowlog.counting.columns.networks import Networks
 from kcl_flowlog.counting.columns.text import WORD, Integers, Lines, Words, mask_of
-from kcl_flowlog.counting.intervals import SHARED
 
 NOT_IPV4: Final = -3
 """The code of a text that is not an IPv4 address."""
@@ -51,13 +50,11 @@ class KnownIpv4:
             self._known[places[new], :3] = np.stack((low[new], high[new], found.astype(np.uint64)), 1)
         return codes
 
-    def settle(self, codes: Integers, lines: Lines, ends: Integers, widths: Integers, vpcs: Integers) -> None:
-        """Complete the codes of addresses that several VPCs use, as seen from VPCs, given by number."""
-        shared = np.flatnonzero(codes == SHARED)
-        if len(shared):
-            low, high = lines.tails(ends[shared], WORDS)
-            addresses, _ = ipv4(low, high & _MASKS.take(widths[shared], mode="clip"))
-            codes[shared] = self._networks.settle(addresses, vpcs[shared])
+    def settle(self, lines: Lines, ends: Integers, widths: Integers, vpcs: Integers) -> Integers:
+        """Return the codes of addresses that several VPCs use, as seen from VPCs, given by number."""
+        low, high = lines.tails(ends, WORDS)
+        addresses, _ = ipv4(low, high & _MASKS.take(widths, mode="clip"))
+        return self._networks.settle(addresses, vpcs)
 
 
 IPV6_WORDS: Final = 5

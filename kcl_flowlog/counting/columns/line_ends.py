@@ -1,7 +1,7 @@
-"""The fields that end a line of the default format, from `bytes` to `log-status`, at places that hardly ever change.
+"""The fields that end a line of the default format, which take the same number of bytes in nearly every line.
 
-Two times of ten digits, ACCEPT or REJECT, and OK: as many bytes in each line, so they are read and checked at once. All
-other lines are not told apart here: neither one that has no flow, nor one that has a time in milliseconds.
+Two times of ten digits, ACCEPT or REJECT, and OK: they are read and checked together, with `bytes` in front of them. Of
+any other line, such as one without a flow or with a time in milliseconds, is only told that it is another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ACCEPT, _REJECT = (
     (ACTION_NAMES.index(ACTIONS[word]), np.uint64(ord(word[0])), np.uint64(word_of(f"{word} OK")))
     for word in ("ACCEPT", "REJECT")
 )
-_BITS_OF_LETTER: Final = 8 * (_LETTER % WORD)
+_BITS_OF_LETTER: Final = np.uint64(8 * (_LETTER % WORD))
 _TEN_TO_THE_EIGHT: Final = 10**WORD
 
 
@@ -56,21 +56,23 @@ def read(lines: Lines, fields: Fields) -> LineEnds | None:
     if status is None or (fields.bytes, fields.start, fields.end, fields.action) != tuple(range(status - 4, status)):
         return None
     last, *times, earlier, earliest = lines.last_words(status, _WORDS + _WORDS_OF_BYTES)
-    are_usual, actions = _actions(last, times[0] >> _BITS_OF_LETTER)
+    letters: Words = times[0] >> _BITS_OF_LETTER
+    are_usual, actions = _actions(last, letters)
     digits = [word ^ template for word, template in zip(times, _TEMPLATE, strict=True)]
     wrong = (digits[0] + _TOLERANCES[0]) & _CHECKED[0]
     for word, tolerance, checked in zip(digits[1:], _TOLERANCES[1:], _CHECKED[1:], strict=True):
         wrong |= (word + tolerance) & checked
     are_usual &= wrong == 0
     # The end is at bytes 12 to 21: its last eight digits are in both words.
-    found = value_of((digits[0] << 16) | (digits[1] >> 48))
+    last_digits: Words = (digits[0] << np.uint64(16)) | (digits[1] >> np.uint64(48))
+    found = value_of(last_digits)
     found += ((((digits[1] >> 32) * 0xA01) >> 8) & 0xFF).view(np.int64) * _TEN_TO_THE_EIGHT
     are_usual &= found > 0
     return LineEnds(are_usual, actions, found, [earlier, earliest])
 
 
 def _actions(last: Words, letters: Words) -> tuple[Flags, Integers]:
-    """Return which lines have action and OK, by the last word and the first letter of the action; and the actions."""
+    """Return which lines end with an action and OK, and the actions, by the last word and the letter before it."""
     number, letter, text = _ACCEPT
     are_usual = (last == text) & (letters == letter)
     found = np.full(len(last), number)

@@ -100,6 +100,7 @@ class Sums:
         if not self._slots:
             return
         slots = [*self._slots]
+        heads, ends = ([slot[place : place + 1] for slot in slots] for place in (0, 1))
         # Finding numbers that are not 0 takes far longer than finding what is true.
         used = np.flatnonzero(self._flows[: len(slots) * SERIES] != 0)
         sums = np.stack((self._flows[used], self._packets[used], self._bytes[used]), 1).tolist()
@@ -107,7 +108,7 @@ class Sums:
         # As `Traffic(…)`, which is slower; likewise below.
         new = tuple.__new__
         series = [
-            new(Traffic, (slots[place][0], *_LABELS[labels], slots[place][1]))
+            new(Traffic, heads[place] + _LABELS[labels] + ends[place])
             for place, labels in zip(places, labels_of, strict=True)
         ]
         delta.add_sums(series, sums)
