@@ -1,7 +1,7 @@
 """The recording rules: rates for each subnet, and the usual rate at this time of day.
 
-The usual rate is the median over the same hour of the last days. It exists once the fleet has a day of history: before
-that, nothing is unusual. A series that began since yesterday had a usual rate of 0.
+The usual rate is the median over the same hour of the last days. It exists once the fleet has a day and an hour
+of history: before that, nothing is unusual. A series that began since yesterday had a usual rate of 0.
 """
 
 from __future__ import annotations
@@ -123,10 +123,13 @@ def _same_hours(values: Values) -> list[int]:
 
 
 def _usual(recorded: str, labels: tuple[str, ...], minutes: list[int]) -> str:
+    # An hour that the fleet did not see from its beginning is no whole hour.
     days = "\n    or ".join(
-        f'label_replace({recorded} offset {offset}m, "day", "{day}", "", "")' for day, offset in enumerate(minutes, 1)
+        f"label_replace({recorded} offset {offset}m and on (job) {EVENTS_RATE} offset {offset + 60}m,"
+        f' "day", "{day}", "", "")'
+        for day, offset in enumerate(minutes, 1)
     )
     return (
         f"quantile by ({', '.join(('job', *labels))}) (0.5,\n    {days}\n)\n"
-        f"or\n({recorded} * 0 and on (job) {EVENTS_RATE} offset {minutes[0]}m)"
+        f"or\n({recorded} * 0 and on (job) {EVENTS_RATE} offset {minutes[0] + 60}m)"
     )

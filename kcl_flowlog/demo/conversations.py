@@ -54,7 +54,7 @@ class Conversations:
         self._busy = [interface for interface in world.interfaces if not interface.idle]
         self._chance_of_backup = 0.0 if is_quiet else _CHANCE_OF_BACKUP
         self._rejected = _REJECTED_IF_QUIET if is_quiet else _SERVICES
-        self._rejected_at_source_ports = (25, 445) if is_quiet else (25, 445, 6667)
+        self._rejected_at_source_ports = (25,) if is_quiet else (25, 445, 6667)
         self._kinds: dict[Callable[[], list[Flow]], int] = {
             self._inside_a_subnet: 15,
             self._across_subnets: 35,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from kcl_flowlog.demo.conversations import Conversations
 from kcl_flowlog.demo.records import TCP, End, Flow, Record, peer_label, records_of
 from kcl_flowlog.demo.story import BURST, NAT, SCAN, SPRAY, STOPPED, Act
 from kcl_flowlog.demo.tally import Sums
@@ -57,14 +56,13 @@ class StoryTraffic:
         self._rng = rng
         self._second = second
         self._last = second()
-        self._conversations = Conversations(world, rng, is_quiet=True)
-        self._quiet = Traffic(world, rng, scan_interval=0, conversations=self._conversations)
+        self._quiet = Traffic(world, rng, is_quiet=True)
 
     def step(self, now: int, seconds: float, wanted: int) -> list[Record]:
         """Return the records of the `seconds` before `now` (Unix seconds): at least `wanted`, and those of the act."""
         second = self._second()
         if second >= STOPPED.start:
-            self._conversations.leave_out(self._interfaces(STOPPED)[0])
+            self._quiet.leave_out(self._interfaces(STOPPED)[0])
         flows = [
             make(self._interfaces(act), number)
             for act, make in _FLOWS.items()

@@ -10,7 +10,7 @@ import random
 
 from kcl_flowlog.demo.conversations import Conversations
 from kcl_flowlog.demo.records import AGGREGATION_INTERVAL, Record, record_without_traffic, records_of
-from kcl_flowlog.demo.world import World
+from kcl_flowlog.demo.world import Interface, World
 
 _SKIPDATA_PER_SECOND = 0.002  # chance of each interface
 
@@ -18,16 +18,20 @@ _SKIPDATA_PER_SECOND = 0.002  # chance of each interface
 class Traffic:
     """Generates the flow records of `world`.
 
-    A subnet is scanned every `scan_interval` seconds, or never if it is 0.
+    A subnet is scanned every `scan_interval` seconds, and AWS skips a record now
+    and then; both not if it is quiet.
     """
 
-    def __init__(
-        self, world: World, rng: random.Random, scan_interval: int = 60, conversations: Conversations | None = None
-    ) -> None:
+    def __init__(self, world: World, rng: random.Random, scan_interval: int = 60, *, is_quiet: bool = False) -> None:
         self._world = world
         self._rng = rng
-        self._scan_interval = scan_interval
-        self._conversations = conversations or Conversations(world, rng)
+        self._scan_interval = float("inf") if is_quiet else scan_interval
+        self._skipdata_per_second = 0.0 if is_quiet else _SKIPDATA_PER_SECOND
+        self._conversations = Conversations(world, rng, is_quiet=is_quiet)
+
+    def leave_out(self, interface: Interface) -> None:
+        """Have `interface` take part in no more conversations."""
+        self._conversations.leave_out(interface)
 
     def step(self, now: int, seconds: float, wanted: int) -> list[Record]:
         """Return the records of the `seconds` before `now` (Unix seconds), at least `wanted` with traffic.
@@ -37,7 +41,7 @@ class Traffic:
         records: list[Record] = []
         while len(records) < wanted:
             records += records_of(self._conversations.draw(), now, self._rng)
-        if self._scan_interval and int(now // self._scan_interval) != int((now - seconds) // self._scan_interval):
+        if int(now // self._scan_interval) != int((now - seconds) // self._scan_interval):
             records += records_of(self._conversations.draw_scan(), now, self._rng)
         return records + self._without_traffic(records, now, seconds)
 
@@ -48,6 +52,6 @@ class Traffic:
         for interface in self._world.interfaces:
             if interface not in interfaces_with_records and self._rng.random() < seconds / AGGREGATION_INTERVAL:
                 more.append(record_without_traffic(interface, "NODATA", now))
-            if self._rng.random() < _SKIPDATA_PER_SECOND * seconds:
+            if self._rng.random() < self._skipdata_per_second * seconds:
                 more.append(record_without_traffic(interface, "SKIPDATA", now))
         return more

@@ -129,7 +129,7 @@ def test_a_stopped_interface_says_that_it_has_no_data() -> None:
     )
 
     assert "counted" in before
-    assert {"nodata"} == after - {"skipdata"}
+    assert {"nodata"} == after
 
 
 def test_quiet_traffic_rejects_the_same_ports_again_and_again() -> None:
@@ -138,7 +138,7 @@ def test_quiet_traffic_rejects_the_same_ports_again_and_again() -> None:
         record.line.split()[6] for record in told(0, 60) if record.key is not None and record.key.action == "reject"
     }
 
-    assert {"25", "443", "445"} == ports
+    assert {"25", "443"} == ports
 
 
 def test_the_same_seed_tells_the_same_story() -> None:

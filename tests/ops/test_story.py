@@ -25,24 +25,22 @@ pytestmark = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
 )
 BEGIN = 1_800_000_000
-RATE = 100
+RATE = 60
+WARM_UP = 20
 
 
 def told(folder: Path, length: int) -> list[Samples]:
-    """Return the scrapes of both instances while they count the story."""
-    clock = FakeClock(BEGIN)
+    """Return the scrapes of both instances while they count the story; before it, they show the first counts."""
+    clock = FakeClock(BEGIN - WARM_UP)
     fleet = CountingFleet(folder, WORLD, clock)
     traffic = StoryTraffic(WORLD, random.Random(1), lambda: clock() - BEGIN)
     ids = event_ids()
     scrapes: list[Samples] = []
     while clock() <= BEGIN + length:
-        scrapes.append(
-            {
-                name: value
-                for instance, each in fleet.instances.items()
-                for name, value in samples_of(each.page(), job="kcl-flowlog", instance=instance).items()
-            }
-        )
+        pages = {name: instance.page() for name, instance in fleet.instances.items()}
+        if clock() >= BEGIN:
+            samples = (samples_of(page, job="kcl-flowlog", instance=name) for name, page in pages.items())
+            scrapes.append({name: value for each in samples for name, value in each.items()})
         clock.now += STEP
         fleet.put(pack(traffic.step(int(clock()), STEP, RATE * STEP), WORLD, ids))
         fleet.commit()

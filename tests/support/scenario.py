@@ -72,11 +72,9 @@ class Scenario:
         self.truths += [envelope.tally for envelope in put(self._kinesis, self.world.stream, envelopes)]
 
     @contextmanager
-    def putting(self) -> Iterator[Producer]:
-        """Put traffic from a thread while the block runs."""
-        producer = Producer(
-            self.world, self.traffic, partial(put, self._kinesis, self.world.stream), rate=300.0, pace=0.3
-        )
+    def putting(self, rate: float = 300.0) -> Iterator[Producer]:
+        """Put `rate` records per second from a thread while the block runs."""
+        producer = Producer(self.world, self.traffic, partial(put, self._kinesis, self.world.stream), rate, pace=0.3)
         producer.start()
         try:
             yield producer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,14 @@ def wrong_alerts(scrapes: Sequence[Samples], began_at: float, world: World, fold
     content = rule_test(groups, input_series(scrapes, began_at, QUIET.end), expectations)
     path.write_text(yaml.safe_dump(content, width=10**6), encoding="utf-8")
     tested = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)
-    return "" if tested.returncode == 0 else tested.stdout + tested.stderr
+    return "" if tested.returncode == 0 else "\n".join(_differences(tested.stderr)) or tested.stderr
+
+
+def _differences(said: str) -> Iterator[str]:
+    """Yield what promtool expected and did not find, and what it found besides, by moment."""
+    for moment, expected, found in re.findall(r" time: (\S+),\s*exp: (.*)\s*got: (.*)", said):
+        wanted, got = (set(re.findall(r"{(.*?)}", text)) for text in (expected, found))
+        yield f"{moment}: missing {sorted(wanted - got)}, not expected {sorted(got - wanted)}"
 
 
 def _labels(act: Act, provoked: Provoked, ids: dict[str, str]) -> dict[str, str]:
