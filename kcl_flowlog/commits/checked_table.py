@@ -25,6 +25,7 @@ Row = tuple[Any, ...]
 """The values of a row, in the order of the table's columns, without the checksum."""
 
 Content = TypeVar("Content")
+Made = TypeVar("Made", bound=tuple[Any, ...])
 
 # The same bytes for the same values with every Python, and other bytes for a value of another type.
 _encode = msgspec.msgpack.Encoder().encode
@@ -44,19 +45,20 @@ def decode(body: bytes, kind: type[Content]) -> Content:
         raise DamagedLedger(f"a {kind.__name__} can't be read: {error}") from error
 
 
-class SeenRows(Generic[Content]):
+class SeenRows(Generic[Made]):
     """What the last read has made of a table's rows, for the next read to use again.
 
-    `make` gets the key of a row, as `make_key` made it, and its values. The key is a tuple of at least two columns.
+    `make_key` makes the key of a row, a tuple of at least two columns. `kind` is a named tuple of the key
+    and the first values.
     """
 
-    def __init__(self, make_key: Callable[[Iterable[Any]], Row], make: Callable[[Row, Row], Content]) -> None:
+    def __init__(self, make_key: Callable[[Iterable[Any]], Row], kind: type[Made]) -> None:
         self.make_key = make_key
-        self.make = make
+        self.kind = kind
         # In the order of the keys; the rows have their checksums.
         self.keys: list[Row] = []
         self.rows: list[Row] = []
-        self.made: list[Content] = []
+        self.made: list[Made] = []
 
 
 class CheckedTable:
@@ -97,28 +99,30 @@ class CheckedTable:
         return rows
 
     # It is long because a scrape does this for each row, where a call would cost as much as the rest.
-    def seen_rows(self, db: sqlite3.Connection, seen: SeenRows[Content]) -> list[Content]:
+    def seen_rows(self, db: sqlite3.Connection, seen: SeenRows[Made]) -> list[Made]:
         """Return what all rows are made into, and none is missing; what is made of a row that is as before stays.
 
         So whoever keeps the list of an earlier read sees by identity what has changed.
         """
-        encode, seed, size, make = _encode, self._seed, self._key_size, seen.make
-        key_of = itemgetter(*range(size))
+        encode, seed, size, kind = _encode, self._seed, self._key_size, seen.kind
+        new, end = tuple.__new__, size + len(kind._fields) - 1  # type: ignore[attr-defined] # a named tuple
         keys_before, rows_before, number_before = seen.keys, seen.rows, len(seen.keys)
         keys: list[Row] = []
         rows: list[Row] = []
-        made: list[Content] = []
+        made: list[Made] = []
         place = total = 0
         for found in db.execute(f"{self._select} ORDER BY {self._key}"):
             total += found[-1]
             is_known = is_same = place < number_before and rows_before[place] == found
             if not is_same:
-                key = key_of(found)
-                # Rows that have gone.
-                while place < number_before and keys_before[place] < key:
-                    place += 1
+                key = found[:size]
                 is_known = place < number_before and keys_before[place] == key
-                is_same = is_known and rows_before[place] == found
+                if not is_known:
+                    # Rows that have gone.
+                    while place < number_before and keys_before[place] < key:
+                        place += 1
+                    is_known = place < number_before and keys_before[place] == key
+                    is_same = is_known and rows_before[place] == found
             if is_same:
                 keys.append(keys_before[place])
                 rows.append(rows_before[place])
@@ -127,10 +131,10 @@ class CheckedTable:
                 if crc32(encode(found[:-1]), seed) != found[-1]:
                     raise self._damage()
                 key = keys_before[place] if is_known else seen.make_key(map(_shared, key))
-                values = found[size:]
                 keys.append(key)
-                rows.append(key + values)
-                made.append(make(key, values[:-1]))
+                rows.append(key + found[size:])
+                # As `kind(…)`, which is slower.
+                made.append(new(kind, (key, *found[size:end])))
             place += is_known
         self._compare(db, len(rows), total)
         seen.keys, seen.rows, seen.made = keys, rows, made

@@ -70,10 +70,8 @@ class SeenTotals:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.traffic = SeenRows(Traffic._make, lambda series, values: TrafficTotal._make((series, *values[:-1])))
-        self.rejected_ports = SeenRows(
-            RejectedPort._make, lambda series, values: RejectedPortTotal._make((series, *values))
-        )
+        self.traffic = SeenRows(Traffic._make, TrafficTotal)
+        self.rejected_ports = SeenRows(RejectedPort._make, RejectedPortTotal)
 
 
 def read(db: sqlite3.Connection, seen: SeenTotals) -> Totals:

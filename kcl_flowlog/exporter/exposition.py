@@ -7,7 +7,9 @@ collector raises, before it returns anything.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -37,9 +39,22 @@ def renderer(registry: CollectorRegistry) -> Callable[[str, Mapping[str, Sequenc
         names = query.get("name[]")
         selected = registry.restricted_registry(names) if names else registry
         generate, end = (_generate_openmetrics, _END) if content_type == OPENMETRICS else (_generate_text, b"")
-        return content_type, list(_parts([*_texts(selected.collect(), generate), end]))
+        with _without_collections():
+            return content_type, list(_parts([*_texts(selected.collect(), generate), end]))
 
     return render
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Pause Python's search for cycles: it would look at the thousands of new objects of a page again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 # Without a version argument: prometheus_client would name any requested version on a page that does not follow it,

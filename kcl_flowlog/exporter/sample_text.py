@@ -5,7 +5,7 @@ prometheus_client makes a line in ten microseconds, which is too long for a hund
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.utils import floatToGoString
 
@@ -23,6 +23,21 @@ def number_text(number: float) -> str:
         digits = str(number)
         return f"{digits[0]}.{digits[1:]}".rstrip("0.") + _EXPONENTS[len(digits)]
     return str(floatToGoString(number))  # type: ignore[no-untyped-call]
+
+
+def number_texts(numbers: Iterable[int], end: str) -> list[str]:
+    """Return what `number_text` returns for each number, followed by `end`: in half the time."""
+    ends = [f"{exponent}{end}" for exponent in _EXPONENTS]
+    texts = []
+    for number in numbers:
+        if 0 <= number < _SHORT:
+            texts.append(f"{number}.0{end}")
+        elif 0 <= number < _EXACT and number % 10:
+            digits = str(number)
+            texts.append(f"{digits[0]}.{digits[1:]}{ends[len(digits)]}")
+        else:
+            texts.append(number_text(number) + end)
+    return texts
 
 
 def labels_writer(names: Sequence[str]) -> Callable[[Sequence[str]], str]:

@@ -16,7 +16,7 @@ from prometheus_client.core import Sample
 
 from kcl_flowlog.exporter.families import empty_family
 from kcl_flowlog.exporter.rendered_family import RenderedFamily
-from kcl_flowlog.exporter.sample_text import labels_writer, number_text
+from kcl_flowlog.exporter.sample_text import labels_writer, number_texts
 
 Total = TypeVar("Total", bound=tuple[Any, ...])
 """The series, a named tuple of labels; then a number for each family; then the series' birth."""
@@ -107,8 +107,8 @@ class SeriesLines(Generic[Total]):
         blocks = sorted({line // BLOCK for line in lines})
         for family, name in enumerate(self._names):
             sums, texts, end = self._sums[family], self._texts[family], _end(name)
-            for line, number in zip(lines, map(sums.__getitem__, lines), strict=True):
-                texts[line] = number_text(number) + end
+            for line, text in zip(lines, number_texts(map(sums.__getitem__, lines), end), strict=True):
+                texts[line] = text
             for block in blocks:
                 self._blocks[family][block] = self._block(name, texts, block * BLOCK)
 

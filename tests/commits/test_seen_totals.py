@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,14 @@ SCHEMA = (
     "INSERT INTO checksums VALUES ('things', 0, 0)",
 )
 
+
+class Thing(NamedTuple):
+    """What is made of a row."""
+
+    key: tuple[str, str]
+    number: int
+
+
 keys = st.tuples(st.sampled_from("abc"), st.sampled_from("abé\U0001f600\uffff"))
 steps = st.lists(
     st.tuples(st.dictionaries(keys, st.integers(0, 2), max_size=6), st.sampled_from(["", "a", "b", "c"])), max_size=6
@@ -35,19 +44,19 @@ steps = st.lists(
 @settings(max_examples=examples(50))
 def test_any_history_reads_as_if_for_the_first_time(history: list[tuple[dict[tuple[str, str], int], str]]) -> None:
     """Rows are added, changed and removed between reads."""
-    seen = SeenRows(tuple, lambda key, values: [*key, *values])
+    seen = SeenRows(tuple, Thing)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         for statement in SCHEMA:
             db.execute(statement)
         for added, removed in history:
-            before = {(row[0], row[1]): row for row in seen.made}
+            before = {row.key: row for row in seen.made}
             TABLE.put(db, *((*key, number) for key, number in added.items()))
             TABLE.delete(db, "WHERE a = ?", removed)
             rows = TABLE.seen_rows(db, seen)
 
-            assert [list(row) for row in sorted(TABLE.all_rows(db))] == rows
-            unchanged = [row for row in rows if before.get((row[0], row[1])) == row]
-            assert all(row is before[row[0], row[1]] for row in unchanged)
+            assert [Thing((a, b), number) for a, b, number in sorted(TABLE.all_rows(db))] == rows
+            unchanged = [row for row in rows if before.get(row.key) == row]
+            assert all(row is before[row.key] for row in unchanged)
 
 
 def series_of(*subnets: str) -> Delta:

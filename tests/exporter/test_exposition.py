@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
 
 from kcl_flowlog.exporter.exposition import OPENMETRICS, TEXT, negotiate, renderer
 
@@ -94,3 +98,33 @@ def test_name_selects_series(registry: CollectorRegistry, accept: str) -> None:
     page = b"".join(parts).decode()
     samples = [line for line in page.splitlines() if not line.startswith("#")]
     assert ["flowlog_shards_held 2.0"] == samples
+
+
+class Watching:
+    """A collector that notes whether Python looks for cycles, and may fail."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.seen: list[bool] = []
+
+    def collect(self) -> Iterable[Metric]:
+        self.seen.append(gc.isenabled())
+        if self.failure is not None:
+            raise self.failure
+        return []
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+@pytest.mark.parametrize("failure", [None, OSError("gone")])
+def test_python_looks_for_no_cycles_while_a_page_is_made(failure: Exception | None) -> None:
+    """A fifth of the time of a large page. It goes on looking afterwards, whatever happens."""
+    registry, collector = CollectorRegistry(), Watching(failure)
+    registry.register(cast(Collector, collector))
+
+    with pytest.raises(OSError, match="gone") if failure else nullcontext():
+        renderer(registry)("", {})
+
+    assert [False] == collector.seen
+    assert gc.isenabled()
