@@ -27,8 +27,8 @@ from kcl_flowlog.counting.tally import MakeTally
 AT_A_TIME = 2048
 """Most events of an envelope that are counted together, so that few records are in memory. Interfaces are learned from
 this many records together."""
-BLOCK = 4096
-"""As many lines are counted as columns together: more would not fit the processor's cache."""
+BLOCK = 12_288
+"""As many lines are counted as columns together: more would take more than some megabytes."""
 # Events of several small envelopes wait for each other until they make a block, or have this many bytes of text.
 _MAX_WAITING_BYTES = 1024 * 1024
 

@@ -22,8 +22,8 @@ from kcl_flowlog.counting.unpacking import Unpacked
 # The events of a larger text, or one that takes a larger part of the limit, are decoded: that takes less memory.
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_PART = 4
-# Most bytes of events that are counted together; they have some thousand lines.
-_MAX_TOGETHER = 700 * 1024
+# Most bytes of events that are counted together; they have up to ten thousand lines, which share the calls of numpy.
+_MAX_TOGETHER = 2_000_000
 
 
 Candidate = tuple[UnreadEnvelope, Fields]

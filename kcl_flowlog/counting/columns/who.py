@@ -13,9 +13,10 @@ from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS
 from kcl_flowlog.counting.who.names import LONG, SHORT, Numbers
 
 _ACCEPT = ACTION_NAMES.index("accept")
-_SAMPLES = 256
-"""As many accepted lines of a block are looked at, at least `_LEAST_SAMPLES` of each interface with many lines."""
+_SAMPLES, _EVERY = 256, 16
+"""Of a block with more accepted lines, as many are looked at, or one of every sixteen, if that is more."""
 _LEAST_SAMPLES = 4
+"""The same of each interface with many lines."""
 # By the width of a field, the part of each word that belongs to it.
 _MASKS: list[Words] = [
     np.array([mask_of(width - WORD * place) for width in range(WORD * LONG + 1)], np.uint64) for place in range(LONG)
@@ -56,7 +57,8 @@ def _sampled(accepted: Integers, decided: Decided, start: float) -> tuple[Intege
         return accepted, octets
     of_line, count = decided.of_line[accepted], len(decided.listed)
     totals = np.bincount(of_line, octets, count)
-    thresholds = np.maximum(totals / max(_LEAST_SAMPLES, _SAMPLES // count), 1.0)[of_line]
+    samples = max(_SAMPLES, len(accepted) // _EVERY)
+    thresholds = np.maximum(totals / max(_LEAST_SAMPLES, samples // count), 1.0)[of_line]
     shares = octets / thresholds
     shares[0] += start
     steps = np.cumsum(shares).astype(np.int64)
