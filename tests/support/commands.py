@@ -26,7 +26,7 @@ from tests.support.paths import ROOT
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 # What CI does in other words, by the target that a developer uses.
-DONE_BY = {"check": ("lint", "test"), "demo": ("demo-full",), "dist": ("dist-test",), "help": ("lint",)}
+DONE_BY = {"check": ("lint", "test"), "dist": ("dist-test",), "help": ("lint",)}
 # Commands of the AWS command line that are no operations of a service.
 AWS_OWN = {
     "logs tail": set[str](),
