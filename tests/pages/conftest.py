@@ -8,9 +8,9 @@ from playwright.sync_api import Browser
 from tests.pages.browser import axe, chromium, why_not
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of a process."""
+    """One browser for these tests; none while others run, as Playwright keeps an event loop running in this thread."""
     with chromium() as started:
         yield started
 
