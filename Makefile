@@ -82,7 +82,7 @@ rules: $(VENV)/test          ## after a change in ops/: write the rules and dash
 	$(BIN)/python -m ops
 	$(BIN)/python -m pytest -n 2 tests/ops
 
-screenshots: $(VENV)/test    ## take the pictures of the pages in docs/screenshots; needs Chromium
+screenshots: $(VENV)/test    ## take the pictures in docs/screenshots; needs Chromium and Prometheus
 	$(BIN)/python -m tests.pages.screenshots
 
 clean:                       ## remove everything that make has made here

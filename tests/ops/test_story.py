@@ -6,46 +6,20 @@ The product's parts count the story for two instances, and the rules run over a 
 
 from __future__ import annotations
 
-import random
 import shutil
 from pathlib import Path
 
 import pytest
 
-from kcl_flowlog.demo.envelopes import event_ids, pack
 from kcl_flowlog.demo.story import LENGTH, QUIET, STORY
-from kcl_flowlog.demo.story_traffic import StoryTraffic
-from tests.support.clocks import FakeClock
-from tests.support.counting_fleet import CountingFleet
 from tests.support.examples import HAS_ALL
 from tests.support.story import WORLD, wrong_alerts
-from tests.support.stretched import STEP, Samples, samples_of
+from tests.support.stretched import STEP
+from tests.support.told_story import BEGIN, told
 
 pytestmark = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
 )
-BEGIN = 1_800_000_000
-RATE = 60
-WARM_UP = 20
-
-
-def told(folder: Path, length: int) -> list[Samples]:
-    """Return the scrapes of both instances while they count the story; before it, they show the first counts."""
-    clock = FakeClock(BEGIN - WARM_UP)
-    fleet = CountingFleet(folder, WORLD, clock)
-    traffic = StoryTraffic(WORLD, random.Random(1), lambda: clock() - BEGIN)
-    ids = event_ids()
-    scrapes: list[Samples] = []
-    while clock() <= BEGIN + length:
-        pages = {name: instance.page() for name, instance in fleet.instances.items()}
-        if clock() >= BEGIN:
-            samples = (samples_of(page, job="kcl-flowlog", instance=name) for name, page in pages.items())
-            scrapes.append({name: value for each in samples for name, value in each.items()})
-        clock.now += STEP
-        fleet.put(pack(traffic.step(int(clock()), STEP, RATE * STEP), WORLD, ids))
-        fleet.commit()
-    fleet.close()
-    return scrapes
 
 
 @pytest.mark.skipif(not HAS_ALL, reason="takes ten seconds of CPU time; `make test` and `make rules` run it")

@@ -22,7 +22,7 @@ BEGIN = 1_800_000_000
         (COUNTER, [100, 110, 120, 150], f"0+10x{LAST} {10 * SAMPLES} {10 * SAMPLES + 10} {10 * SAMPLES + 20}"),
         (COUNTER, [None, 0, 20, 50], f"0+10x{LAST} _ {10 * SAMPLES} {10 * SAMPLES + 20}"),
         (COUNTER, [None, None, None, 50], f"_x{SAMPLES} _ _ _"),
-        (GAUGE, [5, 6, 7, 8], f"7x{LAST} 5 6 7"),
+        (GAUGE, [5, 6, 7, 8], f"7+0x{LAST} 5 6 7"),
         (GAUGE, [None, None, None, 8], f"_x{SAMPLES} _ _ _"),
         (MOMENT, [BEGIN, BEGIN + 5, None, BEGIN + 5], f"0+300x{LAST} {60 * HISTORY} {60 * HISTORY + 300} _"),
     ],

@@ -1,13 +1,16 @@
-"""Takes the pictures in docs/screenshots: of the pages, and of a screen of the demo. `make screenshots`."""
+"""Takes the pictures in docs/screenshots: of the pages, and of the demo with its alerts. `make screenshots`."""
 
 from __future__ import annotations
 
 import html
+import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from playwright.sync_api import Browser
 
+from tests.pages.alerts_page import served_alerts, show_firing
 from tests.pages.browser import chromium, opened, served, why_not
 from tests.support.overviews import FULL, FULL_WHO
 from tests.support.paths import ROOT
@@ -40,6 +43,8 @@ def main(folder: Path = FOLDER) -> None:
     """Take all pictures."""
     if reason := why_not():
         raise SystemExit(f"A picture {reason}")
+    if shutil.which("prometheus") is None:
+        raise SystemExit("A picture needs Prometheus; on Debian: apt-get install prometheus")
     folder.mkdir(exist_ok=True)
     with served(FULL, FULL_WHO) as url, chromium() as browser:
         for picture in PICTURES:
@@ -47,6 +52,7 @@ def main(folder: Path = FOLDER) -> None:
                 page.set_viewport_size({"width": picture.width, "height": picture.height})
                 page.screenshot(path=folder / f"{picture.name}.png")
         _take_screen(browser, folder / "demo.png")
+        _take_alerts(browser, folder / "alerts.png")
 
 
 def _take_screen(browser: Browser, path: Path) -> None:
@@ -56,6 +62,17 @@ def _take_screen(browser: Browser, path: Path) -> None:
     page.set_content(f'<body style="margin: 0"><pre style="{style}; width: max-content">{_text()}</pre>')
     page.locator("pre").screenshot(path=path)
     page.close()
+
+
+def _take_alerts(browser: Browser, path: Path) -> None:
+    """Take the picture of Prometheus' page, with the alerts that the story of the demo provokes."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served_alerts(Path(folder)) as url,
+        opened(browser, url, 1100, "light", []) as page,
+    ):
+        show_firing(page)
+        page.screenshot(path=path, full_page=True)
 
 
 def _text() -> str:

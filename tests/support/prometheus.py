@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -26,7 +26,7 @@ class Prometheus:
     """A running Prometheus."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._at = 0.0
 
     def query(self, expr: str) -> list[dict[str, Any]]:
@@ -59,8 +59,12 @@ class Prometheus:
         values: list[str] = self._get(f"label/{label}/values", {"match[]": series})
         return values
 
+    def reload(self) -> None:
+        """Make it read its configuration and rules again."""
+        urlopen(Request(f"{self.url}/-/reload", method="POST"), timeout=60).close()
+
     def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
-        with contextlib.closing(urlopen(f"{self._url}/api/v1/{path}?{urlencode(parameters)}", timeout=60)) as answer:
+        with contextlib.closing(urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters)}", timeout=60)) as answer:
             return json.load(answer)["data"]
 
 
@@ -116,7 +120,7 @@ def running_prometheus(folder: Path, jobs: Mapping[str, Mapping[str, str]], rule
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
+    command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.enable-lifecycle"]
     log = folder / "log"
     with (
         log.open("w") as file,

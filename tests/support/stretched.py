@@ -1,4 +1,4 @@
-"""Pages of a short run on a long time line, for promtool: a second of the run is a minute there.
+"""Pages of a short run on a long time line, for promtool and Prometheus: a second of the run is a minute there.
 
 Before the run lies a day of history: all counters grow as they did in the first seconds of the run, and gauges are as
 they were then. Counters and gauges keep their values, so rates are a sixtieth; moments in time move to the time line.
@@ -8,8 +8,8 @@ What no rule uses is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -22,6 +22,7 @@ STEP = 5
 """Seconds of the run between two scrapes, and minutes between two samples."""
 HISTORY = 26 * 60
 """Minutes."""
+_SAMPLES = HISTORY // STEP
 _USED = set(
     re.findall(r"\b(?:flowlog_\w+|process_start_time_seconds|up)\b", (OPS / "prometheus" / "rules.yml").read_text())
 )
@@ -47,29 +48,67 @@ def samples_of(page: str, **labels: str) -> dict[str, float]:
 
 def input_series(scrapes: Sequence[Samples], began_at: float, quiet: int) -> list[dict[str, str]]:
     """Return the series of a run that began at `began_at` (Unix seconds); the history is like its `quiet` seconds."""
-    names = dict.fromkeys(name for scrape in scrapes for name in scrape if name.split("{")[0] in _USED)
-    return [{"series": name, "values": _values(name, scrapes, began_at, quiet // STEP)} for name in names]
+    return [
+        {"series": each.name, "values": f"{each.history} {' '.join(map(_text, each.run))}"}
+        for each in _all_series(scrapes, began_at, quiet)
+    ]
 
 
-def _values(name: str, scrapes: Sequence[Samples], began_at: float, quiet: int) -> str:
-    values = [scrape.get(name) for scrape in scrapes]
-    samples = HISTORY // STEP
+def openmetrics(scrapes: Sequence[Samples], began_at: float, quiet: int, now: float) -> Iterator[str]:
+    """Yield the same series as lines of an OpenMetrics file, with the last scrape at the Unix time `now`."""
+    origin = now - 60 * (HISTORY + STEP * (len(scrapes) - 1))
+    for name, history, run in _all_series(scrapes, began_at, quiet):
+        added = origin if _MOMENT.match(name) else 0
+        for number, value in enumerate([*history.values(), *run]):
+            if value is not None:
+                yield f"{name} {_text(value + added)} {origin + 60 * STEP * number:.3f}\n"
+    yield "# EOF\n"
+
+
+class _History(NamedTuple):
+    """The samples of a series before the run: none, or a growth from sample to sample."""
+
+    first: float | None = None
+    growth: float = 0.0
+
+    def __str__(self) -> str:
+        """Return them as promtool writes them."""
+        if self.first is None:
+            return f"_x{_SAMPLES}"
+        return f"{_text(self.first)}+{_text(self.growth)}x{_SAMPLES - 1}"
+
+    def values(self) -> list[float | None]:
+        return [None if self.first is None else self.first + self.growth * number for number in range(_SAMPLES)]
+
+
+class _Series(NamedTuple):
+    name: str
+    history: _History
+    run: list[float | None]
+
+
+def _all_series(scrapes: Sequence[Samples], began_at: float, quiet: int) -> Iterator[_Series]:
+    for name in dict.fromkeys(name for scrape in scrapes for name in scrape if name.split("{")[0] in _USED):
+        yield _series(name, [scrape.get(name) for scrape in scrapes], began_at, quiet // STEP)
+
+
+def _series(name: str, values: list[float | None], began_at: float, quiet: int) -> _Series:
     if _MOMENT.match(name):
         moved = [None if value is None else 60 * (HISTORY + value - began_at) for value in values]
-        return f"0+{60 * STEP}x{samples - 1} {_text(moved)}"
+        return _Series(name, _History(0.0, 60.0 * STEP), moved)
     end_of_quiet = values[quiet]
     if end_of_quiet is None:
-        return f"_x{samples} {_text(values)}"
+        return _Series(name, _History(), values)
     if not _COUNTER.match(name):
-        return f"{end_of_quiet:.15g}x{samples - 1} {_text(values)}"
+        return _Series(name, _History(end_of_quiet), values)
     first = values[0] or 0.0
     growth = (end_of_quiet - first) / quiet
-    run = [None if value is None else growth * samples + value - first for value in values]
-    return f"0+{growth:.15g}x{samples - 1} {_text(run)}"
+    run = [None if value is None else growth * _SAMPLES + value - first for value in values]
+    return _Series(name, _History(0.0, growth), run)
 
 
-def _text(values: Sequence[float | None]) -> str:
-    return " ".join("_" if value is None else f"{value:.15g}" for value in values)
+def _text(value: float | None) -> str:
+    return "_" if value is None else f"{value:.15g}"
 
 
 def fired(minute: int, within: int, expected: Sequence[Mapping[str, str]], where: str = "") -> dict[str, Any]:
