@@ -88,7 +88,7 @@ def test_shards_without_a_lease_are_read_from_the_first_start_on(scenario: Scena
 
     scenario.instance.start()
     assert eventually(has_record, PAGE_TIMEOUT)
-    # The initial position is in whole seconds. In the second of a split, kinesis-local lists parents and children alike.
+    # The initial position is in whole seconds. In that of a split, kinesis-local lists parents and children alike.
     written = int(time.time())
     scenario.instance.kill()
     assert "real-test" not in dynamodb.list_tables()["TableNames"]
