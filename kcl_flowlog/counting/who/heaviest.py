@@ -80,6 +80,8 @@ def _sums(rows: Rows, had: Numbers, unseen: Numbers) -> tuple[Integers, Numbers,
     starts = np.flatnonzero(np.concatenate(([True], idents[1:] != idents[:-1])))
     firsts = order[starts]
     missed = np.add.reduceat((rows.missed - had)[order], starts) + unseen[rows.groups[firsts]]
+    # Rounded, a difference of equal sums may be less than nothing.
+    np.maximum(missed, 0.0, out=missed)
     return firsts, np.add.reduceat(rows.seen[order], starts), missed
 
 

@@ -127,14 +127,14 @@ def _groups(data: bytes, group_count: int) -> Integers:
 
 
 def _numbers(data: bytes, count: int) -> Numbers:
-    """Return a column of numbers as long as its groups."""
+    """Return a column of numbers as long as its groups; one below 0 is 0, as differences are rounded."""
     numbers: Numbers = _column(data, "<f8")
     if len(numbers) != count:
         raise ValueError("not a sketch: its columns differ in length")
     # What is not a number compares with nothing.
-    if not ((numbers >= 0) & (numbers <= _LARGEST)).all():
+    if not (np.abs(numbers) <= _LARGEST).all():
         raise ValueError("not a sketch: it has numbers that nothing is counted by")
-    return numbers
+    return np.maximum(numbers, 0.0)
 
 
 def _column(data: bytes, kind: str) -> NDArray[Any]:
