@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,22 +18,19 @@ from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.processor.in_hand import RecordInHand
+from tests.support.earlier_states import EarlierState
 from tests.support.ledgers import left_commits
 
-DATA = Path(__file__).parent / "data"
+EARLIER = EarlierState(1)
 NEW_SERIES = Traffic("subnet-new", "egress", "accept", "tcp", "internet")
-EXPECTED: dict[str, Any] = json.loads((DATA / "state-of-schema-1.expected.json").read_text())
+EXPECTED = EARLIER.expected
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[StateDirectory]:
     """Return the state directory, its ledger restored from the dump."""
-    path = tmp_path / "state"
-    shutil.copytree(DATA / "state-of-schema-1", path)
-    connection = sqlite3.connect(path / "ledger.sqlite3")
-    connection.executescript((path / "ledger.sql").read_text())
-    connection.close()
-    with StateDirectory(path) as directory:
+    EARLIER.lay(tmp_path / "state")
+    with StateDirectory(tmp_path / "state") as directory:
         yield directory
 
 

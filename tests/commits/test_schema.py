@@ -17,9 +17,10 @@ from kcl_flowlog.commits import meta, schema
 from kcl_flowlog.commits.database import connect
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.errors import ConfigError
+from tests.support.earlier_states import EarlierState
+from tests.support.ledgers import content, restore
 from tests.support.paths import ROOT
 
-DUMP = Path(__file__).parent / "data" / "state-of-schema-1" / "ledger.sql"
 NEWEST = len(schema.STEPS)
 NEXT_STEP: schema.Step = (
     "ALTER TABLE traffic ADD COLUMN colour TEXT NOT NULL DEFAULT ''",
@@ -30,14 +31,9 @@ NEXT_STEP: schema.Step = (
 @pytest.fixture
 def db(path: Path) -> Iterator[sqlite3.Connection]:
     """Return a connection to a ledger of version 1 with content."""
+    restore(path, EarlierState(1).dump)
     with closing(connect(path, patience=60.0)) as connection:
-        connection.executescript(DUMP.read_text())
         yield connection
-
-
-def content(db: sqlite3.Connection) -> list[str]:
-    """Return all of a file: tables, rows and version."""
-    return [*db.iterdump(), f"version {schema.version(db)}"]
 
 
 def objects(db: sqlite3.Connection) -> set[tuple[str, str]]:
@@ -46,7 +42,7 @@ def objects(db: sqlite3.Connection) -> set[tuple[str, str]]:
 
 
 def test_the_first_step_makes_the_schema_of_version_1(db: sqlite3.Connection, tmp_path: Path) -> None:
-    """Exactly as the first release wrote it."""
+    """Exactly as its own code wrote it."""
     with closing(connect(tmp_path / "fresh.sqlite3", 0.0)) as new:
         schema.migrate(new, schema.STEPS[:1])
 
@@ -79,14 +75,14 @@ def test_a_migrated_file_has_the_schema_of_a_new_ledger(db: sqlite3.Connection, 
 def test_an_up_to_date_file_is_left_alone(db: sqlite3.Connection, path: Path) -> None:
     """Without even waiting for the write lock, which others may hold."""
     schema.migrate(db)
-    before = content(db)
+    before = content(path)
     db.execute("BEGIN IMMEDIATE")
 
     with closing(connect(path, patience=0.0)) as other:
         schema.migrate(other)
 
     db.execute("ROLLBACK")
-    assert before == content(db)
+    assert before == content(path)
 
 
 def test_a_later_step_runs_alone_and_keeps_the_content(db: sqlite3.Connection) -> None:
@@ -111,19 +107,19 @@ def test_an_empty_file_goes_through_all_steps(path: Path) -> None:
         assert "traffic" not in {name for name, _ in objects(empty)}
 
 
-def test_a_step_that_fails_leaves_the_old_version(db: sqlite3.Connection) -> None:
+def test_a_step_that_fails_leaves_the_old_version(db: sqlite3.Connection, path: Path) -> None:
     """None of it, nor of the steps before it."""
-    before = content(db)
+    before = content(path)
 
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
         schema.migrate(db, (*schema.STEPS, NEXT_STEP, ("SELECT * FROM nowhere",)))
 
-    assert before == content(db)
+    assert before == content(path)
 
 
 def test_a_death_in_a_step_leaves_the_old_version(db: sqlite3.Connection, path: Path) -> None:
     """The next start migrates again, from the start."""
-    before = content(db)
+    before = content(path)
     program = f"""
 import os, signal
 from pathlib import Path
@@ -138,7 +134,7 @@ schema.migrate(connection, (*schema.STEPS, {NEXT_STEP!r}, ("SELECT die()",)))
     died = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
 
     assert -signal.SIGKILL == died.returncode
-    assert before == content(db)
+    assert before == content(path)
     schema.migrate(db, (*schema.STEPS, NEXT_STEP))
     assert NEWEST + 1 == schema.version(db)
 
@@ -169,11 +165,11 @@ def test_a_file_that_another_process_migrates_meanwhile_is_not_migrated_twice(pa
 def test_a_ledger_of_a_newer_version_is_left_alone(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Going back a version must not misread the ledger."""
     db.execute(f"PRAGMA user_version = {version}")
-    before = content(db)
+    before = content(path)
 
     with pytest.raises(
         ConfigError, match=r"^The ledger was written by a newer version of kcl-flowlog; run that version\.$"
     ):
         Ledger(path)
 
-    assert before == content(db)
+    assert before == content(path)

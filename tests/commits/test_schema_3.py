@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,18 @@ from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
+from tests.support.earlier_states import EarlierState
 from tests.support.ledgers import change, content, fail_to_migrate, left_commits, restore
 
-DATA = Path(__file__).parent / "data" / "state-of-schema-3"
-EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
+EARLIER = EarlierState(3)
+EXPECTED = EARLIER.expected
 UNKNOWN = ["unknown", "unknown"]
 
 
 @pytest.fixture
 def old(path: Path) -> Path:
     """Return the path of the ledger as it was written."""
-    restore(path, DATA / "ledger.sql")
+    restore(path, EARLIER.dump)
     return path
 
 

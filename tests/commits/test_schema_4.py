@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,17 @@ from kcl_flowlog.commits import schema, who_tables
 from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
+from tests.support.earlier_states import EarlierState
 from tests.support.ledgers import content, fail_to_migrate, left_commits, restore
 
-DATA = Path(__file__).parent / "data" / "state-of-schema-4"
-EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
+EARLIER = EarlierState(4)
+EXPECTED = EARLIER.expected
 
 
 @pytest.fixture
 def old(path: Path) -> Path:
     """Return the path of the ledger as it was written."""
-    restore(path, DATA / "ledger.sql")
+    restore(path, EARLIER.dump)
     return path
 
 

@@ -13,7 +13,7 @@ from tests.support.ledgers import restore
 from tests.support.paths import ROOT
 
 DATA = ROOT / "tests" / "commits" / "data"
-SCHEMAS = sorted(int(path.name.rpartition("-")[2]) for path in DATA.glob("state-of-schema-*[0-9]"))
+SCHEMAS = sorted(int(path.name.rpartition("-")[2]) for path in DATA.glob("state-of-schema-*"))
 
 Labels = tuple[str, ...]
 
@@ -23,29 +23,27 @@ class EarlierState:
 
     def __init__(self, schema: int) -> None:
         self._directory = DATA / f"state-of-schema-{schema}"
-        expected = self._directory / "expected.json"
-        path = expected if expected.exists() else self._directory.with_name(f"{self._directory.name}.expected.json")
-        self._expected: dict[str, Any] = json.loads(path.read_text())
+        self.dump = self._directory / "ledger.sql"
+        # What the code that wrote the state reported about it.
+        self.expected: dict[str, Any] = json.loads((self._directory / "expected.json").read_text())
 
     def lay(self, state: Path) -> None:
         """Make the state directory."""
-        shutil.copytree(self._directory, state, ignore=shutil.ignore_patterns("ledger.sql", "README.md", "*.json"))
-        inventory = self._directory / "inventory.json"
-        if inventory.exists():
-            shutil.copy(inventory, state)
-        restore(state / "ledger.sqlite3", self._directory / "ledger.sql")
+        beside = shutil.ignore_patterns("ledger.sql", "README.md", "expected.json")
+        shutil.copytree(self._directory, state, ignore=beside)
+        restore(state / "ledger.sqlite3", self.dump)
 
     @property
     def settings(self) -> dict[str, int]:
         """The settings that the earlier version ran with, apart from the defaults."""
-        bounds = self._expected.get("bounds", ())
+        bounds = self.expected.get("bounds", ())
         return dict(zip(("max_subnets", "max_unlisted_subnets"), bounds, strict=False))
 
     @property
     def flows(self) -> dict[Labels, int]:
         """The flows of each series once the left commits are settled, by the five labels that all schemas have."""
         found: dict[Labels, int] = {}
-        expected = self._expected
+        expected = self.expected
         for labels, flows, *_ in expected.get("traffic_after") or expected["totals_after"]["traffic"]:
             found[tuple(labels[:5])] = found.get(tuple(labels[:5]), 0) + flows
         return found
@@ -53,10 +51,10 @@ class EarlierState:
     def lease_rows(self) -> list[dict[str, Any]]:
         """Return the items of the lease table; none for a shard whose left commit nobody can decide."""
         rows = []
-        for shard_id, token, upto in self._expected["left_commits"]:
-            begin = LeaseRow("", Position(self._expected.get("begins_at", {}).get(shard_id, "TRIM_HORIZON")))
+        for shard_id, token, upto in self.expected["left_commits"]:
+            begin = LeaseRow("", Position(self.expected.get("begins_at", {}).get(shard_id, "TRIM_HORIZON")))
             row = begin._replace(claims=with_claim(begin, token))
-            verdict = self._expected["verdicts"][shard_id]
+            verdict = self.expected["verdicts"][shard_id]
             if verdict == "fold":
                 rows.append(_item(shard_id, row._replace(checkpoint=Position(*upto))))
             elif verdict == "drop":
