@@ -64,6 +64,7 @@ def test_programs_targets_files_and_options_exist(block: Block, command: str, mo
         ("kcl-flowlog runn is no command", "kcl-flowlog runn"),
         ("make has no target chekc", "make chekc"),
         ("run.py has no --sed", "make simulate ARGS='--sed 5'"),
+        ("--stroy", "make demo ARGS=--stroy"),
         ("stream.py has no --shrds", "python benchmarks/stream.py --shrds 4"),
         ("--shard", "true | aws kinesis create-stream --stream-name a --shard 4"),
     ],

@@ -137,14 +137,17 @@ def _flowlog(program: Sequence[str]) -> str:
 def _make(program: Sequence[str]) -> str:
     known = re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, re.MULTILINE)
     missing = [f"make has no target {target}" for target in targets(program) if target not in known]
-    arguments = [word.partition("=")[2] for word in program[1:] if word.startswith(("ARGS=", "STREAM="))]
-    flags = re.findall(r"--[\w-]+", " ".join(arguments))
+    given = [word.partition("=")[2] for word in program[1:] if word.startswith(("ARGS=", "STREAM="))]
+    flags = re.findall(r"--[\w-]+", " ".join(given))
     if flags and not missing:
         recipe = re.search(rf"^{targets(program)[0]}:(?!.*export).*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
-        called = [program.split() for program in re.findall(r"\$\(BIN\)/python (.*)", recipe[1] if recipe else "")]
+        called = re.findall(r"\$\(BIN\)/(python|kcl-flowlog) (.*)", recipe[1] if recipe else "")
         if not called:
             return ""
-        return _flags_missing(_source(called[-1]), flags)
+        name, arguments = called[-1][0], called[-1][1].split()
+        if name == "kcl-flowlog":
+            return wrong_in_text(shlex.join([name, arguments[0], *flags]))
+        return _flags_missing(_source(arguments), flags)
     return "; ".join(missing)
 
 
