@@ -12,7 +12,7 @@ import pytest
 
 from kcl_flowlog.setting import ENVIRONMENT_PREFIX
 from tests.support.commands import PROGRAMS, how, is_done_by_ci, targets, wrong, wrong_in_text
-from tests.support.pages import PAGES, Block, all_blocks, words
+from tests.support.pages import PAGES, Block, all_blocks, prose, words
 from tests.support.paths import ROOT
 
 BLOCKS = all_blocks()
@@ -75,8 +75,8 @@ def test_a_mistake_is_found(expected: str, command: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_a_sentence_have_targets_and_options_that_exist(page: Path) -> None:
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    found = {command: wrong_in_text(command) for command in re.findall(r"`((?:make|kcl-flowlog) [^`\n]+)`", text)}
+    commands = re.findall(r"`((?:make|kcl-flowlog) [^`\n]+)`", prose(page))
+    found = {command: wrong_in_text(command) for command in commands}
 
     assert {} == {command: text for command, text in found.items() if text}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import PAGES
+from tests.support.pages import PAGES, prose
 from tests.support.paths import ROOT
 
-_CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)")
 _HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 
@@ -19,15 +19,14 @@ _HEADING = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 @cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as the repository's web pages make them."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    titles = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in _HEADING.findall(text)]
+    titles = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in _HEADING.findall(prose(page))]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     lost = []
-    for name, anchor in _LINK.findall(_CODE.sub("", page.read_text(encoding="utf-8"))):
+    for name, anchor in _LINK.findall(_CODE.sub("", prose(page))):
         target = (page.parent / name).resolve() if name else page
         if not target.exists() or (anchor and anchor not in anchors(target)):
             lost.append(f"{name}#{anchor}")

@@ -64,6 +64,11 @@ def blocks(page: Path) -> Iterator[Block]:
         )
 
 
+def prose(page: Path) -> str:
+    """Return the text of a page without its fenced blocks."""
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
 def all_blocks(pages: Iterable[Path] = PAGES) -> list[Block]:
     """Return the blocks of all pages."""
     return [block for page in pages for block in blocks(page)]
