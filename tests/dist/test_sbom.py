@@ -1,6 +1,6 @@
 """The bill of materials: each locked library and each jar once, who needs whom, and the same bytes each time.
 
-`make dist` validates it by the schema of CycloneDX; `make image-test` compares that of the image with what is there.
+`make sbom` validates it by the schema of CycloneDX; `make image-test` compares that of the image with what is there.
 """
 
 from __future__ import annotations
