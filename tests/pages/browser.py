@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -17,11 +16,11 @@ from kcl_flowlog.web.overview import Overview
 from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
 from kcl_flowlog.web.who_page import WhoSource
+from tests.support.downloads import download_with_npm, is_downloaded
 from tests.support.paths import ROOT
 
-RECIPE = ROOT / "tests" / "pages" / "axe"
-FOLDER = ROOT / "build" / "stand-ins" / "axe"
 CHROMIUM: Final = shutil.which("chromium")
+_AXE = "axe"
 # The sandbox needs user namespaces, which a container mostly lacks; the only pages are those of the tests.
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -34,20 +33,15 @@ def why_not() -> str:
     """Return why no page can be looked at here; empty if it can."""
     if CHROMIUM is None:
         return "needs Chromium; on Debian: apt-get install chromium"
-    if shutil.which("npm") is None and not (FOLDER / "complete").exists():
+    if shutil.which("npm") is None and not is_downloaded(_AXE):
         return "needs npm to download axe-core; on Debian: apt-get install npm"
     return ""
 
 
 def axe() -> str:
     """Return the script of axe-core; download it if it is missing."""
-    if not (FOLDER / "complete").exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(RECIPE / name, FOLDER)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True)
-        (FOLDER / "complete").touch()
-    return (FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    folder = download_with_npm(_AXE, ROOT / "tests" / "pages" / "axe")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @contextlib.contextmanager
