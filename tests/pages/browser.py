@@ -13,11 +13,11 @@ from typing import Any, Final
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from kcl_flowlog.web.overview import Overview
-from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
 from kcl_flowlog.web.who_page import WhoSource
 from tests.support.downloads import download_with_npm, is_downloaded
 from tests.support.paths import ROOT
+from tests.support.web import FakeContents
 
 CHROMIUM: Final = shutil.which("chromium")
 _AXE = "axe"
@@ -56,10 +56,9 @@ def chromium() -> Iterator[Browser]:
 @contextlib.contextmanager
 def served(overview: Overview, who: WhoSource | None, not_ready: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve the pages on this machine, and return their address."""
-    pages = Pages(
-        "/metrics", lambda *_: ("text/plain", []), lambda: (), lambda: not_ready, lambda: overview, False, who
-    )
-    server = WebServer(("127.0.0.1", 0), pages, "")
+    contents = FakeContents()
+    contents.overview, contents.who, contents.not_ready = overview, who, [*not_ready]
+    server = WebServer(("127.0.0.1", 0), contents.pages())
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -68,9 +67,15 @@ def served(overview: Overview, who: WhoSource | None, not_ready: tuple[str, ...]
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, url: str, width: int, scheme: str, messages: list[str]) -> Iterator[Page]:
+def opened(
+    browser: Browser, url: str, width: int, scheme: str, messages: list[str], *, has_scripts: bool = True
+) -> Iterator[Page]:
     """Open a page in a window of a width; what the browser complains about goes to `messages`."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        java_script_enabled=has_scripts,
+    )
     context.set_default_timeout(_PATIENCE_MS)
     page = context.new_page()
 
