@@ -46,11 +46,21 @@ def outputs(values: Values) -> dict[Path, str]:
     }
     return {
         OPS / "prometheus" / "rules.yml": _yaml({"groups": groups}),
-        OPS / "prometheus" / "hours.test.yml": _yaml(_test_file(groups, "1m", _minute_tests(values))),
-        OPS / "prometheus" / "days.test.yml": _yaml(_test_file(groups, "10m", _day_tests(values))),
+        OPS / "prometheus" / "hours.test.yml": _yaml(rule_tests(groups, "1m", _minute_tests(values))),
+        OPS / "prometheus" / "days.test.yml": _yaml(rule_tests(groups, "10m", _day_tests(values))),
         OPS / "kubernetes" / "prometheusrule.yml": _yaml(manifest),
         OPS / "mixin" / "rules.json": _json({"groups": recording}),
         OPS / "mixin" / "alerts.json": _json({"groups": alerting}),
+    }
+
+
+def rule_tests(groups: list[Group], interval: str, tests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the content of a file of promtool's unit tests, which lies beside the rules."""
+    return {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": interval,
+        "group_eval_order": [group["name"] for group in groups],
+        "tests": tests,
     }
 
 
@@ -73,15 +83,6 @@ def _minute_tests(values: Values) -> list[dict[str, Any]]:
 def _day_tests(values: Values) -> list[dict[str, Any]]:
     ends = sorted({story.at for story in DAYS})
     return [_scene(f"until {at}", [story for story in DAYS if story.at == at], "5m", values) for at in ends]
-
-
-def _test_file(groups: list[Group], interval: str, tests: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": interval,
-        "group_eval_order": [group["name"] for group in groups],
-        "tests": tests,
-    }
 
 
 def _scene(name: str, stories: list[Story], interval: str, values: Values) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Screen:
 
 def _story_lines(status: Status) -> list[Line]:
     """Return where the story is, what its act shows, and where to look; nothing once the traffic has ended."""
-    if status.phase or not status.story:
+    if not status.story:
         return []
     return [Line(status.story, TITLE), *map(Line, [] if status.act is None else description(status.act))]
 

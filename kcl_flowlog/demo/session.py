@@ -82,7 +82,7 @@ class Session:
         """Run the demo; return `EQUAL`, `DIFFERENT`, or 0 if the user stops it before there is a comparison."""
         begin = time.monotonic()
         with ExitStack() as stack:
-            port = _usable_port(self._options.port)
+            port = usable_port(self._options.port)
             state_dir = self._state_dir(stack)
             aws = self._make_aws(denied=self._options.deny)
             stack.callback(aws.stop)
@@ -187,7 +187,7 @@ def _scrape_config(port: int) -> list[str]:
     ]
 
 
-def _usable_port(port: int) -> int:
+def usable_port(port: int) -> int:
     """Return `port`, or a free port for 0; raise `ConfigError` if it is taken."""
     try:
         with socket.create_server(("127.0.0.1", port)) as listener:

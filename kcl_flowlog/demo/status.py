@@ -64,13 +64,13 @@ class Status:
 
     @property
     def act(self) -> Act | None:
-        """The act of the story, None without a story and before it begins."""
-        return None if self.story_second is None else act_at(self.story_second)
+        """The act that is on: None without a story, before it begins, and once the traffic has ended."""
+        return None if self.story_second is None or self.phase else act_at(self.story_second)
 
     @property
     def story(self) -> str:
-        """Where the story is; empty without a story."""
-        if self.story_second is None:
+        """Where the story is; empty without a story, and once the traffic has ended."""
+        if self.story_second is None or self.phase:
             return ""
         if self.act is None:
             return "The story begins once the flows that waited are counted."

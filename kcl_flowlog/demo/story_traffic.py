@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from kcl_flowlog.demo.records import TCP, End, Flow, Record, peer_label, records_of
-from kcl_flowlog.demo.story import BURST, NAT, SCAN, SPRAY, STOPPED, Act
+from kcl_flowlog.demo.story import BURST, NAT, SCAN, SPRAY, STOPPED
 from kcl_flowlog.demo.tally import Sums
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import Interface, World
@@ -52,7 +52,8 @@ class StoryTraffic:
     """Generates the flow records of `world`; `second` tells the second of the story, negative before it begins."""
 
     def __init__(self, world: World, rng: random.Random, second: Callable[[], float]) -> None:
-        self._world = world
+        self._interfaces = {subnet.name: world.interfaces_of(subnet) for subnet in world.subnets}
+        (self._gateway,) = [nat for nat in world.nat_gateways if nat.subnet.name == NAT.subnet]
         self._rng = rng
         self._second = second
         self._last = second()
@@ -62,9 +63,9 @@ class StoryTraffic:
         """Return the records of the `seconds` before `now` (Unix seconds): at least `wanted`, and those of the act."""
         second = self._second()
         if second >= STOPPED.start:
-            self._quiet.leave_out(self._interfaces(STOPPED)[0])
+            self._quiet.leave_out(self._interfaces[STOPPED.subnet][0])
         flows = [
-            make(self._interfaces(act), number)
+            make(self._interfaces[act.subnet], number)
             for act, make in _FLOWS.items()
             for number in range(act.flows_until(self._last), act.flows_until(second))
         ]
@@ -73,23 +74,16 @@ class StoryTraffic:
         self._last = second
         return [*self._quiet.step(now, seconds, wanted), *records_of(flows, now, self._rng)]
 
-    def _interfaces(self, act: Act) -> tuple[Interface, ...]:
-        return self._interfaces_of(act.subnet)
-
-    def _interfaces_of(self, name: str) -> tuple[Interface, ...]:
-        return tuple(interface for interface in self._world.interfaces if interface.subnet.name == name)
-
     def _download(self, *, through_nat: bool) -> list[Flow]:
         """Return what the client records of a download from S3, and what the NAT gateway records on both sides."""
         port = self._rng.randint(32768, 60999)
-        interface = self._interfaces_of(_CLIENT_OF_S3)[0]
+        interface = self._interfaces[_CLIENT_OF_S3][0]
         client = End(interface.ipv4[0], interface)
         ends = [(_S3, client)]
         if through_nat:
-            (gateway,) = [nat for nat in self._world.nat_gateways if nat.subnet.name == NAT.subnet]
-            nat = End(gateway.ipv4[0], gateway)
+            nat = End(self._gateway.ipv4[0], self._gateway)
             # Without its interface, as the client has recorded these flows with S3's address.
-            behind = End(client.address, peer_label=peer_label(gateway, client))
+            behind = End(client.address, peer_label=peer_label(self._gateway, client))
             ends += [(_S3, nat), (nat, behind)]
         return [
             flow

@@ -39,6 +39,15 @@ def test_an_act_is_announced_once_as_it_begins() -> None:
     assert "  Alerts: FlowlogRejectedFlows (info, warning)" == said[-1]
 
 
+def test_no_act_is_announced_once_the_traffic_has_ended() -> None:
+    """The clock of the story goes on while the last counts are awaited."""
+    said: list[str] = []
+    lines = PlainLines(said.append, interval=1000)
+    for second, phase in ((59.0, ""), (61.0, "Traffic ended.")):
+        lines.show(Status(second + 1, None, Tally(), phase, story_second=second))
+    assert ["second 0: Quiet traffic."] == [line for line in said if line.startswith("second")]
+
+
 def test_both_displays_show_the_same_comparison() -> None:
     """The comparison on a terminal is the table of the plain lines, and as narrow as the terminal."""
     compared = compare(WORLD, a_tally(3), a_tally(2))

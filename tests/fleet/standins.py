@@ -22,10 +22,9 @@ from botocore.config import Config
 
 from kcl_flowlog.demo.embedded_aws import EmbeddedAWS
 from tests.fleet.gate import Gate, Gates
-from tests.support.paths import ROOT
+from tests.support.downloads import FOLDER, download, download_with_npm
 from tests.support.ports import reserve_port
 
-FOLDER = ROOT / "build" / "stand-ins"
 RECIPES = Path(__file__).resolve().parent / "standins"
 # Seconds until a stand-in listens.
 PATIENCE = 300.0
@@ -38,26 +37,11 @@ def install() -> None:
             raise SystemExit(
                 f"The stand-ins need {tool}; on Debian: apt-get install nodejs npm maven default-jre-headless"
             )
-    kinesis, dynamodb = FOLDER / "kinesis", FOLDER / "dynamodb"
-    if not (kinesis / "complete").exists():
-        print("Downloading kinesis-local …", flush=True)
-        kinesis.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(RECIPES / name, kinesis)
-        _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], kinesis)
-        (kinesis / "complete").touch()
-    if not (dynamodb / "complete").exists():
-        print("Downloading DynamoDB Local …", flush=True)
-        dynamodb.mkdir(parents=True, exist_ok=True)
-        pom = str(RECIPES / "pom.xml")
-        _run(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={dynamodb}"], ROOT)
-        (dynamodb / "complete").touch()
-
-
-def _run(argv: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
+    download_with_npm("kinesis", RECIPES)
+    pom, folder = RECIPES / "pom.xml", FOLDER / "dynamodb"
+    download(
+        "dynamodb", ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+    )
 
 
 class StandIns:

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from kcl_flowlog.web.overview import Overview
-from kcl_flowlog.web.pages import Pages
 from kcl_flowlog.web.server import WebServer
 from kcl_flowlog.web.who_page import WhoSource
+from tests.support.downloads import download_with_npm, is_downloaded
 from tests.support.paths import ROOT
+from tests.support.web import FakeContents
 
-RECIPE = ROOT / "tests" / "pages" / "axe"
-FOLDER = ROOT / "build" / "stand-ins" / "axe"
 CHROMIUM: Final = shutil.which("chromium")
+_AXE = "axe"
 # The sandbox needs user namespaces, which a container mostly lacks; the only pages are those of the tests.
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -34,20 +33,15 @@ def why_not() -> str:
     """Return why no page can be looked at here; empty if it can."""
     if CHROMIUM is None:
         return "needs Chromium; on Debian: apt-get install chromium"
-    if shutil.which("npm") is None and not (FOLDER / "complete").exists():
+    if shutil.which("npm") is None and not is_downloaded(_AXE):
         return "needs npm to download axe-core; on Debian: apt-get install npm"
     return ""
 
 
 def axe() -> str:
     """Return the script of axe-core; download it if it is missing."""
-    if not (FOLDER / "complete").exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(RECIPE / name, FOLDER)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True)
-        (FOLDER / "complete").touch()
-    return (FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    folder = download_with_npm(_AXE, ROOT / "tests" / "pages" / "axe")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @contextlib.contextmanager
@@ -62,10 +56,9 @@ def chromium() -> Iterator[Browser]:
 @contextlib.contextmanager
 def served(overview: Overview, who: WhoSource | None, not_ready: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve the pages on this machine, and return their address."""
-    pages = Pages(
-        "/metrics", lambda *_: ("text/plain", []), lambda: (), lambda: not_ready, lambda: overview, False, who
-    )
-    server = WebServer(("127.0.0.1", 0), pages, "")
+    contents = FakeContents()
+    contents.overview, contents.who, contents.not_ready = overview, who, [*not_ready]
+    server = WebServer(("127.0.0.1", 0), contents.pages())
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -74,9 +67,15 @@ def served(overview: Overview, who: WhoSource | None, not_ready: tuple[str, ...]
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, url: str, width: int, scheme: str, messages: list[str]) -> Iterator[Page]:
+def opened(
+    browser: Browser, url: str, width: int, scheme: str, messages: list[str], *, has_scripts: bool = True
+) -> Iterator[Page]:
     """Open a page in a window of a width; what the browser complains about goes to `messages`."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        java_script_enabled=has_scripts,
+    )
     context.set_default_timeout(_PATIENCE_MS)
     page = context.new_page()
 

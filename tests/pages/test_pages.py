@@ -101,16 +101,15 @@ def test_a_subnet_leads_to_who_sent_its_rejected_flows(browser: Browser) -> None
 
 def test_the_pages_need_no_script(browser: Browser) -> None:
     """A reader can stop the refreshing, and ask who, without JavaScript."""
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    with served(FULL, FULL_WHO) as url:
-        page.goto(url)
+    with (
+        served(FULL, FULL_WHO) as url,
+        opened(browser, url, 1440, "light", [], has_scripts=False) as page,
+    ):
         page.get_by_role("link", name="Stop refreshing").click()
         stopped = page.get_by_text("This page does not refresh itself.").count()
         page.get_by_role("link", name="Who?").click()
         page.get_by_role("combobox", name="Subnet").fill("subnet-a")
         page.get_by_role("button", name="Show").click()
         answered = page.url
-    context.close()
 
     assert (1, f"{url}/who?subnet=subnet-a&window=1h") == (stopped, answered)

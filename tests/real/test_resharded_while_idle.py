@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.demo.world_builder import WorldSpec, build_world
-from tests.fleet.standins import FOLDER, StandIns
+from tests.fleet.standins import StandIns
+from tests.support.downloads import is_downloaded
 from tests.support.instance import PAGE_TIMEOUT, Instance
 from tests.support.scenario import Scenario
 from tests.support.waiting import eventually
@@ -21,7 +22,7 @@ from tests.support.waiting import eventually
 pytestmark = [
     pytest.mark.daemon,
     pytest.mark.skipif(
-        not all((FOLDER / name / "complete").exists() for name in ("kinesis", "dynamodb")),
+        not all(map(is_downloaded, ("kinesis", "dynamodb"))),
         reason="needs the stand-ins of `make fleet`",
     ),
 ]

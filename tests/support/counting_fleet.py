@@ -31,6 +31,7 @@ from kcl_flowlog.exporter.new_series import NewSeries
 from kcl_flowlog.exporter.state import InstanceState, ShardState
 from kcl_flowlog.launcher.who_keeper import WhoKeeper
 from tests.support.clocks import FakeClock
+from tests.support.ledgers import commit
 
 HOLD = 10.0
 LABELS = ("protocol", "peer", "interface_type")
@@ -60,9 +61,7 @@ class _Shard:
         delta, self._delta = self._delta, Delta(Collector())
         if delta.who is not None:
             delta.sketch = sketches.encode(delta.who.take(int(now // STEP)))
-        delta.add("checkpoints", "ok")
-        self._ledger.prepare(self._claim, Position(str(self._position)), delta.snapshot())
-        self._ledger.fold(self._claim)
+        commit(self._ledger, self._claim, str(self._position), delta)
 
 
 class CountingInstance:

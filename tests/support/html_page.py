@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-_ROWS = ("tr", "dt", "li", "p")
+_ROWS = ("tr", "li", "p")
 
 
 class Section(NamedTuple):
@@ -34,14 +34,14 @@ class _Reader(HTMLParser):
         if tag == "svg":
             found = self.sections[self._section]
             self.sections[self._section] = found._replace(charts=found.charts + 1)
-        if tag in _ROWS:
+        if tag in (*_ROWS, "dt"):
             self._end_row()
         if tag in ("td", "th", "dd"):
             self._row.append("|")
         self._is_style = tag == "style"
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in (*_ROWS, "h2", "dd") and tag != "dt":
+        if tag in (*_ROWS, "h2", "dd"):
             self._end_row()
         if tag == "section":
             self._section = ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import re
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,8 +14,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-import yaml
-
+from ops import prometheus_server
+from tests.support.ports import reserve_port
 from tests.support.stretched import series_name
 from tests.support.waiting import eventually
 
@@ -119,17 +117,5 @@ def running_prometheus(folder: Path, jobs: Mapping[str, Mapping[str, str]], rule
             for job, instances in jobs.items()
         ],
     }
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.enable-lifecycle"]
-    log = folder / "log"
-    with (
-        log.open("w") as file,
-        subprocess.Popen([*command, "--web.listen-address=127.0.0.1:0"], cwd=folder, stderr=file) as process,
-    ):
-        try:
-            assert eventually(lambda: "Server is ready" in log.read_text() or process.poll() is not None)
-            address = re.search(r'msg="Listening on" address=(\S+)', log.read_text())
-            assert address is not None, log.read_text()
-            yield Prometheus(f"http://{address[1]}")
-        finally:
-            process.terminate()
+    with prometheus_server.running_prometheus(folder, config, reserve_port(), "--web.enable-lifecycle") as url:
+        yield Prometheus(url)

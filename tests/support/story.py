@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kcl_flowlog.demo.story import LENGTH, QUIET, STORY, Act, Provoked
 from kcl_flowlog.demo.world import Interface, Subnet, World
-from ops.outputs import OPS
-from tests.support.stretched import HISTORY, Samples, fired, input_series, rule_test
+from tests.support.stretched import HISTORY, Samples, fired, input_series, try_rules
 
 _ACCOUNT = "123456789012"
 _SUBNETS = tuple(
@@ -40,12 +36,8 @@ WORLD = World(
 def wrong_alerts(scrapes: Sequence[Samples], began_at: float, world: World, folder: Path) -> str:
     """Return what promtool says about the alerts of the story; nothing, if each fires in time, and no other does."""
     ids = {subnet.name: subnet.id for subnet in world.subnets}
-    groups = [group["name"] for group in yaml.safe_load((OPS / "prometheus" / "rules.yml").read_text())["groups"]]
     expectations = [*_before_each_act(ids), *_in_time(ids)]
-    path = folder / "story.test.yml"
-    content = rule_test(groups, input_series(scrapes, began_at, QUIET.end), expectations)
-    path.write_text(yaml.safe_dump(content, width=10**6), encoding="utf-8")
-    tested = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)
+    tested = try_rules(folder, input_series(scrapes, began_at, QUIET.end), expectations)
     return "" if tested.returncode == 0 else "\n".join(_differences(tested.stderr)) or tested.stderr
 
 

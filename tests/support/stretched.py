@@ -8,12 +8,15 @@ What no rule uses is left out.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops.outputs import OPS
+from ops.outputs import OPS, rule_tests
 
 Samples = Mapping[str, float]
 """The value of each series, named as promtool does."""
@@ -23,9 +26,8 @@ STEP = 5
 HISTORY = 26 * 60
 """Minutes."""
 _SAMPLES = HISTORY // STEP
-_USED = set(
-    re.findall(r"\b(?:flowlog_\w+|process_start_time_seconds|up)\b", (OPS / "prometheus" / "rules.yml").read_text())
-)
+_RULES = OPS / "prometheus" / "rules.yml"
+_USED = set(re.findall(r"\b(?:flowlog_\w+|process_start_time_seconds|up)\b", _RULES.read_text()))
 _COUNTER = re.compile(r"[a-z_]+_total\b")
 _MOMENT = re.compile(r"flowlog_[a-z_]+_timestamp_seconds\b")
 
@@ -124,13 +126,12 @@ def fired(minute: int, within: int, expected: Sequence[Mapping[str, str]], where
     }
 
 
-def rule_test(
-    groups: Sequence[str], series: Sequence[Mapping[str, str]], expectations: Sequence[Any]
-) -> dict[str, Any]:
-    """Return the content of promtool's file."""
-    return {
-        "rule_files": [str(OPS / "prometheus" / "rules.yml")],
-        "evaluation_interval": f"{STEP}m",
-        "group_eval_order": list(groups),
-        "tests": [{"interval": f"{STEP}m", "input_series": series, "promql_expr_test": expectations}],
-    }
+def try_rules(
+    folder: Path, series: Sequence[Mapping[str, str]], expectations: Sequence[Any]
+) -> subprocess.CompletedProcess[str]:
+    """Let promtool try the rules with series and expectations, in a file in `folder`."""
+    interval, path = f"{STEP}m", folder / "stretched.test.yml"
+    tests = [{"interval": interval, "input_series": series, "promql_expr_test": expectations}]
+    content = rule_tests(yaml.safe_load(_RULES.read_text())["groups"], interval, tests)
+    path.write_text(yaml.safe_dump({**content, "rule_files": [str(_RULES)]}, width=10**6), encoding="utf-8")
+    return subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False)
