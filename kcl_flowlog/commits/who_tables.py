@@ -8,13 +8,10 @@ is there once, or not at all. All functions run inside a transaction of the call
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from kcl_flowlog.commits.checked_table import CheckedTable
-from kcl_flowlog.commits.damage import DamagedLedger
-
-T = TypeVar("T")
 
 ADDED = CheckedTable("who_added", ("id",), ("body",))
 STEPS = CheckedTable("who_steps", ("step", "subnet_id"), ("body",))
@@ -82,20 +79,8 @@ def clear(db: sqlite3.Connection) -> None:
 
 
 def verify(db: sqlite3.Connection) -> Iterator[bytes]:
-    """Yield all bodies, one after the other, as they may be large. Raises `DamagedLedger`, also if one is no sketch."""
+    """Yield all bodies, one after the other, as they may be large. Raises `DamagedLedger`."""
     for table in (ADDED, STEPS):
         table.check_no_row_is_missing(db)
         for row in table.rows(db, ""):
-            # Not above: it loads numpy, which takes some megabytes.
-            from kcl_flowlog.counting.who.sketches import decode
-
-            decoded(row[-1], decode)
             yield row[-1]
-
-
-def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
-    """Return what a function of `counting.who.sketches` decodes of a body. Raises `DamagedLedger`."""
-    try:
-        return decode(body)
-    except ValueError as error:
-        raise DamagedLedger(f"a row of who sent what is {error}") from error

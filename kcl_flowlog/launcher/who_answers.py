@@ -23,7 +23,7 @@ from kcl_flowlog.counting.who.sketches import Sketches
 from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.inventory.interface_details import KeptDetails
 from kcl_flowlog.launcher.own_interfaces import OwnInterfaces
-from kcl_flowlog.launcher.who_keeper import WhoKeeper
+from kcl_flowlog.launcher.who_keeper import WhoKeeper, readable
 from kcl_flowlog.peers import one_peer, own_answer
 from kcl_flowlog.peers.merging import Me, Merged, merged_lines
 from kcl_flowlog.peers.own_answer import OwnAnswer
@@ -133,11 +133,10 @@ class WhoAnswers:
         try:
             with self._open_ledger() as ledger, ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, question.subnet_id, last - question.steps + 1, last + 1)
-            parts = [who_tables.decoded(body, sketches.decode) for body in bodies]
         except LedgerError as error:
             self._damage.take(error)
             raise
-        return sketches.combine(last, parts, kept=False)
+        return sketches.combine(last, [*readable(bodies, sketches.decode)], kept=False)
 
     def _interfaces(self, inventory: Inventory) -> OwnInterfaces:
         if self._indexed is None or self._indexed[0] is not inventory:

@@ -2,7 +2,8 @@
 
 Also keeps the distinct numbers that the metrics show. It is done a part at a time, so that its memory stays bounded
 whatever the records name. A step outside the last hour, by the wall clock, is deleted, so a clock that leaps costs
-what is known of who sent what, and nothing that is counted. An error of the ledger is noted, and tried again.
+what is known of who sent what, and nothing that is counted. So does a row that can't be read although it is intact, by
+a fault of this program. An error of the ledger is noted, and tried again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from kcl_flowlog.commits import own_series, who_tables
@@ -103,7 +104,7 @@ class WhoKeeper:
         for subnet_id in [*self._changed][:_COUNTED_AT_A_TIME]:
             with ledger.begin("DEFERRED") as db:
                 bodies = who_tables.steps_of(db, subnet_id, first, last)
-            several = [who_tables.decoded(body, sketches.decode_distinct) for body in bodies]
+            several = [*readable(bodies, sketches.decode_distinct)]
             found = DistinctRejected(
                 *(union(each[kind] for each in several if kind in each).number() for kind in (SOURCE, PORT))
             )
@@ -112,6 +113,16 @@ class WhoKeeper:
             else:
                 self.distinct.pop(subnet_id, None)
             del self._changed[subnet_id]
+
+
+def readable(bodies: Iterable[bytes], decode: Callable[[bytes], T]) -> Iterator[T]:
+    """Yield what a function of `counting.who.sketches` decodes of rows; those that it refuses are left out."""
+    for body in bodies:
+        try:
+            yield decode(body)
+        except ValueError as error:
+            # Its checksum is right, so no other file would help: as damage it would cost the totals, again and again.
+            log.warning("A row of who sent what can't be read; left out", extra={"fields": {"error": str(error)}})
 
 
 def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:
@@ -123,8 +134,7 @@ def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:
         return None
     steps: dict[int, list[Sketches]] = {}
     rejecting: list[str] = []
-    for _, body in added:
-        part = who_tables.decoded(body, sketches.decode)
+    for part in readable((body for _, body in added), sketches.decode):
         # A clock may be a little ahead; it must not make steps without end.
         if first <= part.step <= last + 1:
             parts = list(_within(part, own))
@@ -152,7 +162,7 @@ def _steps_with(ledger: Ledger, step: int, parts: Sequence[Sketches]) -> Iterato
     for some in _several(singles, _SUBNETS_AT_A_TIME):
         with ledger.begin("DEFERRED") as db:
             found = [body for each in some for body in who_tables.steps_of(db, each.subnets[0], step, step)]
-        before = sketches.side_by_side(step, [who_tables.decoded(body, sketches.decode) for body in found])
+        before = sketches.side_by_side(step, [*readable(found, sketches.decode)])
         most_rows = int(len(some) * sum(KEPT) * share)
         together = sketches.combine(step, [sketches.side_by_side(step, some), before], most_rows)
         for each in sketches.split(together):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kcl_flowlog.commits import who_tables
-from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.who_tables import SubnetStep
 from kcl_flowlog.config import Config
@@ -210,16 +210,17 @@ def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home) -> 
         who_parts(config, home.open_ledger, home.networks, home.damage)  # type: ignore[arg-type]
 
 
-def test_a_step_that_cannot_be_read_is_damage(home: Home) -> None:
-    """Whoever asks sees that, before the keeper does."""
+def test_a_step_that_cannot_be_read_is_left_out(home: Home) -> None:
+    """The answer has the other steps of the subnet, and the instance goes on."""
     with home.open_ledger() as ledger, ledger.begin() as db:
-        ((*key, _),) = who_tables.STEPS.rows(db, "WHERE subnet_id = 'subnet-a'")
-        who_tables.STEPS.put(db, (*key, b"not a sketch"))
+        ((step, subnet_id, _),) = who_tables.STEPS.rows(db, "WHERE subnet_id = 'subnet-a'")
+        who_tables.STEPS.put(db, (step - 1, subnet_id, b"not a sketch"))
 
-    with pytest.raises(DamagedLedger, match="a row of who sent what is not a sketch"):
-        home.answers.answer(Question("subnet-a"))
+    report = home.report(Question("subnet-a"))
 
-    assert isinstance(home.damage.error, DamagedLedger)
+    assert report.rejected is not None
+    assert [HeavyAddress("198.51.100.7", 3, 3)] == report.rejected.sources
+    assert home.damage.error is None
 
 
 def test_switched_off_nothing_is_left(home: Home) -> None:

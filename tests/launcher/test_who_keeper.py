@@ -13,7 +13,7 @@ import pytest
 from kcl_flowlog.commits import own_series, who_tables
 from kcl_flowlog.commits.checked_table import CheckedTable
 from kcl_flowlog.commits.claims import Verdict
-from kcl_flowlog.commits.damage import DamagedLedger, DamageNote
+from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
 from kcl_flowlog.counting.delta import Delta, Traffic
@@ -274,21 +274,28 @@ def test_a_commit_while_steps_are_written_is_added_next(home: Home, monkeypatch:
 
 
 @pytest.mark.parametrize("table", [who_tables.ADDED, who_tables.STEPS])
-def test_a_sketch_that_cannot_be_read_is_damage(home: Home, table: CheckedTable) -> None:
-    """Although its checksum is right; the next start finds it as well, and sets the file aside."""
+def test_a_sketch_that_cannot_be_read_is_left_out(
+    home: Home, table: CheckedTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its checksum is right, so the program has a fault: that costs this row, and neither others nor the totals."""
     home.commit(("subnet-a", "1.1.1.1", "22"))
     if table is who_tables.STEPS:
         home.keeper.step()
-    home.clock.now += STEP
     with home.ledger.begin() as db:
         ((*key, _),) = table.rows(db, "")
         table.put(db, (*key, b"not a sketch"))
+    home.clock.now += STEP
+    home.keeper.step()
+    home.commit(("subnet-a", "2.2.2.2", "22"))
 
     home.keeper.step()
 
-    assert isinstance(home.damage.error, DamagedLedger)
+    assert {"subnet-a": (1, 1)} == home.keeper.distinct
+    assert [("2.2.2.2", 1, 1)] == home.top()
+    assert "A row of who sent what can't be read; left out" in caplog.messages
+    assert home.damage.error is None
     home.ledger.close()
-    assert set_aside_if_broken(home.path, "broken") is not None
+    assert set_aside_if_broken(home.path, "broken") is None
 
 
 def sizes(path: Path) -> Iterable[int]:

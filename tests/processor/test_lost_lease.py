@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Log
 from kcl_flowlog.counting import counts
 from kcl_flowlog.errors import FlowlogError
-from tests.support.conversation import payload
+from tests.support.conversation import DENIED, payload
 from tests.support.ledgers import SHARD
 from tests.support.processors import FIRST, LOST, SECOND, THROTTLED, UNLISTED, Driver
 
@@ -120,3 +123,16 @@ def test_lease_lost_forgets_the_records_that_wait(held: Driver) -> None:
     held.deliver(FIRST)
     assert 0 == held.count(counts.EVENTS, "unattributed")
     assert 1 == held.count(counts.EVENTS, "counted")
+
+
+def test_lease_lost_forgets_what_was_held_back(tmp_path: Path, ledger: Ledger) -> None:
+    """The next owner counts the rejected flows, and how many of them it holds back."""
+    driver = Driver(tmp_path, ledger, log_deny_rate=1, log_deny_burst=1)
+    driver.initialize()
+    driver.deliver((101, payload(*[DENIED] * 3)))
+
+    driver.lose_lease()
+
+    driver.wait_for_the_next_commit()
+    driver.deliver(SECOND)
+    assert (2, 0) == (driver.flows, driver.count(counts.DENIALS_HELD_BACK))
