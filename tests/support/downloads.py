@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -21,15 +22,18 @@ def is_downloaded(name: str) -> bool:
 def download(name: str, command: Sequence[str], files: Sequence[Path] = ()) -> Path:
     """Return the folder of a download; if it is missing, run the command there, beside copies of the files."""
     folder = FOLDER / name
-    if not is_downloaded(name):
-        print(f"Downloading {name} …", flush=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            shutil.copy(file, folder)
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-        (folder / _COMPLETE).touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Several processes of a test run may want it at the same moment: one downloads, the others wait.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_downloaded(name):
+            print(f"Downloading {name} …", flush=True)
+            for file in files:
+                shutil.copy(file, folder)
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+            (folder / _COMPLETE).touch()
     return folder
 
 
