@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
                 print(f"Prometheus: {url}/graph")
                 print(f"Alerts:     {url}/alerts")
                 print(
-                    "Alerts that compare with the days before need a day of history, so they stay silent here.",
+                    "Alerts that compare with the days before need over a day of history, so they stay silent here.",
                     flush=True,
                 )
                 sys.argv = ["kcl-flowlog", "demo", "--port", str(port), *rest]

@@ -213,6 +213,25 @@ def test_instances_ask_each_other_by_the_name_of_the_service(values: str, peers:
     assert parse_peer(found).is_dns
 
 
+@HELM
+@pytest.mark.parametrize(
+    ("chosen", "peers"),
+    [
+        ("config.who=true", "dns+http://flows-kcl-flowlog:10514"),
+        ("config.who=false", None),
+        ("config.peers=http://10.0.1.4:10514", "http://10.0.1.4:10514"),
+        ("config.peers=", None),
+        ("webConfig.secretName=web", None),
+    ],
+)
+def test_the_chart_guesses_no_peers_against_the_values(chosen: str, peers: str | None) -> None:
+    """Nor without who; an empty value of peers is nobody."""
+    done = template("-f", str(CHART / "ci" / "minimal-values.yaml"), "--set", chosen)
+    (config_map,) = (each for each in yaml.safe_load_all(done.stdout) if each and each["kind"] == "ConfigMap")
+
+    assert peers == yaml.safe_load(config_map["data"]["kcl-flowlog.yml"]).get("peers")
+
+
 KINDS = {
     "default": {"PodMonitor": 1, "PrometheusRule": 1, "ServiceAccount": 1, "PodDisruptionBudget": 1, "ConfigMap": 5},
     "irsa-tls": {"PodMonitor": 1, "PrometheusRule": 1, "ServiceAccount": 1, "PodDisruptionBudget": 1, "ConfigMap": 1},

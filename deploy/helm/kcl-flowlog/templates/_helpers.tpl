@@ -45,7 +45,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- if not (hasKey .Values.config "web.probes-without-auth") }}{{ $_ := set $own "web.probes-without-auth" true }}{{ end }}
 {{- end }}
 {{- /* With TLS or users, the instances need a certificate authority or a user to ask each other: so nothing is guessed. */}}
-{{- if not (or .Values.webConfig.secretName (hasKey .Values.config "peers") (hasKey .Values.config "who")) }}
+{{- $hasNoWho := has (get .Values.config "who" | toString | trim | lower) (list "false" "f" "no" "n" "off" "0") }}
+{{- if not (or .Values.webConfig.secretName (hasKey .Values.config "peers") $hasNoWho) }}
 {{- $_ := set $own "peers" (printf "dns+http://%s:%d" (include "kcl-flowlog.fullname" .) (int .Values.port)) }}
 {{- end }}
 {{- $stream := required "Set config.stream to the name of the Kinesis stream." .Values.config.stream }}
