@@ -270,3 +270,17 @@ def test_sums_beyond_64_bits_are_exact() -> None:
 
     assert by_line == shortly == as_columns
     assert 12_000 * 999_999_999_999_999 == sum(cell[2] for cell in as_columns["traffic"].values())
+
+
+def test_the_short_cut_leaves_the_same_records_to_stand_for_others() -> None:
+    """Of many accepted flows; a rejected flow always counts, and nothing stands for a flow without a peer."""
+    accepted = [line("10.0.1.10", f"198.51.100.{number % 50}", bytes=1000 + number) for number in range(1500)]
+    others = [
+        line("10.0.1.10", "-", bytes=100),
+        line("198.51.100.7", "10.0.1.10", action="REJECT", bytes=40),
+    ]
+    lines = [each for place, text in enumerate(accepted) for each in (text, *(others if place > 600 else ()))]
+
+    by_line, shortly, _ = counted_all_ways([envelope(*lines)])
+
+    assert by_line == shortly

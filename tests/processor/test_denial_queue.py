@@ -78,6 +78,18 @@ def test_a_limit_lets_a_burst_through_and_then_a_rate() -> None:
     assert 0 == fixture.denials.take_held_back()
 
 
+def test_half_a_line_is_saved_up_and_not_written() -> None:
+    """Else each moment would let a line through."""
+    fixture = Fixture(rate=1, burst=1)
+
+    written = [fixture.add(10)]
+    for _ in range(4):
+        fixture.monotonic.now += 0.5
+        written.append(fixture.add(10))
+
+    assert [1, 0, 1, 0, 1] == written
+
+
 def test_a_burst_that_was_not_used_up_does_not_grow() -> None:
     """Each moment counts once, whether the burst was used up or not."""
     fixture = Fixture(rate=10, burst=25)
