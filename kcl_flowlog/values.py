@@ -159,18 +159,18 @@ def parse_peer(text: str) -> PeerUrl:
     # Not above: the health check starts every few seconds, and has no use for it.
     from urllib.parse import urlsplit
 
+    if "@" in text:
+        # The text is not quoted, as it may hold a password, which need not fit a URL.
+        raise ValueError("a URL with a user would show the password to others; put both into a file")
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError:
         url, port = urlsplit(""), None
-    if url.username is not None or url.password is not None:
-        # The text is not quoted, as it holds a password.
-        raise ValueError("a URL with a user would show the password to others; put both into a file")
     dns, plus, scheme = url.scheme.rpartition("+")
     is_known = scheme in ("http", "https") and (dns, plus) in (("", ""), ("dns", "+"))
     is_plain = re.fullmatch("[!-~]+", text) and not url.query and not url.fragment
-    if not is_known or not is_plain or not url.hostname:
+    if not is_known or not is_plain or not url.hostname or port == 0:
         raise ValueError(f"{text!r} is not a URL such as http://host:10514 or dns+http://host:10514")
     is_tls = scheme == "https"
     return PeerUrl(url.hostname, port or (443 if is_tls else 80), url.path.rstrip("/"), is_tls, bool(dns))

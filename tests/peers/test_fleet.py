@@ -379,7 +379,7 @@ def test_a_url_of_a_peer_is_parsed(text: str, shown: tuple[str, int, str, bool, 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "a", "a:10514", "ftp://a", "dns+ftp://a", "+http://a", "http://", "http://a:x", "http://a:99999"),
+        *("", "a", "a:10514", "ftp://a", "dns+ftp://a", "+http://a", "http://", "http://a:x", "http://a:99999", "http://a:0"),
         *("http://[a", "http://a/?q", "http://a/#f", "http://a b", "http://\u00e4", "http://a\r\nX: y"),
     ],
 )
@@ -388,8 +388,13 @@ def test_what_is_no_url_of_a_peer_is_refused(text: str) -> None:
         parse_peer(text)
 
 
-def test_a_url_with_a_password_is_refused_and_not_quoted() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["http://me:secret@a:1", "http://me:secret@a:x", "http://me:/secret@a:1", "http://[me:secret@a", "me:secret@a:1"],
+)
+def test_a_url_with_a_password_is_refused_and_not_quoted(text: str) -> None:
+    """Also if it is no URL for another reason, such as a password with a slash."""
     with pytest.raises(ValueError, match="a URL with a user would show the password") as refused:
-        parse_peer("http://me:secret@a:1")
+        parse_peer(text)
 
     assert "secret" not in str(refused.value)
