@@ -144,6 +144,11 @@ def parse_listen_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def host_and_port(host: str, port: int) -> str:
+    """Return `HOST:PORT`, with an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class PeerUrl(NamedTuple):
     """Where other instances answer; with `is_dns`, an instance answers at each address of the host."""
 
@@ -152,6 +157,10 @@ class PeerUrl(NamedTuple):
     path: str = ""
     is_tls: bool = False
     is_dns: bool = False
+
+    def __str__(self) -> str:
+        scheme = ("dns+" if self.is_dns else "") + ("https" if self.is_tls else "http")
+        return f"{scheme}://{host_and_port(self.host, self.port)}{self.path}"
 
 
 def parse_peer(text: str) -> PeerUrl:
