@@ -46,7 +46,7 @@ class Minutes(NamedTuple):
         return [sum(directions) for directions in zip(self.ingress, self.egress, self.unknown, strict=True)]
 
 
-class SubnetLine(NamedTuple):
+class SubnetTraffic(NamedTuple):
     """The traffic of a subnet; the distinct numbers are None if they are not counted."""
 
     subnet_id: str
@@ -62,7 +62,7 @@ class Traffic(NamedTuple):
 
     minutes: int = 0
     all: Minutes = Minutes()
-    subnets: Sequence[SubnetLine] = ()
+    subnets: Sequence[SubnetTraffic] = ()
 
 
 class OutcomeLine(NamedTuple):

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from kcl_flowlog.web.exchange import Response
 from kcl_flowlog.web.html_page import html
 from kcl_flowlog.web.jinja import render
-from kcl_flowlog.web.overview import Overview, ShardLine, SubnetLine
+from kcl_flowlog.web.overview import Overview, ShardLine, SubnetTraffic
 
 REFRESH_SECONDS = 30
 MOST_SUBNETS = 20
@@ -85,5 +85,5 @@ def _lag(shard: ShardLine) -> float:
     return math.inf if shard.lag is None else shard.lag
 
 
-def _rejected(line: SubnetLine) -> float:
+def _rejected(line: SubnetTraffic) -> float:
     return sum(line.minutes.rejected)
