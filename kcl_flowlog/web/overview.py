@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+HOUR = 60
+"""The minutes of a whole history."""
+
 
 class ShardLine(NamedTuple):
     """A shard that this instance holds; `lag` is in seconds, None if unknown."""

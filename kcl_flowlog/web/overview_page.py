@@ -15,15 +15,13 @@ from urllib.parse import parse_qs
 from kcl_flowlog.web.exchange import Response
 from kcl_flowlog.web.html_page import html
 from kcl_flowlog.web.jinja import render
-from kcl_flowlog.web.overview import Overview, ShardLine, SubnetTraffic
+from kcl_flowlog.web.overview import HOUR, Overview, ShardLine, SubnetTraffic
 
 REFRESH_SECONDS = 30
 MOST_SUBNETS = 20
 MOST_REJECTING = 10
 MOST_SHARDS = 12
 MOST_SOURCES = 12
-HOUR = 60
-"""The minutes of a whole history."""
 _FEWEST_PLACES = 15
 
 T = TypeVar("T")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kcl_flowlog.counting.outcomes import EVENT_OUTCOMES
 from kcl_flowlog.web.overview import (
+    HOUR,
     Books,
     Minutes,
     OutcomeLine,
@@ -19,7 +20,6 @@ from kcl_flowlog.web.overview import (
     SubnetTraffic,
     Traffic,
 )
-from kcl_flowlog.web.overview_page import HOUR
 from kcl_flowlog.web.who_page import Answer, Question
 from kcl_flowlog.web.who_report import (
     Accepted,
