@@ -65,6 +65,7 @@ def page(
         subnets=_largest(traffic.subnets, MOST_SUBNETS, lambda line: line.minutes.all_bytes),
         rejecting=_largest(filter(_rejected, traffic.subnets), MOST_REJECTING, _rejected),
         hour=HOUR,
+        refresh_seconds=REFRESH_SECONDS,
         # A young history would be a speck at the edge.
         places=max(_FEWEST_PLACES, traffic.minutes),
     )
