@@ -13,7 +13,7 @@ from kcl_flowlog.values import at_least
 
 @dataclass(frozen=True, kw_only=True)
 class PeersSettings(StreamSettings):
-    """Whom to ask who sent what, and how to be trusted."""
+    """Whom to ask who sent what, whom of them to trust, and how to be trusted by them."""
 
     peers: tuple[values.PeerUrl, ...] = repeatable(
         flag="--peers",
@@ -48,5 +48,5 @@ class PeersSettings(StreamSettings):
     peers_credentials: Path | None = optional_file(
         flag="--peers-credentials",
         group="Peers",
-        help="File with one line user:password, for peers whose web config has users.",
+        help="File with one line user:password, for peers whose web config has users. Every peer gets it, over http:// in clear text.",
     )
