@@ -17,7 +17,7 @@ from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
 from kcl_flowlog.launcher.who_answers import WhoAnswers
-from kcl_flowlog.launcher.who_keeper import WhoKeeper
+from kcl_flowlog.launcher.who_keeper import DistinctRejected, WhoKeeper
 from kcl_flowlog.launcher.who_parts import WhoParts, who_parts
 from kcl_flowlog.peers import one_peer, own_answer
 from kcl_flowlog.peers.merging import Me, Merged
@@ -162,6 +162,15 @@ def test_what_another_instance_gets_asks_nobody(home: Home) -> None:
     assert ["subnet-a"] == sketches.decode(found.sketch).subnets
     assert {"10.0.1.10", "10.0.2.10"} == set(found.interfaces)
     assert OWN == found.interfaces["10.0.1.10"]
+
+
+def test_another_instance_gets_no_longer_list_than_it_takes(home: Home) -> None:
+    """The subnets with most distinct sources."""
+    home.keeper.distinct = {f"subnet-{number:04}": DistinctRejected(number, 1) for number in range(1, 1003)}
+
+    found = own_answer.decode(home.answers.own(Question()))
+
+    assert (1000, 1002, 3) == (len(found.subnets), *(found.subnets[place].distinct_sources for place in (0, -1)))
 
 
 def test_what_peers_have_read_is_added(home: Home) -> None:
