@@ -212,10 +212,19 @@ def test_alone_an_instance_names_no_peers(home: Home) -> None:
     assert None is parts.answers.answer(Question()).peers
 
 
-def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home) -> None:
-    config = Config(stream="flow-logs", peers=(parse_peer("https://b:1"),), peers_ca=Path("/missing.pem"))
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("peers_ca", r"--peers-ca /missing.pem: No such file or directory; check it."),
+        ("peers_client_cert", r"--peers-client-cert /missing.pem: No such file or directory; check it and .+"),
+        ("peers_client_key", r"--peers-client-key has no use without --peers-client-cert; name both files."),
+        ("peers_credentials", r"--peers-credentials /missing.pem can't be read: No such file or directory."),
+    ],
+)
+def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home, setting: str, sentence: str) -> None:
+    config = Config(stream="flow-logs", peers=(parse_peer("https://b:1"),), **{setting: Path("/missing.pem")})  # type: ignore[arg-type]
 
-    with pytest.raises(ConfigError, match=r"^--peers-ca /missing.pem: No such file or directory; check it.$"):
+    with pytest.raises(ConfigError, match=f"^{sentence}$"):
         who_parts(config, home.open_ledger, home.networks, home.damage)  # type: ignore[arg-type]
 
 
