@@ -4,6 +4,7 @@ Pure, and knows no setting by name. Each function takes the text as the user
 wrote it and returns a value of its final type. Text that it can't use is a
 `ValueError` whose message quotes the text: "'soon' is not a duration such as
 10s, 5m or 24h". The caller puts the place in front and the full stop behind.
+`host_and_port` and the text of a `PeerUrl` are the way back.
 """
 
 from __future__ import annotations
