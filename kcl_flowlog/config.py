@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kcl_flowlog import values
 from kcl_flowlog.flow_log_settings import FlowLogSettings
-from kcl_flowlog.setting import Setting, repeatable, setting
+from kcl_flowlog.setting import Setting, optional_file, repeatable, setting
 from kcl_flowlog.values import at_least
 
 
@@ -130,12 +130,9 @@ class Config(FlowLogSettings):
         metavar="PATH",
         help="Path under which to expose metrics.",
     )
-    web_config_file: Path | None = setting(
+    web_config_file: Path | None = optional_file(
         flag="--web.config.file",
         group="Web",
-        default="",
-        parse=values.parse_optional_path,
-        metavar="FILE",
         help="Configuration file that enables TLS or authentication, in the format of the Prometheus exporter-toolkit.",
     )
     web_probes_without_auth: bool = setting(

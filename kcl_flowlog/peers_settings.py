@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kcl_flowlog import values
-from kcl_flowlog.setting import repeatable, setting
+from kcl_flowlog.setting import optional_file, repeatable, setting
 from kcl_flowlog.stream_settings import StreamSettings
 from kcl_flowlog.values import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeersSettings(StreamSettings):
-    """Whom to ask who sent what, and how to be trusted."""
+    """Whom to ask who sent what, whom of them to trust, and how to be trusted by them."""
 
     peers: tuple[values.PeerUrl, ...] = repeatable(
         flag="--peers",
@@ -30,35 +30,23 @@ class PeersSettings(StreamSettings):
         metavar="TIME",
         help="How long /who waits for all peers together.",
     )
-    peers_ca: Path | None = setting(
+    peers_ca: Path | None = optional_file(
         flag="--peers-ca",
         group="Peers",
-        default="",
-        parse=values.parse_optional_path,
-        metavar="FILE",
         help="Certificate authorities to trust for https://. Default: those of the system.",
     )
-    peers_client_cert: Path | None = setting(
+    peers_client_cert: Path | None = optional_file(
         flag="--peers-client-cert",
         group="Peers",
-        default="",
-        parse=values.parse_optional_path,
-        metavar="FILE",
         help="Client certificate to show to peers whose web config requires one.",
     )
-    peers_client_key: Path | None = setting(
+    peers_client_key: Path | None = optional_file(
         flag="--peers-client-key",
         group="Peers",
-        default="",
-        parse=values.parse_optional_path,
-        metavar="FILE",
         help="Key of --peers-client-cert. Default: in the same file.",
     )
-    peers_credentials: Path | None = setting(
+    peers_credentials: Path | None = optional_file(
         flag="--peers-credentials",
         group="Peers",
-        default="",
-        parse=values.parse_optional_path,
-        metavar="FILE",
-        help="File with one line user:password, for peers whose web config has users.",
+        help="File with one line user:password, for peers whose web config has users. Every peer gets it, over http:// in clear text.",
     )

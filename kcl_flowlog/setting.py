@@ -1,7 +1,8 @@
 """What a setting is: one row of the table in `kcl_flowlog.config`.
 
 Knows how a user names a setting and writes its value, and nothing of where
-the value was given. `setting` and `repeatable` make the fields of `Config`.
+the value was given. `setting`, `optional_file` and `repeatable` make the
+fields of `Config`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kcl_flowlog.values import one_of, parse_switch, parse_text
+from kcl_flowlog.values import one_of, parse_optional_path, parse_switch, parse_text
 
 ENVIRONMENT_PREFIX = "KCL_FLOWLOG_"
 CONFIG_FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG_FILE"
@@ -98,6 +99,11 @@ def setting(
             without_value=without_value,
         )
     )
+
+
+def optional_file(*, flag: str, group: str, help: str) -> Any:
+    """Return a field of `Config` that holds the path of a file, and None by default."""
+    return setting(flag=flag, group=group, help=help, default="", parse=parse_optional_path, metavar="FILE")
 
 
 def repeatable(

@@ -4,6 +4,7 @@ Pure, and knows no setting by name. Each function takes the text as the user
 wrote it and returns a value of its final type. Text that it can't use is a
 `ValueError` whose message quotes the text: "'soon' is not a duration such as
 10s, 5m or 24h". The caller puts the place in front and the full stop behind.
+`host_and_port` and the text of a `PeerUrl` are the way back.
 """
 
 from __future__ import annotations
@@ -144,6 +145,11 @@ def parse_listen_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def host_and_port(host: str, port: int) -> str:
+    """Return `HOST:PORT`, with an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class PeerUrl(NamedTuple):
     """Where other instances answer; with `is_dns`, an instance answers at each address of the host."""
 
@@ -153,24 +159,28 @@ class PeerUrl(NamedTuple):
     is_tls: bool = False
     is_dns: bool = False
 
+    def __str__(self) -> str:
+        scheme = ("dns+" if self.is_dns else "") + ("https" if self.is_tls else "http")
+        return f"{scheme}://{host_and_port(self.host, self.port)}{self.path}"
+
 
 def parse_peer(text: str) -> PeerUrl:
     """Return a URL such as `http://host:10514` or `dns+https://host:10514`; a path in front of the pages may follow."""
     # Not above: the health check starts every few seconds, and has no use for it.
     from urllib.parse import urlsplit
 
+    if "@" in text:
+        # The text is not quoted, as it may hold a password, which need not fit a URL.
+        raise ValueError("a URL with a user would show the password to others; put both into a file")
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError:
         url, port = urlsplit(""), None
-    if url.username is not None or url.password is not None:
-        # The text is not quoted, as it holds a password.
-        raise ValueError("a URL with a user would show the password to others; put both into a file")
     dns, plus, scheme = url.scheme.rpartition("+")
     is_known = scheme in ("http", "https") and (dns, plus) in (("", ""), ("dns", "+"))
     is_plain = re.fullmatch("[!-~]+", text) and not url.query and not url.fragment
-    if not is_known or not is_plain or not url.hostname:
+    if not is_known or not is_plain or not url.hostname or port == 0:
         raise ValueError(f"{text!r} is not a URL such as http://host:10514 or dns+http://host:10514")
     is_tls = scheme == "https"
     return PeerUrl(url.hostname, port or (443 if is_tls else 80), url.path.rstrip("/"), is_tls, bool(dns))

@@ -15,6 +15,7 @@ CHECKS: tuple[Check[World], ...] = (
     Check("state directory", machine.state_directory),
     Check("port", machine.port),
     Check("web config", machine.web_config),
+    Check("peers", machine.peers),
     Check("proxy", machine.proxy, ("settings",)),
     Check("credentials", account.credentials, ("settings",)),
     Check("clock", account.clock, _AWS),

@@ -1,4 +1,7 @@
-"""Checks of this machine: settings, Java, jars, state directory, port, web config and proxy. Changes nothing."""
+"""Checks of this machine: settings, Java, jars, state directory, port, web config, peers and proxy.
+
+Changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from kcl_flowlog.launcher import kcl_properties
 from kcl_flowlog.launcher.file_system import doubtful_file_system
 from kcl_flowlog.launcher.instance import java_way_out
 from kcl_flowlog.launcher.state_directory import StateDirectory, take_lock
+from kcl_flowlog.peers.fleet import Fleet
 from kcl_flowlog.web.listening import listen
 from kcl_flowlog.web.web_config_keeper import WebConfigKeeper
 
@@ -65,6 +69,16 @@ def web_config(world: World) -> Iterator[Finding]:
         yield OK, "none: the pages are open to everybody who reaches the port"
     for key, sentence in active.shortfalls:
         yield WARN, f"{config.web_config_file}, {key}: {sentence}"
+
+
+def peers(world: World) -> Iterator[Finding]:
+    """The files for asking other instances can be read."""
+    config = world.config
+    if not config.peers or not config.who:
+        yield OK, "none: /who asks no other instance"
+        return
+    Fleet.of(config).check()
+    yield OK, "the files for asking them can be read"
 
 
 def port(world: World) -> Iterator[Finding]:

@@ -55,6 +55,10 @@ class Totals(NamedTuple):
     histograms: dict[str, Histogram]
     folded_subnets: int = 0
 
+    def by_label(self, count: str) -> dict[str, int]:
+        """Return the numbers of a count by their labels; those that never happened are missing."""
+        return {label: number for (name, label), number in self.counts.items() if name == count}
+
     def newest_birth(self) -> int:
         """Return the latest birth of all series, 0 if there are no series."""
         births = [total.birth for total in self.traffic]

@@ -69,8 +69,7 @@ def _inventory(state: InstanceState) -> Iterator[Metric]:
 
 def _counts(totals: Totals) -> Iterator[Metric]:
     for name, (count, labels) in _LABELLED_COUNTS.items():
-        found = {label: number for (kind, label), number in totals.counts.items() if kind == count}
-        yield values_by_label(name, {**dict.fromkeys(labels, 0), **found})
+        yield values_by_label(name, {**dict.fromkeys(labels, 0), **totals.by_label(count)})
     for name, count in _PLAIN_COUNTS.items():
         yield single_value(name, totals.counts.get((count, ""), 0))
 

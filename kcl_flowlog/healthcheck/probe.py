@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kcl_flowlog.client.exchange import exchange, seconds_left
 from kcl_flowlog.errors import Unhealthy
+from kcl_flowlog.values import host_and_port
 
 if TYPE_CHECKING:
     import ssl
@@ -91,8 +92,7 @@ class _Probe:
         self._left = seconds_left(question.timeout, clock)
         host, port = question.address
         self._hosts = _LOOPBACK.get(host, (host,))
-        shown = self._hosts[-1]
-        self.place = f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
+        self.place = host_and_port(self._hosts[-1], port)
 
     def answer(self) -> _Answer:
         """Return the answer. Raises `OSError` and `Unhealthy`."""

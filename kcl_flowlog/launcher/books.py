@@ -17,7 +17,7 @@ _PAYLOAD_PREFIX = "payload_"
 
 def books_of(at: float, totals: Totals) -> Books:
     """Return the books of totals that were read at a time."""
-    events = _numbers(totals, counts.EVENTS)
+    events = totals.by_label(counts.EVENTS)
     lines = [OutcomeLine(outcome, events.get(outcome, 0), word.advice) for outcome, word in EVENT_OUTCOMES.items()]
     missing = events.get(COUNTED, 0) - sum(total.flows for total in totals.traffic)
     return Books(at, lines, list(_imbalances(totals, events, missing)), max(0, missing))
@@ -26,7 +26,7 @@ def books_of(at: float, totals: Totals) -> Books:
 def _imbalances(totals: Totals, events: Mapping[str, int], missing: int) -> Iterator[str]:
     if missing < 0:
         yield f"The series have {-missing:,} flows more than were counted."
-    reasons, payloads = _numbers(totals, counts.MALFORMED), _numbers(totals, counts.PAYLOADS)
+    reasons, payloads = totals.by_label(counts.MALFORMED), totals.by_label(counts.PAYLOADS)
     of_payloads = sum(number for reason, number in reasons.items() if reason.startswith(_PAYLOAD_PREFIX))
     of_events = sum(reasons.values()) - of_payloads
     if of_events != events.get(MALFORMED, 0):
@@ -35,7 +35,3 @@ def _imbalances(totals: Totals, events: Mapping[str, int], missing: int) -> Iter
     bad_payloads = payloads.get(MALFORMED, 0) + payloads.get(PARTIAL, 0)
     if of_payloads < bad_payloads:
         yield f"{bad_payloads:,} payloads are malformed or partial, but {of_payloads:,} have a reason."
-
-
-def _numbers(totals: Totals, count: str) -> Mapping[str, int]:
-    return {label: number for (kind, label), number in totals.counts.items() if kind == count}

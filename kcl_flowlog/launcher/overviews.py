@@ -12,7 +12,7 @@ from kcl_flowlog.exporter.state import ShardState
 from kcl_flowlog.inventory.problems import missing_actions
 from kcl_flowlog.launcher.sampler import Sampler
 from kcl_flowlog.launcher.status import DaemonSource, DistinctSource, InventorySource
-from kcl_flowlog.web.overview import Minutes, Overview, SettingLine, ShardLine, SourceLine, SubnetLine, Traffic
+from kcl_flowlog.web.overview import Minutes, Overview, SettingLine, ShardLine, SourceLine, SubnetTraffic, Traffic
 
 _READING = "The inventory is being read from EC2. The KCL daemon starts after that."
 _FIRST_START = "The KCL daemon is starting. The first start takes up to a minute until shards are leased."
@@ -82,14 +82,14 @@ class Overviews:
         minutes, of_all, of_each = self._sampler.traffic.read()
         known = {subnet.subnet_id: subnet for subnet in inventory.subnets}
         return Traffic(
-            minutes, of_all, [self._subnet_line(name, known.get(name), each) for name, each in of_each.items()]
+            minutes, of_all, [self._subnet_traffic(name, known.get(name), each) for name, each in of_each.items()]
         )
 
-    def _subnet_line(self, subnet_id: str, subnet: Subnet | None, minutes: Minutes) -> SubnetLine:
+    def _subnet_traffic(self, subnet_id: str, subnet: Subnet | None, minutes: Minutes) -> SubnetTraffic:
         name, vpc = ("", "") if subnet is None else (subnet.name, subnet.vpc_name or subnet.vpc_id)
         if self._who is None:
-            return SubnetLine(subnet_id, name, vpc, minutes)
-        return SubnetLine(subnet_id, name, vpc, minutes, *self._who.distinct.get(subnet_id, (0, 0)))
+            return SubnetTraffic(subnet_id, name, vpc, minutes)
+        return SubnetTraffic(subnet_id, name, vpc, minutes, *self._who.distinct.get(subnet_id, (0, 0)))
 
 
 def _source_line(source: Source) -> SourceLine:

@@ -1,7 +1,8 @@
 """Reads the totals once a minute, in a thread, for the page at /: its traffic and its books.
 
-So the page itself reads no ledger, and no scrape waits for it, however many clients it has. What a read verifies and
-makes, the next scrape need not. If the ledger can't be read, what was known stays, and the next minute tries again.
+The page itself reads no ledger, so a scrape waits for at most one such read in a minute, however many clients the page
+has. What a read verifies and makes, the next scrape need not. If the ledger can't be read, what was known stays, and
+the next minute tries again.
 """
 
 from __future__ import annotations

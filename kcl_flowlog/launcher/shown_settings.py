@@ -8,7 +8,7 @@ from typing import Any
 
 from kcl_flowlog.config import Config, settings
 from kcl_flowlog.setting import Setting
-from kcl_flowlog.values import PeerUrl
+from kcl_flowlog.values import host_and_port
 from kcl_flowlog.web.overview import SettingLine
 
 _NOT_SHOWN = "set, not shown"
@@ -33,22 +33,11 @@ def _listed(values: Sequence[Any]) -> str:
     return ", ".join(map(_text, values))
 
 
-def _address(value: Sequence[Any]) -> str:
-    host, port = value
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _peer(peer: PeerUrl) -> str:
-    scheme = ("dns+" if peer.is_dns else "") + ("https" if peer.is_tls else "http")
-    return f"{scheme}://{_address((peer.host, peer.port))}{peer.path}"
-
-
 _TEXTS: Mapping[type, Callable[[Any], str]] = {
     bool: lambda value: "on" if value else "off",
     float: lambda value: f"{value:g}s",
     datetime: datetime.isoformat,
-    PeerUrl: _peer,
     frozenset: lambda value: _listed(sorted(value, key=int)),
     # The only tuple with a number is an address to listen on.
-    tuple: lambda value: _address(value) if value and isinstance(value[-1], int) else _listed(value),
+    tuple: lambda value: host_and_port(*value) if value and isinstance(value[-1], int) else _listed(value),
 }

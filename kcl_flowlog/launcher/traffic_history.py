@@ -9,12 +9,9 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from kcl_flowlog.commits.totals import TrafficTotal
-from kcl_flowlog.web.overview import Minutes
-
-MINUTES: Final = 60
+from kcl_flowlog.web.overview import HOUR, Minutes
 
 Sums = tuple[int, int, int, int]
 """Accepted bytes in, out and of unknown direction, and rejected flows: the fields of `Minutes`."""
@@ -62,7 +59,7 @@ class TrafficHistory:
             _append(kept, grown.get(subnet_id, _NOTHING))
         _append(self._all, [sum(column) for column in zip(*grown.values(), strict=True)] or _NOTHING)
         self._subnets = {name: kept for name, kept in self._subnets.items() if any(map(any, kept))}
-        self._minutes = min(MINUTES, self._minutes + 1)
+        self._minutes = min(HOUR, self._minutes + 1)
 
 
 def _sums(traffic: Iterable[TrafficTotal]) -> Mapping[str, Sums]:
@@ -89,7 +86,7 @@ def _empty(minutes: int) -> Kept:
 def _append(kept: Kept, numbers: Iterable[float]) -> None:
     for values, number in zip(kept, numbers, strict=True):
         values.append(number)
-        del values[:-MINUTES]
+        del values[:-HOUR]
 
 
 def _copy(kept: Kept) -> Minutes:

@@ -49,12 +49,10 @@ def who_parts(
 def _ask_peers(config: Config, me: Me) -> AskPeers | None:
     if not config.peers:
         return None
-    from kcl_flowlog.peers.client_files import ClientFiles
     from kcl_flowlog.peers.fleet import Fleet
     from kcl_flowlog.peers.merging import merge
     from kcl_flowlog.peers.shared import SharedAnswers
 
-    files = ClientFiles(config.peers_ca, config.peers_client_cert, config.peers_client_key, config.peers_credentials)
-    fleet = Fleet(config.peers, files, config.peers_timeout)
+    fleet = Fleet.of(config)
     fleet.check()
     return SharedAnswers(lambda question: merge(fleet.ask(question), question.subnet_id, me)).ask

@@ -1,5 +1,7 @@
 """The files by which an instance trusts its peers, and they trust it. Read for each request, so that they may change.
 
+Every peer gets the user and password, also a peer that would not ask for them. Over `http://` nobody has to prove that
+it is a peer.
 Raises `ConfigError`, whose sentence names the option and what to do, and never the content of a file.
 """
 

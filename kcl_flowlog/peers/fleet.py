@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from kcl_flowlog.client.exchange import Left, seconds_left
+from kcl_flowlog.config import Config
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.peers.client_files import Access, ClientFiles
 from kcl_flowlog.peers.one_peer import Address, Connect, NoAnswer, PeerQuestion, ask
@@ -62,6 +63,14 @@ class Fleet:
         self._resolve = resolve
         self._connect = connect
         self._threads = Threads(MOST_PEERS)
+
+    @classmethod
+    def of(cls, config: Config) -> Fleet:
+        """Return the fleet of `--peers`."""
+        files = ClientFiles(
+            config.peers_ca, config.peers_client_cert, config.peers_client_key, config.peers_credentials
+        )
+        return cls(config.peers, files, config.peers_timeout)
 
     def check(self) -> None:
         """Read the files. Raises `ConfigError`."""

@@ -1,6 +1,8 @@
 """Merges what several instances know: each instance once, whatever its addresses, and no other application.
 
-A sketch that is damaged, or that tells of something else, becomes a reason, as any other answer that can't be used.
+An instance is known by the number in its answer. That and all else that an instance says is believed if its form is
+valid: a peer can make up numbers, and keep another's answer out. A sketch that is damaged, or that tells of something
+else, becomes a reason, as any other answer that can't be used.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from kcl_flowlog.client.exchange import Left, exchange
 from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.peers.client_files import Access
 from kcl_flowlog.peers.own_answer import MOST_BYTES, OwnAnswer, decode
-from kcl_flowlog.values import PeerUrl
+from kcl_flowlog.values import PeerUrl, host_and_port
 from kcl_flowlog.web.who_page import API_PATH
 
 Connect = Callable[[tuple[str, int], float], socket.socket]
@@ -54,8 +54,7 @@ class Address(NamedTuple):
     @property
     def shown(self) -> str:
         """The address as a URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.peer.is_tls else 'http'}://{host}:{self.peer.port}{self.peer.path}"
+        return str(self.peer._replace(host=self.host, is_dns=False))
 
 
 def ask(address: Address, question: PeerQuestion, access: Access, left: Left, connect: Connect) -> OwnAnswer:
@@ -87,8 +86,8 @@ def ask(address: Address, question: PeerQuestion, access: Access, left: Left, co
 
 def _request(peer: PeerUrl, question: PeerQuestion, authorization: str) -> bytes:
     query = urlencode({"subnet": question.subnet_id, "window": f"{question.steps * STEP}s", "format": "sketch"})
-    host = f"[{peer.host}]" if ":" in peer.host else peer.host
-    lines = [f"GET {peer.path}{API_PATH}?{query} HTTP/1.1", f"Host: {host}:{peer.port}", "Connection: close"]
+    host = host_and_port(peer.host, peer.port)
+    lines = [f"GET {peer.path}{API_PATH}?{query} HTTP/1.1", f"Host: {host}", "Connection: close"]
     if authorization:
         lines.append(f"Authorization: {authorization}")
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("ascii")

@@ -20,7 +20,7 @@ MOST_BYTES = 2 * 1024 * 1024
 class OwnAnswer(msgspec.Struct, kw_only=True):
     """What one instance knows.
 
-    `instance` is another text for each start of an instance, `application` the name by which instances share a stream.
+    `instance` is a new random text at each start, `application` the name by which instances share a stream.
     Without a subnet in question, the rest is empty.
     """
 

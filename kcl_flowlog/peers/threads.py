@@ -1,4 +1,4 @@
-"""Work beside each other, in a bounded number of threads, for a bounded time.
+"""Does several pieces of work at once, in a bounded number of threads, and waits a bounded time for them.
 
 A thread that hangs, such as in the name service, keeps its place until it ends; nobody waits for it, not even the end
 of the process. What work raises, the caller gets.

@@ -9,6 +9,7 @@ import os
 import socket
 
 from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.values import host_and_port
 
 BACKLOG = 128
 
@@ -24,7 +25,7 @@ def listen(host: str, port: int) -> socket.socket:
             return socket.create_server(("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
         return socket.create_server(("", port), backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        shown = host_and_port(host, port)
         raise ConfigError(f"Cannot listen on {shown}: {_why(error)}; check --web.listen-address.") from None
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+HOUR = 60
+"""The minutes of a whole history."""
+
 
 class ShardLine(NamedTuple):
     """A shard that this instance holds; `lag` is in seconds, None if unknown."""
@@ -46,7 +49,7 @@ class Minutes(NamedTuple):
         return [sum(directions) for directions in zip(self.ingress, self.egress, self.unknown, strict=True)]
 
 
-class SubnetLine(NamedTuple):
+class SubnetTraffic(NamedTuple):
     """The traffic of a subnet; the distinct numbers are None if they are not counted."""
 
     subnet_id: str
@@ -62,7 +65,7 @@ class Traffic(NamedTuple):
 
     minutes: int = 0
     all: Minutes = Minutes()
-    subnets: Sequence[SubnetLine] = ()
+    subnets: Sequence[SubnetTraffic] = ()
 
 
 class OutcomeLine(NamedTuple):

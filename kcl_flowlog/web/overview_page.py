@@ -15,15 +15,13 @@ from urllib.parse import parse_qs
 from kcl_flowlog.web.exchange import Response
 from kcl_flowlog.web.html_page import html
 from kcl_flowlog.web.jinja import render
-from kcl_flowlog.web.overview import Overview, ShardLine, SubnetLine
+from kcl_flowlog.web.overview import HOUR, Overview, ShardLine, SubnetTraffic
 
 REFRESH_SECONDS = 30
 MOST_SUBNETS = 20
 MOST_REJECTING = 10
 MOST_SHARDS = 12
 MOST_SOURCES = 12
-HOUR = 60
-"""The minutes of a whole history."""
 _FEWEST_PLACES = 15
 
 T = TypeVar("T")
@@ -67,6 +65,7 @@ def page(
         subnets=_largest(traffic.subnets, MOST_SUBNETS, lambda line: line.minutes.all_bytes),
         rejecting=_largest(filter(_rejected, traffic.subnets), MOST_REJECTING, _rejected),
         hour=HOUR,
+        refresh_seconds=REFRESH_SECONDS,
         # A young history would be a speck at the edge.
         places=max(_FEWEST_PLACES, traffic.minutes),
     )
@@ -85,5 +84,5 @@ def _lag(shard: ShardLine) -> float:
     return math.inf if shard.lag is None else shard.lag
 
 
-def _rejected(line: SubnetLine) -> float:
+def _rejected(line: SubnetTraffic) -> float:
     return sum(line.minutes.rejected)

@@ -14,6 +14,7 @@ import socket
 import threading
 from contextlib import suppress
 
+from kcl_flowlog.values import host_and_port
 from kcl_flowlog.web.connection import Service
 from kcl_flowlog.web.listening import listen
 from kcl_flowlog.web.occasional_warning import OccasionalWarning
@@ -99,10 +100,8 @@ class WebServer:
     @property
     def url(self) -> str:
         """The URL of the metrics, for a person on this host."""
-        host = self._address[0] or "localhost"
-        if ":" in host:
-            host = f"[{host}]"
-        return f"{'https' if self._has_tls else 'http'}://{host}:{self.port}{self._pages.telemetry_path}"
+        place = host_and_port(self._address[0] or "localhost", self.port)
+        return f"{'https' if self._has_tls else 'http'}://{place}{self._pages.telemetry_path}"
 
     @property
     def scrapes_answered(self) -> int:

@@ -30,6 +30,7 @@ from kcl_flowlog.inventory.sessions import make_session
 from kcl_flowlog.inventory.way_out import WayOut, find_way_out
 from kcl_flowlog.launcher.java import Jars, Java
 from kcl_flowlog.launcher.state_directory import StateDirectory
+from kcl_flowlog.values import parse_peer
 from tests.support.credential_sources import FakeSource, static_identity
 from tests.support.policies import ACCOUNT, Guard, without
 
@@ -247,6 +248,12 @@ BROKEN: dict[str, tuple[Callable[[Setup], object], str, str, str]] = {
         "web config",
         WARN,
         "http2: This server speaks HTTP/1.1",
+    ),
+    "no authority of peers": (
+        has(peers=(parse_peer("https://b:10514"),), peers_ca=Path("/missing.pem")),
+        "peers",
+        FAIL,
+        "--peers-ca /missing.pem: No such file or directory; check it.",
     ),
     "a proxy with TLS": (lambda setup: os.environ.update(PROXY), "proxy", FAIL, "HTTPS_PROXY"),
     "no credentials": (no_credentials, "credentials", FAIL, "No AWS credentials."),

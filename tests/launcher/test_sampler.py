@@ -12,6 +12,7 @@ from kcl_flowlog.counting.delta import Traffic
 from kcl_flowlog.counting.outcomes import EVENT_OUTCOMES
 from kcl_flowlog.launcher.books import books_of
 from kcl_flowlog.launcher.sampler import Sampler
+from tests.support.waiting import eventually
 
 
 def totals(flows: int = 0, counts: Mapping[tuple[str, str], int] = {}) -> Totals:
@@ -31,6 +32,17 @@ def test_a_step_reads_the_traffic_and_the_books() -> None:
     assert sampler.books is not None
     assert (50.0, 5) == (sampler.books.at, sampler.books.outcomes[0].number)
     assert [300] == list(sampler.traffic.read()[1].egress)
+
+
+def test_the_first_read_is_at_once() -> None:
+    """So the first minute has its traffic, and the books are there before the daemon is."""
+    sampler = Sampler(totals)
+
+    sampler.start()
+    try:
+        assert eventually(lambda: sampler.books is not None)
+    finally:
+        sampler.stop()
 
 
 def test_a_ledger_that_cannot_be_read_leaves_what_was_known(caplog: pytest.LogCaptureFixture) -> None:

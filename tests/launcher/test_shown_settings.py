@@ -26,7 +26,8 @@ def line(name: str, value: Any) -> SettingLine:
     [
         ("stream", "logs", "logs"),
         ("deduplicate", False, "off"),
-        ("log_deny", True, "on"),
+        ("legacy_metrics", True, "on"),
+        ("log_deny", "ecs", "ecs"),
         ("checkpoint_interval", 90.0, "90s"),
         ("payload_limit", 1024, "1024"),
         ("watched_ports", frozenset({"443", "22"}), "22, 443"),

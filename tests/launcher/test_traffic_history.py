@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kcl_flowlog.commits.totals import TrafficTotal
 from kcl_flowlog.counting.delta import Traffic
-from kcl_flowlog.launcher.traffic_history import MINUTES, TrafficHistory
-from kcl_flowlog.web.overview import Minutes
+from kcl_flowlog.launcher.traffic_history import TrafficHistory
+from kcl_flowlog.web.overview import HOUR, Minutes
 
 
 def total(
@@ -78,14 +78,14 @@ def test_an_hour_is_kept_and_a_quiet_subnet_is_forgotten() -> None:
     """Its memory is bounded by the subnets with traffic in the hour."""
     history = TrafficHistory()
     history.add([])
-    for minute in range(MINUTES):
+    for minute in range(HOUR):
         history.add([total("subnet-a", 1), total("subnet-b", minute)])
     before = history.read()
-    history.add([total("subnet-a", 1), total("subnet-b", MINUTES)])
+    history.add([total("subnet-a", 1), total("subnet-b", HOUR)])
     after = history.read()
 
-    assert ({"subnet-a", "subnet-b"}, MINUTES) == (set(before[2]), before[0])
-    assert ({"subnet-b"}, MINUTES, MINUTES) == (set(after[2]), after[0], len(after[1].ingress))
+    assert ({"subnet-a", "subnet-b"}, HOUR) == (set(before[2]), before[0])
+    assert ({"subnet-b"}, HOUR, HOUR) == (set(after[2]), after[0], len(after[1].ingress))
 
 
 def test_what_was_read_does_not_change() -> None:

@@ -17,7 +17,7 @@ from kcl_flowlog.counting.who.steps import STEP
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
 from kcl_flowlog.launcher.who_answers import WhoAnswers
-from kcl_flowlog.launcher.who_keeper import WhoKeeper
+from kcl_flowlog.launcher.who_keeper import DistinctRejected, WhoKeeper
 from kcl_flowlog.launcher.who_parts import WhoParts, who_parts
 from kcl_flowlog.peers import one_peer, own_answer
 from kcl_flowlog.peers.merging import Me, Merged
@@ -164,6 +164,15 @@ def test_what_another_instance_gets_asks_nobody(home: Home) -> None:
     assert OWN == found.interfaces["10.0.1.10"]
 
 
+def test_another_instance_gets_no_longer_list_than_it_takes(home: Home) -> None:
+    """The subnets with most distinct sources."""
+    home.keeper.distinct = {f"subnet-{number:04}": DistinctRejected(number, 1) for number in range(1, 1003)}
+
+    found = own_answer.decode(home.answers.own(Question()))
+
+    assert (1000, 1002, 3) == (len(found.subnets), *(found.subnets[place].distinct_sources for place in (0, -1)))
+
+
 def test_what_peers_have_read_is_added(home: Home) -> None:
     """Numbers add up; sources that several have seen count once; the inventory's words are those of this instance."""
     collector = Collector()
@@ -203,10 +212,19 @@ def test_alone_an_instance_names_no_peers(home: Home) -> None:
     assert None is parts.answers.answer(Question()).peers
 
 
-def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home) -> None:
-    config = Config(stream="flow-logs", peers=(parse_peer("https://b:1"),), peers_ca=Path("/missing.pem"))
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("peers_ca", r"--peers-ca /missing.pem: No such file or directory; check it."),
+        ("peers_client_cert", r"--peers-client-cert /missing.pem: No such file or directory; check it and .+"),
+        ("peers_client_key", r"--peers-client-key has no use without --peers-client-cert; name both files."),
+        ("peers_credentials", r"--peers-credentials /missing.pem can't be read: No such file or directory."),
+    ],
+)
+def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home, setting: str, sentence: str) -> None:
+    config = Config(stream="flow-logs", peers=(parse_peer("https://b:1"),), **{setting: Path("/missing.pem")})  # type: ignore[arg-type]
 
-    with pytest.raises(ConfigError, match=r"^--peers-ca /missing.pem: No such file or directory; check it.$"):
+    with pytest.raises(ConfigError, match=f"^{sentence}$"):
         who_parts(config, home.open_ledger, home.networks, home.damage)  # type: ignore[arg-type]
 
 

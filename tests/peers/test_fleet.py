@@ -8,11 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isal import isal_zlib
 
-from kcl_flowlog.counting.who.kinds import SOURCE
+from kcl_flowlog.counting.who.heaviest import Rows, Summary
+from kcl_flowlog.counting.who.kinds import KINDS, SOURCE
 from kcl_flowlog.counting.who.sketches import Sketches
 from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.peers import own_answer as form
@@ -24,13 +27,26 @@ from kcl_flowlog.peers.shared import KEPT_SECONDS, SharedAnswers
 from kcl_flowlog.peers.threads import Threads
 from kcl_flowlog.values import parse_peer
 from kcl_flowlog.web.who_report import MissingPeer, SubnetLine
-from tests.counting.who.truth import top
+from tests.counting.who.truth import address, top
 from tests.support.clocks import FakeClock
 from tests.support.peers import SUBNET, Saying, answering, fleet, own_answer, response
 from tests.support.waiting import PATIENCE
 
 QUESTION = PeerQuestion(SUBNET, 3)
 ME = Me("me", "flow-logs")
+
+
+def wide(number: int, first: int = 0) -> Sketches:
+    """Return a sketch with so many sources, of which later ones are heavier."""
+    names = np.array([address(first + place) for place in range(number)], np.bytes_)
+    rows = Rows(
+        np.full(number, SOURCE, np.int64),
+        np.zeros(number, np.uint64),
+        names,
+        np.arange(number, dtype=float) + first + 1,
+        np.zeros(number),
+    )
+    return Sketches(0, [SUBNET], Summary(rows, np.zeros(KINDS)))
 
 
 @pytest.fixture
@@ -154,6 +170,11 @@ NO_ANSWERS: dict[str, tuple[bytes | OSError, str]] = {
         "does not answer as an instance does: it lists more than 1000 subnets",
     ),
     "damaged sketch": (answering("A", sketch=b"x"), "not a sketch"),
+    "sketch that swells": (
+        answering("A", sketch=isal_zlib.compress(bytes(8 * 1024 * 1024 + 1))),
+        "not a sketch: more than 8388608 bytes",
+    ),
+    "too many names": (answering("A", sketch=wide(9217)), "answers with a sketch of something else"),
     "sketch of another subnet": (
         answering("A", sketch=Sketches(0, ["subnet-b"])),
         "answers with a sketch of something else",
@@ -314,6 +335,16 @@ def test_a_certificate_that_is_not_trusted_is_a_sentence(connect: Saying, hosts:
 # Merging, and sharing
 
 
+def test_the_lightest_of_very_many_names_are_left_out() -> None:
+    """Four peers fill the room; the heaviest that is left out is what other names may have had."""
+    answers = [Answered(name, own_answer(name, wide(9216, 9216 * place))) for place, name in enumerate("abcde")]
+
+    rows, unseen = merge(Asked(answers, []), SUBNET, ME).sketches.summary
+
+    assert 27_648 < len(rows.names) <= 36_864
+    assert unseen[SOURCE] + 1 == min(rows.seen)
+
+
 def test_without_an_application_the_first_answer_decides() -> None:
     """As for the command, which belongs to no application."""
     answers = [
@@ -380,7 +411,7 @@ def test_a_url_of_a_peer_is_parsed(text: str, shown: tuple[str, int, str, bool, 
     "text",
     [
         *("", "a", "a:10514", "ftp://a", "dns+ftp://a", "+http://a", "http://", "http://a:x", "http://a:99999"),
-        *("http://[a", "http://a/?q", "http://a/#f", "http://a b", "http://\u00e4", "http://a\r\nX: y"),
+        *("http://a:0", "http://[a", "http://a/?q", "http://a/#f", "http://a b", "http://\u00e4", "http://a\r\nX: y"),
     ],
 )
 def test_what_is_no_url_of_a_peer_is_refused(text: str) -> None:
@@ -388,8 +419,13 @@ def test_what_is_no_url_of_a_peer_is_refused(text: str) -> None:
         parse_peer(text)
 
 
-def test_a_url_with_a_password_is_refused_and_not_quoted() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["http://me:secret@a:1", "http://me:secret@a:x", "http://me:/secret@a:1", "http://[me:secret@a", "me:secret@a:1"],
+)
+def test_a_url_with_a_password_is_refused_and_not_quoted(text: str) -> None:
+    """Also if it is no URL for another reason, such as a password with a slash."""
     with pytest.raises(ValueError, match="a URL with a user would show the password") as refused:
-        parse_peer("http://me:secret@a:1")
+        parse_peer(text)
 
     assert "secret" not in str(refused.value)

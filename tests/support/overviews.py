@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kcl_flowlog.counting.outcomes import EVENT_OUTCOMES
 from kcl_flowlog.web.overview import (
+    HOUR,
     Books,
     Minutes,
     OutcomeLine,
@@ -16,10 +17,9 @@ from kcl_flowlog.web.overview import (
     SettingLine,
     ShardLine,
     SourceLine,
-    SubnetLine,
+    SubnetTraffic,
     Traffic,
 )
-from kcl_flowlog.web.overview_page import HOUR
 from kcl_flowlog.web.who_page import Answer, Question
 from kcl_flowlog.web.who_report import (
     Accepted,
@@ -30,10 +30,8 @@ from kcl_flowlog.web.who_report import (
     MissingPeer,
     Peers,
     Rejected,
+    SubnetLine,
     WhoReport,
-)
-from kcl_flowlog.web.who_report import (
-    SubnetLine as WhoLine,
 )
 
 NOW = 1_800_000_000.0
@@ -73,7 +71,7 @@ def minutes(scale: float, rejected: float, seed: int, burst_at: int = -1, number
 def traffic(subnets: int, number: int = HOUR, name: Callable[[int], str] = str) -> Traffic:
     """Return the traffic of subnets with falling sizes."""
     lines = [
-        SubnetLine(
+        SubnetTraffic(
             f"subnet-{0x0B1F5D2C7A9E40831 + 977 * place:017x}",
             name(place),
             "production",
@@ -130,7 +128,7 @@ FULL = Overview(
     settings=SETTINGS,
 )
 LARGE = FULL._replace(shards=shards(100), subnets=1000, interfaces=48_000, traffic=traffic(1000, name=zone))
-_LINE = SubnetLine(HOSTILE, HOSTILE, HOSTILE, minutes(1e6, 3, 1), 5, 5)
+_LINE = SubnetTraffic(HOSTILE, HOSTILE, HOSTILE, minutes(1e6, 3, 1), 5, 5)
 BAD = FULL._replace(
     identity=((HOSTILE, HOSTILE),),
     shards=[ShardLine(HOSTILE, 2.0, NOW, NOW)],
@@ -144,7 +142,7 @@ BAD = FULL._replace(
 class Who(NamedTuple):
     """Answers every question with the same lines and report."""
 
-    lines: list[WhoLine]
+    lines: list[SubnetLine]
     found: WhoReport
     peers: Peers | None = None
 
@@ -176,7 +174,7 @@ _PORTS = [
     for place, port in enumerate((22, 3389, 445, 23, 8080))
 ]
 FULL_WHO = Who(
-    [WhoLine(line.subnet_id, line.name, "vpc-0c4e8a1f2b6d73950", *line[-2:]) for line in FULL.traffic.subnets],  # type: ignore[arg-type]
+    [SubnetLine(line.subnet_id, line.name, "vpc-0c4e8a1f2b6d73950", *line[-2:]) for line in FULL.traffic.subnets],  # type: ignore[arg-type]
     WhoReport(
         *(FULL.traffic.subnets[0].subnet_id, "web-a", "vpc-0c4e8a1f2b6d73950", int(NOW) - 3600, int(NOW)),
         Rejected(
@@ -204,7 +202,7 @@ EMPTY_WHO = Who([], _NOTHING)
 _NOTE = InterfaceNote(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), HOSTILE)
 _HEAVY = HeavyAddress(HOSTILE, 3, 4, _NOTE)
 BAD_WHO = Who(
-    [WhoLine(HOSTILE, HOSTILE, HOSTILE, 5, 5)],
+    [SubnetLine(HOSTILE, HOSTILE, HOSTILE, 5, 5)],
     WhoReport(
         *(HOSTILE, HOSTILE, HOSTILE, int(NOW) - 3600, int(NOW)),
         Rejected(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_flowlog.web.overview import Minutes, Overview, SubnetLine, Traffic
+from kcl_flowlog.web.overview import Minutes, Overview, SubnetTraffic, Traffic
 from kcl_flowlog.web.overview_page import Frame, does_refresh, page
 from tests.support.html_page import Section, sections_of, tags_of
 from tests.support.overviews import BAD, EMPTY, FULL, LARGE, STARTING, books, traffic, zone
@@ -150,7 +150,7 @@ def test_text_from_outside_is_neither_obeyed_nor_hidden() -> None:
 
 
 def test_a_subnet_that_leads_to_who_has_its_name_escaped() -> None:
-    line = SubnetLine("subnet&a=b", "", "", Minutes([1.0], [1.0], [0.0], [5.0]), 1, 1)
+    line = SubnetTraffic("subnet&a=b", "", "", Minutes([1.0], [1.0], [0.0], [5.0]), 1, 1)
     overview = EMPTY._replace(traffic=Traffic(1, line.minutes, [line]))
 
     assert '<a href="who?subnet=subnet%26a%3Db">subnet&amp;a=b</a>' in html(overview)

@@ -152,6 +152,9 @@ def test_as_json_it_is_what_the_page_says(terminal: Terminal) -> None:
         ({}, (A, "--output", "xml"), 2, "Invalid value for '--output': 'xml' is not one of 'table', 'json'."),
         ({}, (A, "--peers-timeout", "0"), 2, "--peers-timeout: '0' is less than the minimum of 100ms."),
         ({}, ("https://a", "--peers-ca", "/missing"), 2, "--peers-ca /missing: No such file or directory; check it."),
+        ({}, ("https://a", "--peers-client-cert", "/missing"), 2, "--peers-client-cert /missing: No such file"),
+        ({}, ("https://a", "--peers-client-key", "/missing"), 2, "--peers-client-key has no use without"),
+        ({}, (A, "--peers-credentials", "/missing"), 2, "--peers-credentials /missing can't be read: No such file"),
     ],
 )
 def test_without_an_answer_it_is_a_sentence(
