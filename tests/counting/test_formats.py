@@ -418,6 +418,12 @@ LONG_FORMAT = "${srcaddr} ${dstaddr} ${bytes} ${action} ${az-id}"
             "10.0.1.10 8.8.8.8 700 REJECT use1-az1",
             {"az-id": "use1-az1"},
         ),
+        # Likewise, though both would read the same record.
+        (
+            (LONG_FORMAT, LONG_FORMAT.replace("az-id", "instance-id")),
+            "10.0.1.10 8.8.8.8 700 REJECT use1-az1",
+            {"az-id": "use1-az1"},
+        ),
         ((LONG_FORMAT,), '{"message":"10.0.1.10 8.8.8.8 700 REJECT use1-az1"}', {"az-id": "use1-az1"}),
         ((LONG_FORMAT,), '{"srcAddr":"10.0.1.10","dstAddr":"8.8.8.8","bytes":700,"action":"REJECT"}', {}),
     ],
