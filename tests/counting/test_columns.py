@@ -15,6 +15,7 @@ from kcl_flowlog.counting.flow_record import USED_FIELDS
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_by_line import LineByLine
 from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
+from kcl_flowlog.counting.who.kinds import EGRESS
 from tests.support.builders import GOOD, INVENTORY, NODATA, NOW, ORIGIN, SKIPDATA, envelope, labelled, line
 from tests.support.columns import as_cloudwatch_logs, counted_all_ways, counter
 
@@ -284,3 +285,16 @@ def test_the_short_cut_leaves_the_same_records_to_stand_for_others() -> None:
     by_line, shortly, _ = counted_all_ways([envelope(*lines)])
 
     assert by_line == shortly
+
+
+def test_columns_of_many_lines_know_the_bytes_of_all_peers_together() -> None:
+    """They look at some: a large flow counts as it is, a small one for all that are like it."""
+    lines = [line("10.0.1.10", f"198.51.100.{number % 50}", bytes=100) for number in range(3000)]
+    lines[1500] = line("10.0.1.10", "203.0.113.9", bytes=1_000_000)
+
+    _, _, as_columns = counted_all_ways([as_cloudwatch_logs(lines)])
+
+    kinds, _ = as_columns["who"]["subnet-a"]
+    found = {name: about for name, about, _ in kinds[EGRESS]}
+    assert 1_000_000 == found.pop("203.0.113.9")
+    assert pytest.approx(300_000, rel=0.05) == sum(found.values())

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog.counting.fields import FIELDS
+from tests.support.builders import line
 from tests.support.denial_schemas import ECS, OCSF, ecs_faults, flattened, ocsf_faults
 from tests.support.denials import STORIES, V5_FORMAT, Story, written
 from tests.support.paths import ROOT
@@ -135,6 +136,28 @@ def test_a_word_that_is_not_of_its_type_is_a_text() -> None:
     assert "SYN" == json.loads(lines["ecs"])["aws"]["vpcflow"]["tcp_flags"]
     assert "SYN" == json.loads(lines["ocsf"])["unmapped"]["tcp_flags"]
     assert "tcp_flags" not in json.loads(lines["ocsf"])["connection_info"]
+
+
+def test_an_account_that_aws_does_not_know_is_none() -> None:
+    """AWS writes a word for it, which no reader should take for an account."""
+    lines = written(Story(line("198.51.100.7", "10.0.1.10", action="REJECT").replace("123456789010", "unknown")))
+
+    assert "account" not in json.loads(lines["ecs"])["cloud"]
+    assert "account" not in json.loads(lines["ocsf"])["cloud"]
+
+
+def test_a_denial_without_a_place_has_the_direction_of_its_record() -> None:
+    """Of an interface and a subnet that nobody knows."""
+    story = Story(
+        "eni-0badc0de 198.51.100.7 10.99.0.1 REJECT ingress",
+        "${interface-id} ${srcaddr} ${dstaddr} ${action} ${flow-direction}",
+        "eni-0badc0de-all",
+    )
+
+    lines = written(story)
+
+    assert "ingress" == json.loads(lines["ecs"])["network"]["direction"]
+    assert 1 == json.loads(lines["ocsf"])["connection_info"]["direction_id"]
 
 
 _NASTY = (
