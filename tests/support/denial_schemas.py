@@ -18,6 +18,8 @@ _DATA = ROOT / "tests" / "processor" / "data"
 ECS = json.loads((_DATA / "ecs-9.4.0.json").read_text())
 OCSF = json.loads((_DATA / "ocsf-1.8.0.json").read_text())
 
+# Times are in milliseconds: one in seconds would be a day of 1970.
+_EARLIEST = 10**12
 _OWN_ECS_FIELD = re.compile(r"aws\.vpcflow\.[a-z0-9_]+|kcl_flowlog\.peer")
 
 
@@ -47,8 +49,7 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "integer_t": _is_whole,
     "long_t": _is_whole,
     "port_t": lambda value: _is_whole(value) and value <= 65_535,
-    # In milliseconds: in seconds it would be a day of 1970.
-    "timestamp_t": lambda value: _is_whole(value) and value > 10**12,
+    "timestamp_t": _is_whole,
     "object": lambda value: isinstance(value, dict) and bool(value),
 }
 
@@ -77,8 +78,8 @@ def ecs_faults(event: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def ocsf_faults(value: Mapping[str, Any], kind: str = "network_activity") -> list[str]:
-    """Return what OCSF does not allow in an object of a kind."""
+def ocsf_faults(value: Mapping[str, Any], kind: str = "network_activity", earliest: int = _EARLIEST) -> list[str]:
+    """Return what OCSF does not allow in an object of a kind, or what is earlier than `earliest`, in milliseconds."""
     schema = OCSF["objects"][kind]
     attributes = schema["attributes"]
     faults = [f"{kind} lacks {name}" for name, row in attributes.items() if row.get("required") and name not in value]
@@ -90,8 +91,8 @@ def ocsf_faults(value: Mapping[str, Any], kind: str = "network_activity") -> lis
         if row is None:
             faults.append(f"{kind} has no {name}")
         elif row["type"] in OCSF["objects"]:
-            faults += ocsf_faults(inner, row["type"])
-        elif not _fits(inner, row, row.get("enum")):
+            faults += ocsf_faults(inner, row["type"], earliest)
+        elif not _fits(inner, row, row.get("enum")) or (row["type"] == "timestamp_t" and inner <= earliest):
             faults.append(f"{kind}.{name} can't be {inner!r}")
     return faults
 
