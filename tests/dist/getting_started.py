@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -49,6 +50,8 @@ UNTIL_IT_COUNTS = f"{AWS}, until it counts"
 UNTIL_NEXT_SECTION = f"{AWS}, until the next section"
 # Folders whose changes end with the namespace.
 COVERED = ("/etc", "/opt", "/var/lib")
+# What an installed product leaves there; the machine shall be one without it.
+REMAINS = (service.STATE / STATE, Path(service.ENVIRONMENT).parent, Path("/opt/kcl-flowlog"))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds, for something that is only slow if it is broken.
 PATIENCE = 600.0
@@ -79,7 +82,7 @@ def _begin() -> int:
 
 
 def _install(scratch: str) -> int:
-    """Cover the folders, and run the blocks that need the network."""
+    """Cover the folders, remove what the product left there, and run the blocks that need the network."""
     _run(["mount", "-t", "tmpfs", "tmpfs", scratch])
     for number, folder in enumerate((*COVERED, str(ROOT))):
         upper, work = (Path(scratch, f"{kind}{number}") for kind in ("upper", "work"))
@@ -87,6 +90,8 @@ def _install(scratch: str) -> int:
         work.mkdir()
         options = f"lowerdir={folder},upperdir={upper},workdir={work}"
         _run(["mount", "-t", "overlay", "overlay", "-o", options, folder])
+    for remains in REMAINS:
+        shutil.rmtree(remains, ignore_errors=True)
     os.chdir(ROOT)
     session = Session({})
     for block in _blocks(PAGE):

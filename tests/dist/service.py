@@ -45,8 +45,7 @@ def start() -> None:
     """Start the service as its unit says, and note its process."""
     unit = _keys()
     state = STATE / unit["StateDirectory"]
-    state.mkdir(mode=int(unit["StateDirectoryMode"], 8))
-    os.chown(state, USER, USER)
+    _make(state, int(unit["StateDirectoryMode"], 8))
     variables = Path(unit["EnvironmentFile"].removeprefix("-")).read_text(encoding="utf-8").splitlines()
     process = subprocess.Popen(
         shlex.split(unit["ExecStart"].replace("%S", str(STATE))),
@@ -64,6 +63,14 @@ def start() -> None:
         start_new_session=True,
     )
     _PROCESS.write_text(f"{process.pid}")
+
+
+def _make(state: Path, mode: int) -> None:
+    """Give the service its state directory, with all that is in it, as systemd does: it may be there already."""
+    state.mkdir(exist_ok=True)
+    state.chmod(mode)
+    for path in (state, *state.rglob("*")):
+        os.chown(path, USER, USER, follow_symlinks=False)
 
 
 def stop() -> None:
