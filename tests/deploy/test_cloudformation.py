@@ -5,8 +5,6 @@ To import moto's CloudFormation and cfn-lint takes six seconds of CPU time, so t
 
 from __future__ import annotations
 
-import gzip
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,24 +13,16 @@ from typing import Any
 
 import boto3
 import pytest
-from click.testing import CliRunner
 from moto import mock_aws
 
-from kcl_flowlog import cli
 from kcl_flowlog.counting.counts import EVENTS
 from kcl_flowlog.counting.recommended_format import RECOMMENDED_FORMAT
 from tests.support.builders import counted, labelled
 from tests.support.cloudformation import ACCOUNT, REGION, Template
 from tests.support.examples import HAS_ALL
-from tests.support.pipeline_stack import KEY, PIPELINE, deploy, put_flow_record
+from tests.support.pipeline_stack import KEY, PIPELINE, deploy, payloads, printed_policy, put_flow_record
 
 IN_MAKE_TEST = pytest.mark.skipif(not HAS_ALL, reason="takes seconds of CPU time: make test")
-
-
-def printed_policy(*options: str) -> Any:
-    """Return what `kcl-flowlog policy` prints for the names of the tests."""
-    arguments = ["policy", "--stream", "flows", "--region", REGION, "--account", ACCOUNT, "--application", "counts"]
-    return json.loads(CliRunner().invoke(cli.cli, [*arguments, *options], catch_exceptions=False).stdout)
 
 
 def template(**parameters: object) -> Template:
@@ -126,19 +116,8 @@ def test_the_stack_carries_a_flow_record_to_the_stream_as_the_product_reads_it(a
 
     put_flow_record(client, outputs["LogGroupName"], "vpc-1", "subnet-a")
 
-    delta, _ = counted(*payloads(outputs["StreamName"]), formats=(flow_log["LogFormat"],))
+    delta, _ = counted(*payloads(client, outputs["StreamName"]), formats=(flow_log["LogFormat"],))
     assert {"counted": 1} == labelled(delta, EVENTS)
     assert {("subnet-a", "egress", "internet"): [1, 1, 40]} == {
         (series.subnet_id, series.direction, series.peer): sums for series, sums in delta.traffic.items()
     }
-
-
-def payloads(stream: str) -> list[bytes]:
-    """Return everything on the stream's only shard. An event's id is text, as on AWS; moto writes a number."""
-    kinesis = client("kinesis")
-    (shard,) = kinesis.list_shards(StreamName=stream)["Shards"]
-    iterator = kinesis.get_shard_iterator(
-        StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
-    records = kinesis.get_records(ShardIterator=iterator)["Records"]
-    return [gzip.compress(gzip.decompress(record["Data"]).replace(b'"id":0', b'"id":"0"')) for record in records]

@@ -1,12 +1,17 @@
-"""The stack of deploy/cloudformation/pipeline.yml in an AWS that moto plays, and records put on its log group."""
+"""The pipeline in an AWS that moto plays: the stack, records put on its log group, what comes, and the policy."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+from click.testing import CliRunner
+
+from kcl_flowlog import cli
 from kcl_flowlog.counting.recommended_format import COSTS
 from tests.support.cloudformation import ACCOUNT, REGION, Template
 from tests.support.paths import ROOT
@@ -66,3 +71,20 @@ def put_flow_record(client: Callable[[str], Any], group: str, vpc_id: str, subne
     logs.create_log_stream(logGroupName=group, logStreamName="eni-a-all")
     event = {"timestamp": int(time.time() * 1000), "message": " ".join(known[name] for name in COSTS)}
     logs.put_log_events(logGroupName=group, logStreamName="eni-a-all", logEvents=[event])
+
+
+def payloads(client: Callable[[str], Any], stream: str) -> list[bytes]:
+    """Return everything on the stream's only shard. An event's id is text, as on AWS; moto writes a number."""
+    kinesis = client("kinesis")
+    (shard,) = kinesis.list_shards(StreamName=stream)["Shards"]
+    iterator = kinesis.get_shard_iterator(
+        StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    records = kinesis.get_records(ShardIterator=iterator)["Records"]
+    return [gzip.compress(gzip.decompress(record["Data"]).replace(b'"id":0', b'"id":"0"')) for record in records]
+
+
+def printed_policy(*options: str) -> Any:
+    """Return what `kcl-flowlog policy` prints for the stream `flows` and the application `counts`."""
+    arguments = ["policy", "--stream", "flows", "--region", REGION, "--account", ACCOUNT, "--application", "counts"]
+    return json.loads(CliRunner().invoke(cli.cli, [*arguments, *options], catch_exceptions=False).stdout)
