@@ -223,6 +223,13 @@ HEALTH = (
         " {{ $labels.reason }}.",
     ),
     Alert(
+        "FlowlogDiskNearlyFull",
+        "flowlog_state_filesystem_available_bytes < <bytes>\n"
+        "and\nflowlog_state_filesystem_available_bytes / flowlog_state_filesystem_size_bytes < <share>",
+        "The disk of an instance's state directory is nearly full; once it is full, nothing more is counted.",
+        "The file system of {{ $labels.instance }}'s state directory has {{ $value | humanize1024 }}B left.",
+    ),
+    Alert(
         "FlowlogInstanceRestarts",
         'changes(process_start_time_seconds{job="<job>"}[30m]) > <restarts>',
         "An instance restarts again and again.",

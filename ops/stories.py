@@ -161,6 +161,22 @@ _SOURCE = {"account_id": "123456789012", "region": "eu-central-1"}
 _LAST_SUCCESS = named("flowlog_inventory_source_last_success_timestamp_seconds", **_SOURCE)
 _EXPIRY = named("flowlog_credentials_expiry_timestamp_seconds")
 
+
+def _disks(*free: tuple[str, float, str]) -> Series:
+    """Return the file systems of instances: name, size, and what is left, in promtool's notation."""
+    return {
+        series: text
+        for instance, size, left in free
+        for series, text in (
+            (named("flowlog_state_filesystem_size_bytes", instance), always(size)),
+            (named("flowlog_state_filesystem_available_bytes", instance), left),
+        )
+    }
+
+
+_DISK = "FlowlogDiskNearlyFull"
+_GB = 1e9
+
 HEALTH = (
     Story("FlowlogLag", "301 s behind", {_LAG: always(301)}, ({**WARNING, **_ON_SHARD},)),
     Story("FlowlogLag", "300 s behind", {_LAG: always(300)}),
@@ -222,6 +238,23 @@ HEALTH = (
         3,
         ({**WARNING, **_ON_A, "reason": "exited"},),
     ),
+    Story(_DISK, "9 % of a volume of 20 GB", _disks(("a", 20 * _GB, always(1.8 * _GB))), ({**WARNING, **_ON_A},)),
+    Story(_DISK, "11 % of a volume of 20 GB", _disks(("a", 20 * _GB, always(2.2 * _GB)))),
+    Story(
+        _DISK,
+        "4 % of a volume of 20 GB, and of a volume of 1 GB",
+        _disks(("a", 20 * _GB, always(0.8 * _GB)), ("b", _GB, always(0.04 * _GB))),
+        tuple({**severity, "instance": each} for severity in (WARNING, CRITICAL) for each in "ab"),
+    ),
+    Story(_DISK, "2 % of a disk of 1 TB, which is much", _disks(("a", 1000 * _GB, always(20 * _GB)))),
+    Story(_DISK, "half of a volume of 1 GB", _disks(("a", _GB, always(0.5 * _GB)))),
+    Story(
+        _DISK,
+        "two instances share a disk, which fills in half an hour",
+        _disks(*((each, 100 * _GB, "100000000000-3300000000x30 500000000x*") for each in "ab")),
+        tuple({**severity, "instance": each} for severity in (WARNING, CRITICAL) for each in "ab"),
+    ),
+    Story(_DISK, "full for three minutes, as somebody unpacks a file", _disks(("a", 20 * _GB, "5e9x49 1e6x3 5e9x60"))),
     Story(
         "FlowlogInstanceRestarts",
         "four restarts",

@@ -156,6 +156,18 @@ METRICS = {
         Definition("flowlog_daemon_up", "gauge", (), "1 if the MultiLangDaemon runs and is initialised, else 0."),
         Definition("flowlog_daemon_restarts", "counter", ("reason",), "Restarts of the MultiLangDaemon, by reason."),
         Definition(
+            "flowlog_state_filesystem_size_bytes",
+            "gauge",
+            (),
+            "Size of the file system that holds the state directory; absent if the system does not tell.",
+        ),
+        Definition(
+            "flowlog_state_filesystem_available_bytes",
+            "gauge",
+            (),
+            "Bytes that this instance's user can still write to that file system; absent if the system does not tell.",
+        ),
+        Definition(
             "flowlog_credentials_refreshes",
             "counter",
             ("outcome",),

@@ -101,6 +101,9 @@ def _shards(state: InstanceState) -> Iterator[Metric]:
 def _daemon(state: InstanceState) -> Iterator[Metric]:
     yield single_value("flowlog_daemon_up", int(state.daemon_up))
     yield values_by_label("flowlog_daemon_restarts", state.daemon_restarts)
+    size, available = state.file_system or (None, None)
+    yield single_value("flowlog_state_filesystem_size_bytes", size)
+    yield single_value("flowlog_state_filesystem_available_bytes", available)
     yield values_by_label("flowlog_credentials_refreshes", state.credentials_refreshes)
     yield single_value("flowlog_credentials_expiry_timestamp_seconds", state.credentials_expire_at or None)
     build = InfoMetricFamily("flowlog_build", METRICS["flowlog_build"].help)

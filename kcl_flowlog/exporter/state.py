@@ -23,6 +23,13 @@ class ShardState(NamedTuple):
     last_callback_at: float
 
 
+class FileSystem(NamedTuple):
+    """A file system, in bytes: its `size`, and what this user can still write."""
+
+    size: int
+    available: int
+
+
 @dataclass(frozen=True)
 class InstanceState:
     """Everything that a scrape of an instance shows.
@@ -30,7 +37,8 @@ class InstanceState:
     `inventory_refreshes`, `overlaps`, `daemon_restarts` and `credentials_refreshes` are numbers by the value of their
     metric's label; `credentials_expire_at` is in Unix seconds, 0 for never; `build` holds versions by component.
     `rejected_distinct` has the numbers of sources and ports by subnet; empty if they are not counted.
-    `open_shards`, `delivery_errors` and `subnets_without_flow_logs` are None if unknown.
+    `file_system` holds the state directory. It, `open_shards`, `delivery_errors` and `subnets_without_flow_logs` are
+    None if unknown.
     """
 
     totals: Totals
@@ -41,6 +49,7 @@ class InstanceState:
     delivery_errors: Mapping[str, int] | None = None
     subnets_without_flow_logs: int | None = None
     open_shards: int | None = None
+    file_system: FileSystem | None = None
     daemon_up: bool = False
     daemon_restarts: Mapping[str, int] = field(default_factory=dict)
     credentials_refreshes: Mapping[str, int] = field(default_factory=dict)

@@ -42,6 +42,7 @@ from kcl_flowlog.launcher.daemon_credentials import DaemonCredentials
 from kcl_flowlog.launcher.daemon_files import DaemonFiles
 from kcl_flowlog.launcher.daemon_starter import DaemonStarter
 from kcl_flowlog.launcher.final_scrape import FinalScrape
+from kcl_flowlog.launcher.free_space import FreeSpace
 from kcl_flowlog.launcher.housekeeping import Housekeeping
 from kcl_flowlog.launcher.inbox import Inbox
 from kcl_flowlog.launcher.ineffective_settings import warn_of_ineffective_settings
@@ -194,6 +195,7 @@ class _Builder:
             damage,
             open_shards,
             own_shards,
+            FreeSpace(state.path),
             who=who.keeper,
         )
         sampler = Sampler(status.read_totals)

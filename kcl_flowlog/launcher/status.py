@@ -17,7 +17,7 @@ from kcl_flowlog.commits.damage import DamageNote, LedgerError
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.totals import SeenTotals, Totals
 from kcl_flowlog.counting.subnets import Inventory
-from kcl_flowlog.exporter.state import InstanceState, ShardState
+from kcl_flowlog.exporter.state import FileSystem, InstanceState, ShardState
 from kcl_flowlog.inventory.coverage import Coverage
 from kcl_flowlog.inventory.delivery_errors import DELIVERY_ERRORS
 from kcl_flowlog.inventory.overlaps import Overlap
@@ -75,6 +75,13 @@ class ReadingSource(Protocol):
         """Return the own shards that have not been read since the start; None if that is unknown."""
 
 
+class DiskSource(Protocol):
+    """Knows the file system of the state directory, such as `kcl_flowlog.launcher.free_space.FreeSpace`."""
+
+    def read(self) -> FileSystem | None:
+        """Return it as it is now; None if unknown."""
+
+
 class DistinctSource(Protocol):
     """Knows distinct numbers by subnet, such as `kcl_flowlog.launcher.who_keeper.WhoKeeper`."""
 
@@ -112,6 +119,7 @@ class Status:
         damage: DamageNote,
         open_shards: StreamSource,
         own_shards: ReadingSource,
+        disk: DiskSource,
         monotonic: Callable[[], float] = time.monotonic,
         who: DistinctSource | None = None,
     ) -> None:
@@ -126,6 +134,7 @@ class Status:
         self._damage = damage
         self._open_shards = open_shards
         self._own_shards = own_shards
+        self._disk = disk
         self._monotonic = monotonic
         self._seen = SeenTotals()
 
@@ -158,6 +167,7 @@ class Status:
             delivery_errors=_delivery_errors(coverage),
             subnets_without_flow_logs=None if coverage.uncovered is None else len(coverage.uncovered),
             open_shards=self.open_shards,
+            file_system=self._disk.read(),
             shards=self.shard_states(),
             inventory_refreshes=dict(self._inventory.refreshes),
             daemon_up=self._daemon.is_up,

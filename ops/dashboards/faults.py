@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.dashboards.model import HALF, THIRD, WIDE, Column, Limits, Panel, Query, stat
+from ops.dashboards.model import HALF, QUARTER, THIRD, WIDE, Column, Limits, Panel, Query, stat
 from ops.dashboards.queries import OF_INSTANCE, age, increase, largest, rate, selector, sums_by, total
 
 _NOT_SHOWN_ELSEWHERE = (
@@ -146,7 +146,7 @@ PROCESSES = (
             Query(rate(f"{prefix}process_cpu_seconds_total", OF_INSTANCE), f"{name} {{{{instance}}}}")
             for name, prefix in _PROCESSES
         ),
-        width=THIRD,
+        width=QUARTER,
     ),
     Panel(
         "Memory, by process",
@@ -156,14 +156,30 @@ PROCESSES = (
             Query(selector(f"{prefix}process_resident_memory_bytes", OF_INSTANCE), f"{name} {{{{instance}}}}")
             for name, prefix in _PROCESSES
         ),
-        width=THIRD,
+        width=QUARTER,
+    ),
+    Panel(
+        "Left on the disk",
+        "The part of the state directory's file system that is left. Instances on one disk show the same. The alert"
+        " fires only if it is also few bytes.",
+        "percentunit",
+        (
+            Query(
+                f"{selector('flowlog_state_filesystem_available_bytes', OF_INSTANCE)}"
+                f" / {selector('flowlog_state_filesystem_size_bytes', OF_INSTANCE)}",
+                "{{instance}}",
+            ),
+        ),
+        width=QUARTER,
+        alerts=("FlowlogDiskNearlyFull",),
+        limits=Limits("FlowlogDiskNearlyFull", "share", is_lower_limit=True),
     ),
     Panel(
         "Requests for credentials, by outcome",
         "Requests for new AWS credentials to their source, by outcome.",
         "cps",
         (sums_by(rate("flowlog_credentials_refreshes_total", OF_INSTANCE), "outcome"),),
-        width=THIRD,
+        width=QUARTER,
         alerts=("FlowlogCredentialsExpire",),
         is_stacked=True,
     ),

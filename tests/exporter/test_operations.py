@@ -55,12 +55,14 @@ def test_metrics_without_labels_show_from_the_start(name: str) -> None:
     ("name", "labels", "expected"),
     [
         ("flowlog_stream_open_shards", {}, 21),
+        ("flowlog_state_filesystem_size_bytes", {}, 2**30),
+        ("flowlog_state_filesystem_available_bytes", {}, 2**26),
         ("flowlog_subnets_without_flow_logs", {}, 20),
         ("flowlog_flow_log_delivery_errors", {"reason": "access_error"}, 0),
         ("flowlog_flow_log_delivery_errors", {"reason": "rate_limited"}, 18),
     ],
 )
-def test_what_aws_does_not_tell_is_absent(name: str, labels: dict[str, str], expected: int) -> None:
+def test_what_aws_or_the_system_does_not_tell_is_absent(name: str, labels: dict[str, str], expected: int) -> None:
     """A 0 would say that all is well."""
     assert (expected, None) == (value(STATE, name, labels), value(EMPTY, name, labels))
 

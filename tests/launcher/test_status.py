@@ -12,7 +12,7 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Heartbeat
 from kcl_flowlog.counting.delta import Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
-from kcl_flowlog.exporter.state import ShardState
+from kcl_flowlog.exporter.state import FileSystem, ShardState
 from kcl_flowlog.inventory.coverage import Coverage, FailingFlowLog
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
@@ -22,6 +22,7 @@ from tests.support.launcher_fakes import (
     INVENTORY,
     FakeCredentials,
     FakeDaemonState,
+    FakeFreeSpace,
     FakeInbox,
     FakeInventory,
     FakeOpenShards,
@@ -45,6 +46,7 @@ class Shown:
         self.damage = DamageNote()
         self.open_shards = FakeOpenShards()
         self.own_shards = FakeOwnShards()
+        self.free_space = FakeFreeSpace()
         self.status = Status(
             self.open_ledger,
             self.inventory,
@@ -56,6 +58,7 @@ class Shown:
             self.damage,
             self.open_shards,
             self.own_shards,
+            self.free_space,
             self.clock,
         )
 
@@ -154,17 +157,19 @@ def test_a_scrape_shows_each_part_as_it_is_now(tmp_path: Path) -> None:
     assert ({"ok": 3}, {"killed": 2}, True) == (state.inventory_refreshes, state.daemon_restarts, state.daemon_up)
     assert {"access_error": 1, "rate_limited": 0, "unknown_error": 0} == state.delivery_errors
     assert (2, 4, BUILD) == (state.subnets_without_flow_logs, state.open_shards, state.build)
+    assert FileSystem(1000, 400) == state.file_system
 
 
-def test_what_ec2_and_kinesis_do_not_tell_is_unknown(tmp_path: Path) -> None:
+def test_what_ec2_kinesis_and_the_system_do_not_tell_is_unknown(tmp_path: Path) -> None:
     """It is not 0."""
     shown = Shown(tmp_path)
     shown.inventory.coverage = Coverage(None, None)
-    shown.open_shards.number = None
+    shown.open_shards.number = shown.free_space.found = None
 
     state = shown.status.read_state()
 
     assert (None, None, None) == (state.delivery_errors, state.subnets_without_flow_logs, state.open_shards)
+    assert state.file_system is None
 
 
 def test_a_scrape_tells_that_the_daemon_is_down(tmp_path: Path) -> None:

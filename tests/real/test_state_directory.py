@@ -37,6 +37,7 @@ def test_a_full_disk_loses_nothing(small_disk: Disk, tmp_path: Path) -> None:
         full = scenario.instance.wait_for("page", lambda page: True).counted
         assert before.traffic.keys() == full.traffic.keys()
         assert all(full.traffic[key].flows >= sums.flows for key, sums in before.traffic.items())
+        assert "\nflowlog_state_filesystem_size_bytes 2.097152e+06\n" in scenario.instance.answer("/metrics")
 
         # The launcher has met the full disk as well: it can't start the next daemon.
         assert eventually(lambda: has_launcher_error(scenario, "disk is full"), PAGE_TIMEOUT), scenario.instance.log

@@ -28,7 +28,7 @@ from kcl_flowlog.demo.world import World
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
 from kcl_flowlog.exporter.new_series import NewSeries
-from kcl_flowlog.exporter.state import InstanceState, ShardState
+from kcl_flowlog.exporter.state import FileSystem, InstanceState, ShardState
 from kcl_flowlog.launcher.who_keeper import WhoKeeper
 from tests.support.clocks import FakeClock
 from tests.support.ledgers import commit
@@ -104,6 +104,7 @@ class CountingInstance:
             delivery_errors={},
             subnets_without_flow_logs=0,
             open_shards=4,
+            file_system=FileSystem(2**30, 2**29),
             daemon_up=True,
             rejected_distinct=dict(self._who.distinct),
         )

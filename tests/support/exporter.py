@@ -10,7 +10,7 @@ from kcl_flowlog.counting.delta import Histogram, RejectedPort, Traffic
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import TEXT, renderer
-from kcl_flowlog.exporter.state import InstanceState, ShardState
+from kcl_flowlog.exporter.state import FileSystem, InstanceState, ShardState
 
 NOW = 1_800_000_000.0
 SUBNET_TAGS = ("team", "CostCenter")
@@ -72,6 +72,7 @@ STATE = InstanceState(
     delivery_errors={"access_error": 0, "rate_limited": 18, "unknown_error": 19},
     subnets_without_flow_logs=20,
     open_shards=21,
+    file_system=FileSystem(2**30, 2**26),
     shards=[
         ShardState("shardId-000000000000", 0.0, NOW - 5, NOW - 3, NOW - 1),
         ShardState("shardId-000000000001", None, 0.0, 0.0, NOW - 2),

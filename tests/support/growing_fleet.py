@@ -15,7 +15,7 @@ from kcl_flowlog.counting.peers import PEERS
 from kcl_flowlog.counting.subnets import FlowLog, Interface, Inventory, Source, Subnet
 from kcl_flowlog.exporter.collector import FlowlogCollector, metrics_registry
 from kcl_flowlog.exporter.exposition import renderer
-from kcl_flowlog.exporter.state import InstanceState, ShardState
+from kcl_flowlog.exporter.state import FileSystem, InstanceState, ShardState
 from kcl_flowlog.launcher.supervisor import RESTART_REASONS
 
 OLD = 1
@@ -72,6 +72,7 @@ def _state(number: int, step: int, now: float) -> InstanceState:
         delivery_errors={"access_error": 1},
         subnets_without_flow_logs=1,
         open_shards=3,
+        file_system=FileSystem(2**30, 2**29),
         rejected_distinct=dict.fromkeys((*(each.subnet_id for each in SUBNETS), UNLISTED), (100 * number, 10)),
         shards=[ShardState(f"shardId-{number:012}", 5.0, now - 5, now - 3, now - 1)],
         inventory_refreshes={"ok": step, "error": step},

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcl_flowlog.counting.subnets import Inventory, Subnet
+from kcl_flowlog.exporter.state import FileSystem
 from kcl_flowlog.inventory.coverage import Coverage
 from kcl_flowlog.inventory.overlaps import Overlap
 from kcl_flowlog.launcher.inbox import HeldShard
@@ -50,6 +51,15 @@ class FakeOpenShards:
     """A stream with four open shards."""
 
     number: int | None = 4
+
+
+class FakeFreeSpace:
+    """A file system of which less than half is free."""
+
+    found: FileSystem | None = FileSystem(1000, 400)
+
+    def read(self) -> FileSystem | None:
+        return self.found
 
 
 class FakeOwnShards:
