@@ -17,7 +17,7 @@ from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.status import Status, Step, step_of
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
-from kcl_flowlog.demo.story import StoryClock
+from kcl_flowlog.demo.story import StoryClock, titles_from
 from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.world import World
 
@@ -87,12 +87,17 @@ class Monitor:
             self._check()
             generated = self._producer.tally()
             was_stopped = self._stop_request.urgency > Urgency.NONE
+            missed = "" if self._story is None or was_stopped else titles_from(self._story.second)
             # A user who has ended the traffic still waits for the comparison, and can ask again.
             abort = Urgency.AT_ONCE if was_stopped else Urgency.FINISH
             has_counts = step_of(self._page) is Step.COUNTING
             is_comparable = bool(generated.traffic) and (has_counts or not was_stopped)
             if is_comparable:
                 self._wait_for_last_counts(generated, abort)
+        if missed:
+            self._say(
+                f"The traffic ended before these acts began: {missed}. Without --duration the demo ends with the story."
+            )
         if not is_comparable:
             self._say("Stopped before anything was counted, so there is nothing to compare.")
             return EQUAL

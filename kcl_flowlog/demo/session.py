@@ -26,7 +26,7 @@ from kcl_flowlog.demo.page import read
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.product import Product, environment, product_argv
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
-from kcl_flowlog.demo.story import StoryClock
+from kcl_flowlog.demo.story import FIRST_EVENT, LENGTH, StoryClock, titles_from
 from kcl_flowlog.demo.story_traffic import StoryTraffic
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import World
@@ -81,6 +81,7 @@ class Session:
     def run(self) -> int:
         """Run the demo; return `EQUAL`, `DIFFERENT`, or 0 if the user stops it before there is a comparison."""
         begin = time.monotonic()
+        self._check_duration()
         with ExitStack() as stack:
             port = usable_port(self._options.port)
             state_dir = self._state_dir(stack)
@@ -101,6 +102,22 @@ class Session:
             product.stop(in_a_hurry=lambda: self._stop_request.urgency >= Urgency.AT_ONCE)
         self._say("Stopped; nothing is left running.")
         return status
+
+    def _check_duration(self) -> None:
+        """Say which acts of the story can't begin within the duration; refuse it if there is none left."""
+        duration = self._options.times.duration
+        if duration is None or self._story is None:
+            return
+        if duration <= FIRST_EVENT:
+            raise ConfigError(
+                f"--duration {duration:g} s leaves nothing of the story, in which something happens from second"
+                f" {FIRST_EVENT} on; leave --duration out, and the demo ends with the story."
+            )
+        if missed := titles_from(duration):
+            self._say(
+                f"The story is cut short: with --duration {duration:g} s these acts can't begin: {missed}."
+                f" All of it takes {LENGTH} s, once kcl-flowlog counts."
+            )
 
     def _state_dir(self, stack: ExitStack) -> Path:
         """Return an empty directory for the state; a temporary directory is removed at the end."""

@@ -84,11 +84,18 @@ STOPPED = Act(
 STORY = (QUIET, BURST, SCAN, SPRAY, NAT, STOPPED)
 LENGTH = STORY[-1].end
 """When the story ends, in seconds."""
+FIRST_EVENT = QUIET.end
+"""The second from which on something happens."""
 
 
 def act_at(second: float) -> Act | None:
     """Return the act of a second, or the one before it; None before the story."""
     return next((act for act in reversed(STORY) if act.start <= second), None)
+
+
+def titles_from(second: float) -> str:
+    """Return the titles of the acts that have not begun before a second, in their order; empty if all have."""
+    return "; ".join(act.title for act in STORY if act.start >= second)
 
 
 def description(act: Act) -> list[str]:

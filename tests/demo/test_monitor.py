@@ -15,7 +15,7 @@ from kcl_flowlog.demo.page import Page
 from kcl_flowlog.demo.producer import Producer
 from kcl_flowlog.demo.status import Status
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
-from kcl_flowlog.demo.story import LENGTH, StoryClock
+from kcl_flowlog.demo.story import LENGTH, NAT, STOPPED, StoryClock
 from kcl_flowlog.demo.tally import Tally
 from tests.support.demo_fakes import WORLD, ScriptedClock, a_tally
 
@@ -138,9 +138,29 @@ def test_the_story_begins_with_the_counts_and_ends_the_traffic() -> None:
     assert EQUAL == outcome.status
 
 
-def test_a_duration_may_end_a_story() -> None:
-    outcome = run({0: Page(a_tally(3))}, duration=20, is_story=True)
-    assert 23 <= outcome.seconds < 25
+@pytest.mark.parametrize(
+    ("duration", "missed"),
+    [
+        # The story begins at second 40; see below.
+        (20, "Quiet traffic; A burst of rejects; A port scan; A spray from many sources; S3 through NAT;"),
+        (40 + NAT.start - 1, "S3 through NAT; A stopped interface."),
+        (40 + STOPPED.start, "A stopped interface."),
+        (40 + STOPPED.start + 1, ""),
+        (None, ""),
+    ],
+)
+def test_a_duration_that_ends_a_story_names_the_acts_that_did_not_begin(duration: float | None, missed: str) -> None:
+    outcome = run({0: None, 40: Page(a_tally(3))}, duration=duration, is_story=True)
+
+    sentence = f"The traffic ended before these acts began: {missed}"
+    assert [missed != ""] == [any(line.startswith(sentence) for line in outcome.said)]
+    assert (EQUAL, 2 if missed else 1) == (outcome.status, len(outcome.said))
+
+
+def test_a_user_who_stops_a_story_needs_no_list_of_what_is_missing() -> None:
+    outcome = run({0: Page(a_tally(3))}, duration=None, requests={10: Urgency.FINISH}, is_story=True)
+
+    assert ["Generated and counted are equal to the last digit; log events: 3 counted."] == outcome.said
 
 
 def test_the_status_has_the_time_of_the_current_step() -> None:

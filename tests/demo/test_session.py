@@ -20,6 +20,7 @@ from kcl_flowlog.demo.errors import DemoError
 from kcl_flowlog.demo.monitor import DIFFERENT, EQUAL, Times
 from kcl_flowlog.demo.session import Options, Session
 from kcl_flowlog.demo.stop_request import StopRequest, Urgency
+from kcl_flowlog.demo.story import STOPPED
 from kcl_flowlog.errors import ConfigError
 from tests.support.demo_fakes import build_stream_only
 from tests.support.instance import is_alive
@@ -110,6 +111,47 @@ def test_a_request_at_the_start_starts_nothing_more() -> None:
     )
     assert "Stopped before kcl-flowlog started, so there is nothing to compare." == said[-1]
     assert 2 == len(said)
+
+
+@pytest.mark.parametrize(
+    ("duration", "missed"),
+    [
+        (None, []),
+        (STOPPED.start + 0.5, []),
+        (
+            200,
+            [
+                "The story is cut short: with --duration 200 s these acts can't begin: S3 through NAT; A stopped interface."
+                " All of it takes 370 s, once kcl-flowlog counts."
+            ],
+        ),
+    ],
+)
+def test_a_short_duration_says_at_once_which_acts_of_the_story_are_missing(
+    duration: float | None, missed: list[str]
+) -> None:
+    said: list[str] = []
+    options = Options(Times(duration), port=0, story=True)
+
+    Session(options, said.append, StopRequest(Urgency.FINISH), fake_product, aws=StreamOnlyAWS).run()
+
+    assert [*missed, "Starting an embedded AWS …"] == said[: len(missed) + 1]
+
+
+@pytest.mark.parametrize("duration", [0, 60])
+def test_a_duration_that_leaves_nothing_of_the_story_is_refused(duration: float) -> None:
+    """Quiet traffic is what the demo shows without a story."""
+    said: list[str] = []
+    options = Options(Times(duration), port=0, story=True)
+
+    with pytest.raises(ConfigError) as refused:
+        Session(options, said.append, StopRequest(), fake_product, aws=StreamOnlyAWS).run()
+
+    assert (
+        f"--duration {duration} s leaves nothing of the story, in which something happens from second 60 on;"
+        " leave --duration out, and the demo ends with the story."
+    ) == str(refused.value)
+    assert [] == said
 
 
 DEMO = """
