@@ -92,7 +92,7 @@ def run(stop: StopRequests, /, shards: str | None, **values: Any) -> None:
 def main(stop: StopRequests | None = None) -> None:
     """Run the command line, and exit with its code; `run` ends once a stop is requested."""
     try:
-        code = cli.main(standalone_mode=False, obj=stop or StopRequests())
+        code = cli.main(prog_name="kcl-flowlog", standalone_mode=False, obj=stop or StopRequests())
     except click.exceptions.Exit as finished:
         code = finished.exit_code
     except click.ClickException as error:

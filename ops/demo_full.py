@@ -6,13 +6,15 @@ Fails with one sentence if Prometheus is not installed or does not start. Opens 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
+
 from kcl_flowlog.__main__ import main as kcl_flowlog
+from kcl_flowlog.demo.command import demo
 from kcl_flowlog.demo.session import usable_port
 from ops.outputs import OPS
 from ops.prometheus_server import HOST, PrometheusError, running_prometheus
@@ -31,8 +33,11 @@ def config(port: int) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run Prometheus and the demo; exit as the demo does."""
-    port, rest = _port(arguments)
+    """Run Prometheus and the demo; exit as the demo does. For its help, or a mistake, the demo runs alone."""
+    port = _port(arguments)
+    if port is None:
+        _demo(arguments)
+        return
     with tempfile.TemporaryDirectory(prefix="kcl-flowlog-prometheus-") as folder:
         try:
             with running_prometheus(Path(folder), config(port), usable_port(0)) as url:
@@ -42,19 +47,26 @@ def main(arguments: list[str]) -> None:
                     "Alerts that compare with the days before need over a day of history, so they stay silent here.",
                     flush=True,
                 )
-                sys.argv = ["kcl-flowlog", "demo", "--port", str(port), *rest]
-                kcl_flowlog()
+                # The last of several ports counts.
+                _demo([*arguments, "--port", str(port)])
         except PrometheusError as error:
             print(error, file=sys.stderr)
             sys.exit(2)
 
 
-def _port(arguments: list[str]) -> tuple[int, list[str]]:
-    """Return the port of the metrics page, free if it is to be any port, and the arguments without it."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--port", type=int, default=10514)
-    chosen, rest = parser.parse_known_args(arguments)
-    return chosen.port or usable_port(0), rest
+def _demo(arguments: list[str]) -> None:
+    sys.argv = ["kcl-flowlog", "demo", *arguments]
+    kcl_flowlog()
+
+
+def _port(arguments: list[str]) -> int | None:
+    """Return the port of the metrics page, free if it is to be any port; None if the demo would only say something."""
+    try:
+        # Without its names, --help is a mistake like others, and the demo itself answers all of them.
+        chosen = demo.make_context("demo", [*arguments], help_option_names=[]).params["port"]
+    except click.ClickException:
+        return None
+    return chosen or usable_port(0)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ from kcl_flowlog.launcher.page_parts import pages_of
 from kcl_flowlog.launcher.prctl import become_subreaper
 from kcl_flowlog.launcher.registrar import Registrar
 from kcl_flowlog.launcher.sampler import Sampler
+from kcl_flowlog.launcher.setting_checks import check_settings
 from kcl_flowlog.launcher.shown_settings import shown_settings
 from kcl_flowlog.launcher.signals import StopRequests
 from kcl_flowlog.launcher.state_directory import StateDirectory
@@ -81,7 +82,7 @@ def run(config: Config, environ: Mapping[str, str], denials: BinaryIO, stop: Sto
     aws = Aws(stream_region(config.stream, config.region, environ), environ)
     stream = find_stream(config.stream, config.stream_role, aws.region)
     runtime, jars = java.find_java(config.java, environ), java.find_jars()
-    kcl_properties.check_extra(config.kcl_property)
+    check_settings(config)
     with ExitStack() as stack:
         state = stack.enter_context(StateDirectory(config.state_dir))
         builder = None

@@ -4,7 +4,7 @@ Looks at the file and the certificates for each request, and reads those that ma
 a protected server: what is invalid, empty or half written is never served, and
 what protects less is served only once the files have stayed unchanged for some
 seconds. Until then the last good configuration stays in force, and one warning
-says so. Only the first read raises `ConfigError`.
+says so. Only `check` and the first read raise `ConfigError`.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class WebConfigKeeper:
         self._protections: frozenset[str] = frozenset()
         self._is_held = False
         self._warned = ""
+
+    def check(self) -> None:
+        """Read the file, and forget it. Raises `ConfigError`."""
+        if self._path is not None:
+            self._read(self._path)
 
     def current(self) -> ActiveWebConfig:
         """Return the configuration in force. The first call reads the file, and raises `ConfigError` if it is invalid.

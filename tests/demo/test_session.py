@@ -121,8 +121,8 @@ def test_a_request_at_the_start_starts_nothing_more() -> None:
         (
             200,
             [
-                "The story is cut short: with --duration 200 s these acts can't begin: S3 through NAT; A stopped interface."
-                " All of it takes 370 s, once kcl-flowlog counts."
+                "The story is cut short: with --duration 200 s these acts can't begin: S3 through NAT;"
+                " A stopped interface. All of it takes 370 s, once kcl-flowlog counts."
             ],
         ),
     ],

@@ -10,6 +10,7 @@ import threading
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -193,6 +194,28 @@ def test_a_mistake_of_the_user_is_found_before_anything_is_logged(host: Host, ca
         host.run(stream="missing")
 
     assert [] == caplog.records
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"web_config_file": Path("/missing/web.yml")}, "/missing/web.yml can't be read"),
+        ({"peers": (parse_peer("https://a:1"),), "peers_ca": Path("/missing/ca.pem")}, "/missing/ca.pem"),
+        (
+            {"peers": (parse_peer("http://a:1"),), "peers_credentials": Path("/missing/users")},
+            "can't be read",
+        ),
+    ],
+    ids=["web config", "authorities of peers", "credentials for peers"],
+)
+def test_a_file_that_a_setting_names_is_read_before_anybody_is_asked(
+    settings: dict[str, Any], sentence: str, host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As any mistake in the settings, also where AWS can't be reached."""
+    with pytest.raises(ConfigError, match=sentence):
+        host.run(**settings)
+
+    assert ([], [], False) == (host.aws.checked, caplog.records, host.state_dir.exists())
 
 
 def test_an_unknown_field_of_a_format_is_a_warning(host: Host, caplog: pytest.LogCaptureFixture) -> None:

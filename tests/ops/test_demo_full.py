@@ -6,14 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import psutil
 import pytest
 import yaml
 
-from ops.demo_full import config
+from ops.demo_full import config, main
 from tests.support.instance import is_alive
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
@@ -26,6 +28,65 @@ def test_prometheus_scrapes_the_demo_with_the_job_of_the_rules() -> None:
         "scrape_configs"
     ]
     assert [str(ROOT / "ops" / "prometheus" / "rules.yml")] == content["rule_files"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--help"], 0, "Usage: kcl-flowlog demo [OPTIONS]"),
+        (["--port", "0", "--help"], 0, "Usage: kcl-flowlog demo [OPTIONS]"),
+        (["--rate", "many"], 2, "Error: Invalid value for '--rate'"),
+        (["--port", "99999"], 2, "Error: Invalid value for '--port'"),
+        (["--tale"], 2, "Error: No such option"),
+    ],
+)
+def test_help_and_mistakes_need_no_prometheus(
+    arguments: list[str],
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The demo says its sentence, once, and nothing stands in front of it."""
+    monkeypatch.setattr(sys, "argv", ["ops.demo_full"])
+    # As with `python -m ops.demo_full`.
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", "ops", raising=False)
+    monkeypatch.setattr("ops.demo_full.running_prometheus", None)
+
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    said = capsys.readouterr()
+    text = said.out + said.err
+    assert (code, 1, True) == (ended.value.code, text.count(words), text.startswith(words))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port", "passed"),
+    [
+        (["--story"], 10514, ["--story", "--port", "10514"]),
+        (["--port", "9000", "--rate", "50"], 9000, ["--port", "9000", "--rate", "50", "--port", "9000"]),
+        (["--port=0"], 7, ["--port=0", "--port", "7"]),
+    ],
+)
+def test_the_demo_gets_its_arguments_and_the_port_that_prometheus_scrapes(
+    arguments: list[str], port: int, passed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prometheus has to know it before any free port is chosen."""
+    configs = []
+
+    def running(folder: Path, config: dict[str, Any], port: int) -> AbstractContextManager[str]:
+        configs.append(config)
+        return nullcontext("http://127.0.0.1:1")
+
+    monkeypatch.setattr(sys, "argv", ["ops.demo_full"])
+    monkeypatch.setattr("ops.demo_full.running_prometheus", running)
+    monkeypatch.setattr("ops.demo_full.usable_port", lambda _: 7)
+    monkeypatch.setattr("ops.demo_full.kcl_flowlog", lambda: None)
+
+    main(arguments)
+
+    assert ([config(port)], ["kcl-flowlog", "demo", *passed]) == (configs, sys.argv)
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (Debian: prometheus)")
