@@ -104,7 +104,7 @@ class Session:
         return status
 
     def _check_duration(self) -> None:
-        """Say which acts of the story can't begin within the duration; refuse it if there is none left."""
+        """Say which acts of the story can't begin within the duration; refuse a duration that leaves none."""
         duration = self._options.times.duration
         if duration is None or self._story is None:
             return

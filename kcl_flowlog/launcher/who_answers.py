@@ -20,7 +20,7 @@ from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.answers import heaviest
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, PAIR, SOURCE
 from kcl_flowlog.counting.who.sketches import Sketches
-from kcl_flowlog.counting.who.steps import STEP
+from kcl_flowlog.counting.who.steps import STEP, STEPS_AHEAD
 from kcl_flowlog.inventory.interface_details import KeptDetails
 from kcl_flowlog.launcher.own_interfaces import OwnInterfaces
 from kcl_flowlog.launcher.who_keeper import WhoKeeper, readable
@@ -132,7 +132,8 @@ class WhoAnswers:
         last = int(self._clock() // STEP)
         try:
             with self._open_ledger() as ledger, ledger.begin("DEFERRED") as db:
-                bodies = who_tables.steps_of(db, question.subnet_id, last - question.steps + 1, last + 1)
+                first = last - question.steps + 1
+                bodies = who_tables.steps_of(db, question.subnet_id, first, last + STEPS_AHEAD)
         except LedgerError as error:
             self._damage.take(error)
             raise

@@ -23,7 +23,7 @@ from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.distinct import union
 from kcl_flowlog.counting.who.kinds import KEPT, KIND_BITS, PORT, SOURCE
 from kcl_flowlog.counting.who.sketches import Sketches
-from kcl_flowlog.counting.who.steps import STEP, STEPS
+from kcl_flowlog.counting.who.steps import STEP, STEPS, STEPS_AHEAD
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class WhoKeeper:
     def _forget(self, ledger: Ledger, first: int, last: int) -> None:
         """Delete old steps; the numbers of all subnets may change by that."""
         with ledger.begin() as db:
-            who_tables.forget(db, first, last + 1)
+            who_tables.forget(db, first, last + STEPS_AHEAD)
             found = dict.fromkeys(who_tables.subnets(db, first, last))
         self._forgot_at = last
         self.distinct = {name: number for name, number in self.distinct.items() if name in found}
@@ -135,8 +135,8 @@ def _add_some(ledger: Ledger, first: int, last: int) -> list[str] | None:
     steps: dict[int, list[Sketches]] = {}
     rejecting: list[str] = []
     for part in readable((body for _, body in added), sketches.decode):
-        # A clock may be a little ahead; it must not make steps without end.
-        if first <= part.step <= last + 1:
+        # A clock that is ahead must not make steps without end.
+        if first <= part.step <= last + STEPS_AHEAD:
             parts = list(_within(part, own))
             steps.setdefault(part.step, []).extend(parts)
             rejecting += [each.subnets[group >> KIND_BITS] for each in parts for group in each.distinct]

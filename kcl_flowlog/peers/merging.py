@@ -14,13 +14,13 @@ from typing import NamedTuple
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.kinds import KEPT
 from kcl_flowlog.counting.who.sketches import Sketches
-from kcl_flowlog.counting.who.steps import STEPS
+from kcl_flowlog.counting.who.steps import STEPS, STEPS_AHEAD
 from kcl_flowlog.peers.fleet import Asked
 from kcl_flowlog.peers.own_answer import OwnAnswer
 from kcl_flowlog.web.who_report import InterfaceNote, MissingPeer, Peers, SubnetLine
 
 _MOST_SKETCH_BYTES = 8 * 1024 * 1024
-_MOST_NAMES = STEPS * sum(KEPT)
+_MOST_NAMES = (STEPS + STEPS_AHEAD) * sum(KEPT)
 """An instance sends no more."""
 _MOST_MERGED_NAMES = 4 * _MOST_NAMES
 

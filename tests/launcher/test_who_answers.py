@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,15 @@ from kcl_flowlog.commits.who_tables import SubnetStep
 from kcl_flowlog.config import Config
 from kcl_flowlog.counting.who import sketches
 from kcl_flowlog.counting.who.collector import Collector
-from kcl_flowlog.counting.who.steps import STEP
-from kcl_flowlog.errors import ConfigError
+from kcl_flowlog.counting.who.kinds import EGRESS, KEPT, SOURCE
+from kcl_flowlog.counting.who.steps import STEP, STEPS
 from kcl_flowlog.inventory.interface_details import InterfaceDetails, KeptDetails
 from kcl_flowlog.launcher.who_answers import WhoAnswers
 from kcl_flowlog.launcher.who_keeper import DistinctRejected, WhoKeeper
 from kcl_flowlog.launcher.who_parts import WhoParts, who_parts
 from kcl_flowlog.peers import one_peer, own_answer
-from kcl_flowlog.peers.merging import Me, Merged
-from kcl_flowlog.values import parse_peer
+from kcl_flowlog.peers.fleet import Answered, Asked
+from kcl_flowlog.peers.merging import Me, Merged, merge
 from kcl_flowlog.web.who_page import Question
 from kcl_flowlog.web.who_report import (
     HeavyAddress,
@@ -81,11 +82,15 @@ class Home:
         return Ledger(self.path)
 
     def commit(self, collector: Collector) -> None:
+        self.put(collector)
+        self.keeper.step()
+
+    def put(self, collector: Collector) -> None:
+        """Commit as a processor does; the keeper has not seen it yet."""
         delta = make_delta()
         delta.sketch = sketches.encode(collector.take(int(self.clock.now // STEP)))
         with self.open_ledger() as ledger:
             commit(ledger, claim(ledger), delta=delta)
-        self.keeper.step()
 
 
 @pytest.fixture
@@ -114,6 +119,34 @@ def test_a_report_has_the_interface_beside_each_own_address(home: Home) -> None:
     (peer,) = report.accepted.egress
     assert peer.interface is not None
     assert ("eni-b", "subnet-b") == (peer.interface.interface_id, peer.interface.subnet_id)
+
+
+def test_a_peer_takes_all_that_an_instance_sends_after_its_clock_went_back(home: Home) -> None:
+    """A full step is ahead of the hour, and must not make the whole answer look made up."""
+    for step in range(STEPS):
+        home.clock.now = NOW + step * STEP
+        home.commit(full_step(step))
+    home.clock.now += STEP
+    home.put(full_step(STEPS))
+    home.clock.now -= STEP
+    home.keeper.step()
+
+    sent = own_answer.decode(home.answers.own(Question("subnet-a")))
+    merged = merge(Asked([Answered("peer", sent)], []), "subnet-a", Me("another", ME.application))
+
+    assert ([], 1) == (merged.missing, merged.answered)
+    assert len(merged.sketches.summary.rows.groups) > STEPS * sum(KEPT)
+
+
+def full_step(step: int) -> Collector:
+    """Return as many names of each kind as a step keeps, other names in each step."""
+    collector = Collector()
+    for number in range(step * KEPT[SOURCE], (step + 1) * KEPT[SOURCE]):
+        collector.add_reject("subnet-a", str(ip_address(number)), "10.0.1.10", "tcp", str(number // 2))
+    for number in range(step * KEPT[EGRESS], (step + 1) * KEPT[EGRESS]):
+        for is_egress in (True, False):
+            collector.add_accept("subnet-a", is_egress, str(ip_address(number)), 1000)
+    return collector
 
 
 def test_an_address_that_several_other_vpcs_use_has_no_interface(home: Home) -> None:
@@ -210,22 +243,6 @@ def test_alone_an_instance_names_no_peers(home: Home) -> None:
 
     assert parts.answers is not None
     assert None is parts.answers.answer(Question()).peers
-
-
-@pytest.mark.parametrize(
-    ("setting", "sentence"),
-    [
-        ("peers_ca", r"--peers-ca /missing.pem: No such file or directory; check it."),
-        ("peers_client_cert", r"--peers-client-cert /missing.pem: No such file or directory; check it and .+"),
-        ("peers_client_key", r"--peers-client-key has no use without --peers-client-cert; name both files."),
-        ("peers_credentials", r"--peers-credentials /missing.pem can't be read: No such file or directory."),
-    ],
-)
-def test_peers_whose_files_are_missing_are_a_mistake_of_the_user(home: Home, setting: str, sentence: str) -> None:
-    config = Config(stream="flow-logs", peers=(parse_peer("https://b:1"),), **{setting: Path("/missing.pem")})  # type: ignore[arg-type]
-
-    with pytest.raises(ConfigError, match=f"^{sentence}$"):
-        who_parts(config, home.open_ledger, home.networks, home.damage)  # type: ignore[arg-type]
 
 
 def test_a_step_that_cannot_be_read_is_left_out(home: Home) -> None:

@@ -174,7 +174,7 @@ NO_ANSWERS: dict[str, tuple[bytes | OSError, str]] = {
         answering("A", sketch=isal_zlib.compress(bytes(8 * 1024 * 1024 + 1))),
         "not a sketch: more than 8388608 bytes",
     ),
-    "too many names": (answering("A", sketch=wide(9217)), "answers with a sketch of something else"),
+    "too many names": (answering("A", sketch=wide(9985)), "answers with a sketch of something else"),
     "sketch of another subnet": (
         answering("A", sketch=Sketches(0, ["subnet-b"])),
         "answers with a sketch of something else",
@@ -337,11 +337,11 @@ def test_a_certificate_that_is_not_trusted_is_a_sentence(connect: Saying, hosts:
 
 def test_the_lightest_of_very_many_names_are_left_out() -> None:
     """Four peers fill the room; the heaviest that is left out is what other names may have had."""
-    answers = [Answered(name, own_answer(name, wide(9216, 9216 * place))) for place, name in enumerate("abcde")]
+    answers = [Answered(name, own_answer(name, wide(9984, 9984 * place))) for place, name in enumerate("abcde")]
 
     rows, unseen = merge(Asked(answers, []), SUBNET, ME).sketches.summary
 
-    assert 27_648 < len(rows.names) <= 36_864
+    assert 29_952 < len(rows.names) <= 39_936
     assert unseen[SOURCE] + 1 == min(rows.seen)
 
 

@@ -7,4 +7,6 @@ from typing import Final
 STEP: Final = 300
 """The seconds of a step."""
 STEPS: Final = 12
-"""The steps of an hour: as many are kept."""
+"""The steps of an hour."""
+STEPS_AHEAD: Final = 1
+"""Steps after the present that are kept as well: a clock may be a little ahead, or go back."""
