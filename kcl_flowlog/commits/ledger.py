@@ -50,6 +50,7 @@ class Ledger:
         """
         self._bounds = bounds
         self._keeps_who = keeps_who
+        self._patience = patience
         self._connection = connect(path, patience)
         try:
             schema.migrate(self._connection)
@@ -134,9 +135,17 @@ class Ledger:
         """Return a transaction, for functions that run inside one."""
         return transaction(self._connection, mode)
 
-    def empty_log(self) -> None:
-        """Take everything over from the write-ahead log, and shorten it to nothing: it holds what was removed since."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def empty_log(self) -> bool:
+        """Take everything over from the write-ahead log, which holds what was removed, and shorten it to nothing.
+
+        Returns False if somebody reads or writes the ledger just now. It does not wait: writers would wait with it.
+        """
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            (is_busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(self._patience * 1000)}")
+        return not is_busy
 
     def is_held_by(self, shard_id: str, token: str) -> bool:
         """Return whether the claim with this token is the latest on a shard, in the current generation."""

@@ -1,8 +1,9 @@
 """The chores of an instance, each at its own interval, and the conditions that end it.
 
-Settles commits that processors left behind, writes the dead-letter file, drops the series of deleted subnets. A chore
-that a full disk refuses is put off; its data is still in the ledger. A damaged ledger, or denials that can't be
-written, raise `FlowlogError`, because waiting repairs neither. `step` never sleeps.
+Settles commits that processors left behind, writes the dead-letter file, drops the series of deleted subnets, and
+removes what was kept of who sent what before `--no-who`. A chore that a full disk refuses is put off; its data is still
+in the ledger. A damaged ledger, or denials that can't be written, raise `FlowlogError`, because waiting repairs neither.
+`step` never sleeps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.counting.subnets import Inventory
 from kcl_flowlog.errors import FlowlogError
 from kcl_flowlog.launcher.dead_letters import write_dead_letters
+from kcl_flowlog.launcher.every import Every
+from kcl_flowlog.launcher.who_removal import WhoRemoval
 
 log = logging.getLogger(__name__)
 
@@ -27,27 +30,6 @@ DEAD_LETTERS_INTERVAL = 1.0
 FORGET_INTERVAL = 600.0
 # How long the chores rest after the disk refused one of them.
 REFUSED_PAUSE = 10.0
-
-
-class Every:
-    """Tells when a chore is due: at once, and then at an interval in seconds."""
-
-    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
-        self._interval = interval
-        self._clock = clock
-        self._due_at = clock()
-
-    def is_due(self) -> bool:
-        """Return whether it is due; if so, it is due again an interval later."""
-        now = self._clock()
-        if now < self._due_at:
-            return False
-        self._due_at = now + self._interval
-        return True
-
-    def put_off(self, seconds: float) -> None:
-        """Make it due this many seconds from now."""
-        self._due_at = self._clock() + seconds
 
 
 class DenialsOutput(Protocol):
@@ -73,7 +55,7 @@ class Housekeeping:
     """Does the chores of one instance. Use it from the thread that opened the ledger.
 
     The dead-letter file is rotated at `dead_letter_limit` bytes. A deleted subnet keeps its series for `series_ttl`
-    seconds after its last traffic.
+    seconds after its last traffic. With `removes_who` nothing stays of who sent what.
     """
 
     def __init__(
@@ -86,6 +68,7 @@ class Housekeeping:
         dead_letter_limit: int,
         series_ttl: float,
         damage: DamageNote,
+        removes_who: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
@@ -96,6 +79,7 @@ class Housekeeping:
         self._dead_letter_limit = dead_letter_limit
         self._series_ttl = series_ttl
         self._damage = damage
+        self._who_removal = WhoRemoval(ledger, clock) if removes_who else None
         self._clock = clock
         self._time_noted_at = clock()
         self._settling = Every(SETTLE_INTERVAL, clock)
@@ -112,6 +96,8 @@ class Housekeeping:
         with self._tolerate_refusal("settling what was left waits"):
             self._ledger.begin_generation()
             self._settler.settle_left()
+            if self._who_removal is not None:
+                self._who_removal.step()
 
     def step(self) -> None:
         """Do the chores that are due. Raises `FlowlogError` if the instance can't go on."""
@@ -125,6 +111,8 @@ class Housekeeping:
                 self._settler.settle_left()
             if self._writing_dead_letters.is_due():
                 self._write_dead_letters()
+            if self._who_removal is not None:
+                self._who_removal.step()
             if self._forgetting.is_due():
                 self._forget_idle_subnets()
 

@@ -222,6 +222,7 @@ class _Builder:
                 config.dead_letter_limit,
                 config.series_ttl,
                 damage,
+                removes_who=not config.who,
             ),
             own_shards=own_shards,
             open_shards=open_shards,

@@ -1,4 +1,4 @@
-"""The parts that keep who sent what and answer about it; with --no-who there are none, and nothing of it is left."""
+"""The parts that keep who sent what and answer about it; with --no-who there are none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from kcl_flowlog.commits import who_tables
 from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.config import Config
@@ -28,13 +27,8 @@ class WhoParts(NamedTuple):
 def who_parts(
     config: Config, open_ledger: Callable[[], Ledger], inventory: InventoryKeeper, damage: DamageNote
 ) -> WhoParts:
-    """Return the parts. If it is off, removes what was kept while it was on."""
+    """Return the parts."""
     if not config.who:
-        with open_ledger() as ledger:
-            with ledger.begin() as db:
-                who_tables.clear(db)
-            # At each start: the one before may have ended in between.
-            ledger.empty_log()
         return WhoParts()
     # Not above: they load numpy, which takes some megabytes.
     from kcl_flowlog.launcher.who_answers import WhoAnswers

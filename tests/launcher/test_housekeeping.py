@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from kcl_flowlog.commits import who_tables
+from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.commits.damage import DamageNote
 from kcl_flowlog.commits.ledger import Ledger
+from kcl_flowlog.commits.who_tables import SubnetStep
 from kcl_flowlog.counting.dead_letter import DeadLetter
 from kcl_flowlog.counting.delta import Delta, Snapshot, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.errors import FlowlogError
-from kcl_flowlog.launcher.housekeeping import Every, Housekeeping
+from kcl_flowlog.launcher.every import Every
+from kcl_flowlog.launcher.housekeeping import Housekeeping
 from tests.support.clocks import FakeClock
 from tests.support.launcher_fakes import SUBNET, FakeInbox, FakeInventory, FakeSettler
+from tests.support.ledgers import make_delta
 from tests.support.log_records import fields
 
 SHARD = "shardId-000000000000"
@@ -29,9 +35,10 @@ DAMAGE = sqlite3.DatabaseError("database disk image is malformed")
 class House:
     """Housekeeping over a real ledger; the test moves the clock."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, removes_who: bool = False) -> None:
         self.clock = FakeClock()
-        self.ledger = Ledger(directory / "ledger.sqlite3")
+        self.path = directory / "ledger.sqlite3"
+        self.ledger = Ledger(self.path, keeps_who=not removes_who)
         self.damage = DamageNote()
         self.inbox = FakeInbox()
         self.settler = FakeSettler()
@@ -45,6 +52,7 @@ class House:
             dead_letter_limit=1_000_000,
             series_ttl=TTL,
             damage=self.damage,
+            removes_who=removes_who,
             clock=self.clock,
         )
 
@@ -281,3 +289,93 @@ def test_a_full_disk_does_not_fail_a_stop(
     house.housekeeping.finish(deadline=house.clock.now, wait=house.clock.sleep)
 
     assert ["The state directory can't be written; the next start does the rest"] == caplog.messages
+
+
+# What was kept of who sent what, after --no-who
+
+
+ADDRESSES = b"addresses of a step " * 400
+
+
+@pytest.fixture
+def switched_off(tmp_path: Path) -> Iterator[House]:
+    """An instance with --no-who, whose ledger has addresses of before."""
+    made = House(tmp_path, removes_who=True)
+    # The last connection that is closed would empty the log by itself.
+    with made.ledger:
+        with made.ledger.begin() as db:
+            who_tables.replace(db, 0, [SubnetStep(1, "subnet-a", ADDRESSES)])
+        assert has_addresses(made)
+        yield made
+
+
+def has_addresses(house: House) -> bool:
+    """Tell whether the ledger or its write-ahead log has any of the addresses."""
+    files = house.path.parent.glob(f"{house.path.name}*")
+    return any(b"addresses of a step" in path.read_bytes() for path in files)
+
+
+def test_switched_off_no_file_holds_what_was_kept(switched_off: House, caplog: pytest.LogCaptureFixture) -> None:
+    switched_off.housekeeping.begin()
+
+    assert not has_addresses(switched_off)
+    assert [] == caplog.records
+
+
+def test_what_a_reader_holds_is_removed_once_it_has_ended(
+    switched_off: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a backup, or a person with sqlite3; neither the start nor the processors wait for it."""
+    caplog.set_level("INFO")
+    with closing(sqlite3.connect(switched_off.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert [(1,)] == reader.execute("SELECT count(*) FROM who_steps").fetchall()
+        switched_off.housekeeping.begin()
+        switched_off.steps_until(130.0)
+        assert has_addresses(switched_off)
+        switched_off.count("subnet-a")
+
+    switched_off.steps_until(200.0)
+
+    assert not has_addresses(switched_off)
+    assert [
+        "Somebody reads the ledger, so its log keeps what --no-who removes; trying again each minute",
+        "The ledger's files keep nothing any more of what --no-who removes",
+    ] == caplog.messages
+
+
+def test_what_a_commit_holds_is_removed_once_it_is_settled(switched_off: House) -> None:
+    """The lease table has to tell how it ended."""
+    delta = make_delta()
+    delta.sketch = ADDRESSES
+    token = switched_off.ledger.claim(SHARD, switched_off.ledger.begin_generation())
+    switched_off.ledger.prepare(token, Position("9"), delta.snapshot())
+    switched_off.housekeeping.begin()
+    assert has_addresses(switched_off)
+
+    (left,) = switched_off.ledger.left_commits()
+    switched_off.ledger.settle(left, Verdict.FOLD)
+    switched_off.steps_until(61.0)
+
+    assert not has_addresses(switched_off)
+
+
+def test_on_a_full_disk_it_is_removed_later(switched_off: House) -> None:
+    switched_off.settler.settle_left = raiser(DISK_IS_FULL)  # type: ignore[method-assign]
+    switched_off.housekeeping.begin()
+    assert has_addresses(switched_off)
+
+    switched_off.settler.settle_left = lambda: True  # type: ignore[method-assign]
+    switched_off.steps_until(20.0)
+
+    assert not has_addresses(switched_off)
+
+
+def test_who_sent_what_stays_unless_it_is_switched_off(house: House) -> None:
+    with house.ledger.begin() as db:
+        who_tables.replace(db, 0, [SubnetStep(1, "subnet-a", ADDRESSES)])
+
+    house.housekeeping.begin()
+    house.steps_until(100.0)
+
+    assert has_addresses(house)
