@@ -2,8 +2,8 @@
 
 Settles commits that processors left behind, writes the dead-letter file, drops the series of deleted subnets, and
 removes what was kept of who sent what before `--no-who`. A chore that a full disk refuses is put off; its data is still
-in the ledger. A damaged ledger, or denials that can't be written, raise `FlowlogError`, because waiting repairs neither.
-`step` never sleeps.
+in the ledger. A damaged ledger, or denials that can't be written, raise `FlowlogError`, because waiting repairs
+neither. `step` never sleeps.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,15 +13,14 @@ from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
-from kcl_flowlog.counting.delta import Delta, Traffic
+from kcl_flowlog.counting.delta import Delta
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from tests.support.earlier_states import EarlierState
-from tests.support.ledgers import change, content, fail_to_migrate, left_commits, restore
+from tests.support.ledgers import as_now, as_traffic, change, content, fail_to_migrate, left_commits, restore, totals
 
 EARLIER = EarlierState(3)
 EXPECTED = EARLIER.expected
-UNKNOWN = ["unknown", "unknown"]
 
 
 @pytest.fixture
@@ -39,26 +37,9 @@ def ledger(old: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def totals(ledger: Ledger) -> dict[str, Any]:
-    """Return the totals in the form of `EXPECTED`."""
-    found = ledger.totals()
-    return {
-        "traffic": sorted([list(total.series), *total[1:]] for total in found.traffic),
-        "rejected_ports": sorted([list(total.series), *total[1:]] for total in found.rejected_ports),
-        "counts": sorted([*key, number] for key, number in found.counts.items()),
-        "histograms": {name: msgspec.to_builtins(body) for name, body in found.histograms.items()},
-        "folded_subnets": found.folded_subnets,
-    }
-
-
-def with_two_more_labels(before: dict[str, Any]) -> dict[str, Any]:
-    """Return totals of schema 3 as this version shows them."""
-    return {**before, "traffic": [[[*series, *UNKNOWN], *numbers] for series, *numbers in before["traffic"]]}
-
-
 def test_every_total_is_the_same(ledger: Ledger) -> None:
     """The new labels are `unknown`; births, counts, `other` and what pages have shown stay."""
-    assert with_two_more_labels(EXPECTED["totals"]) == totals(ledger)
+    assert as_now(EXPECTED["totals"]) == totals(ledger)
     assert (EXPECTED["newest_birth"], EXPECTED["shown"]) == (ledger.totals().newest_birth(), ledger.shown())
     assert EXPECTED["fingerprints"] == {
         shard_id: [body.hex() for body in ledger.fingerprints(shard_id)] for shard_id in EXPECTED["fingerprints"]
@@ -81,14 +62,14 @@ def test_what_was_prepared_before_is_folded_once(ledger: Ledger) -> None:
         assert settled is not None
         assert EXPECTED["settled"][left.shard_id] == list(settled)
 
-    assert with_two_more_labels(EXPECTED["totals_after"]) == totals(ledger)
+    assert as_now(EXPECTED["totals_after"]) == totals(ledger)
     assert [] == ledger.left_commits()
 
 
 def test_new_labels_begin_new_totals(ledger: Ledger) -> None:
     """A total that has them stands beside the old total of the subnet, which it never takes over."""
     before = totals(ledger)["traffic"]
-    series = Traffic(*EXPECTED["totals"]["traffic"][-1][0])
+    series = as_traffic(EXPECTED["totals"]["traffic"][-1][0])
     known = series._replace(path="internet_gateway", interface_type="lambda")
     claim = ledger.claim("shardId-000000000000", ledger.begin_generation())
     delta = Delta()
@@ -112,7 +93,7 @@ def test_a_migration_that_dies_anywhere_changes_nothing(old: Path, place: int) -
 
     assert before == content(old)
     with Ledger(old) as again:
-        assert with_two_more_labels(EXPECTED["totals"]) == totals(again)
+        assert as_now(EXPECTED["totals"]) == totals(again)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kcl_flowlog.commits import schema
@@ -65,6 +66,29 @@ def fail_to_migrate(path: Path, step: int, place: int) -> None:
     steps = (*before, (*last[:place], "SELECT * FROM nowhere", *last[place:]))
     with closing(connect(path, 0.0)) as db, pytest.raises(sqlite3.OperationalError, match="nowhere"):
         schema.migrate(db, steps)
+
+
+def totals(ledger: Ledger) -> dict[str, Any]:
+    """Return the totals as JSON has them."""
+    found = ledger.totals()
+    return {
+        "traffic": sorted([list(total.series), *total[1:]] for total in found.traffic),
+        "rejected_ports": sorted([list(total.series), *total[1:]] for total in found.rejected_ports),
+        "counts": sorted([*key, number] for key, number in found.counts.items()),
+        "histograms": {name: msgspec.to_builtins(body) for name, body in found.histograms.items()},
+        "folded_subnets": found.folded_subnets,
+    }
+
+
+def as_now(before: dict[str, Any]) -> dict[str, Any]:
+    """Return totals of an earlier schema, as JSON has them, as this version shows them: later labels are unknown."""
+    traffic = [[list(as_traffic(series)), *numbers] for series, *numbers in before["traffic"]]
+    return {"folded_subnets": 0, **before, "traffic": traffic}
+
+
+def as_traffic(labels: list[str]) -> Traffic:
+    """Return a series of an earlier schema; labels that it lacks are unknown."""
+    return Traffic(*labels, *["unknown"] * (len(Traffic._fields) - len(labels)))
 
 
 def left_commits(ledger: Ledger) -> list[list[Any]]:
