@@ -18,7 +18,7 @@ from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.launcher.state_directory import StateDirectory
 from kcl_flowlog.processor.in_hand import RecordInHand
 from tests.support.earlier_states import EarlierState
-from tests.support.ledgers import as_now, as_traffic, left_commits, totals
+from tests.support.ledgers import as_now, left_commits, totals
 
 EARLIER = EarlierState(1)
 NEW_SERIES = Traffic("subnet-new", "egress", "accept", "tcp", "internet")
@@ -88,7 +88,7 @@ def test_counting_goes_on_from_there(ledger: Ledger) -> None:
     claim = ledger.claim("shardId-000000000000", ledger.begin_generation())
     delta = Delta()
     delta.add_flow(NEW_SERIES, 10, 1000)
-    delta.add_flow(as_traffic(EXPECTED["totals"]["traffic"][0][0]), 10, 1000)
+    delta.add_flow(Traffic(*EXPECTED["totals"]["traffic"][0][0]), 10, 1000)
 
     ledger.prepare(claim, Position("900"), delta.snapshot())
     ledger.fold(claim)

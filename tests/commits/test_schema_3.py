@@ -13,11 +13,11 @@ from kcl_flowlog.commits.claims import Verdict
 from kcl_flowlog.commits.damage import DamagedLedger
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
-from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.delta import Delta, Traffic
 from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.counting.subnet_bounds import SubnetBounds
 from tests.support.earlier_states import EarlierState
-from tests.support.ledgers import as_now, as_traffic, change, content, fail_to_migrate, left_commits, restore, totals
+from tests.support.ledgers import as_now, change, content, fail_to_migrate, left_commits, restore, totals
 
 EARLIER = EarlierState(3)
 EXPECTED = EARLIER.expected
@@ -69,7 +69,7 @@ def test_what_was_prepared_before_is_folded_once(ledger: Ledger) -> None:
 def test_new_labels_begin_new_totals(ledger: Ledger) -> None:
     """A total that has them stands beside the old total of the subnet, which it never takes over."""
     before = totals(ledger)["traffic"]
-    series = as_traffic(EXPECTED["totals"]["traffic"][-1][0])
+    series = Traffic(*EXPECTED["totals"]["traffic"][-1][0])
     known = series._replace(path="internet_gateway", interface_type="lambda")
     claim = ledger.claim("shardId-000000000000", ledger.begin_generation())
     delta = Delta()

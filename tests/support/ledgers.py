@@ -82,13 +82,9 @@ def totals(ledger: Ledger) -> dict[str, Any]:
 
 def as_now(before: dict[str, Any]) -> dict[str, Any]:
     """Return totals of an earlier schema, as JSON has them, as this version shows them: later labels are unknown."""
-    traffic = [[list(as_traffic(series)), *numbers] for series, *numbers in before["traffic"]]
+    labels = len(Traffic._fields)
+    traffic = [[[*series, *["unknown"] * (labels - len(series))], *numbers] for series, *numbers in before["traffic"]]
     return {"folded_subnets": 0, **before, "traffic": traffic}
-
-
-def as_traffic(labels: list[str]) -> Traffic:
-    """Return a series of an earlier schema; labels that it lacks are unknown."""
-    return Traffic(*labels, *["unknown"] * (len(Traffic._fields) - len(labels)))
 
 
 def left_commits(ledger: Ledger) -> list[list[Any]]:
