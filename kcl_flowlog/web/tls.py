@@ -87,11 +87,10 @@ class Tls:
 
     @property
     def client_certificates(self) -> ClientCertificates:
-        """What the server demands of clients: never less than the file asks for, if it can verify certificates."""
+        """What the server demands of clients: never less than the file asks for."""
+        if self.client_auth_type in ("NoClientCert", "RequestClientCert"):
+            return ClientCertificates.IGNORED
         if self.client_auth_type == "VerifyClientCertIfGiven" and not self.client_allowed_sans:
             return ClientCertificates.OPTIONAL
-        verifies = self.client_auth_type in ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
-        # Python's TLS can't demand a certificate without verifying it.
-        if verifies or (self.client_auth_type == "RequireAnyClientCert" and self.client_ca is not None):
-            return ClientCertificates.REQUIRED
-        return ClientCertificates.IGNORED
+        # Also with RequireAnyClientCert: Python's TLS can't demand a certificate without verifying it.
+        return ClientCertificates.REQUIRED

@@ -139,13 +139,13 @@ def _demand_client_certificates(context: ssl.SSLContext, tls: Tls) -> Iterator[S
             "client_auth_type",
             f"{kind} without client_ca_file accepts certificates of every authority that this machine trusts",
         )
-    if kind == "RequireAnyClientCert" and demand is ClientCertificates.REQUIRED:
+    if kind == "RequireAnyClientCert":
         sentence = (
             f"Python's TLS can't demand a certificate unverified; with {kind} it has to be of client_ca_file, too"
         )
         yield Shortfall("client_auth_type", sentence)
-    elif kind in ("RequestClientCert", "RequireAnyClientCert"):
-        sentence = f"Python's TLS can't demand a certificate unverified; with {kind} clients need none"
+    elif kind == "RequestClientCert":
+        sentence = f"Python's TLS can't ask for a certificate unverified; with {kind} clients need none"
         yield Shortfall("client_auth_type", sentence)
     if tls.client_allowed_sans:
         context.sslsocket_class = _socket_for(frozenset(tls.client_allowed_sans))

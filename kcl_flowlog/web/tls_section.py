@@ -73,6 +73,13 @@ def _check_client_certificates(section: Section, tls: Tls) -> None:
     if tls.client_ca is not None and tls.client_auth_type == "NoClientCert":
         advice = "it has no effect without client_auth_type: RequireAndVerifyClientCert"
         raise section.error(tls.client_ca.key, advice)
+    if tls.client_auth_type == "RequireAnyClientCert" and tls.client_ca is None:
+        name = section.text("client_auth_type")
+        raise section.error(
+            "client_auth_type",
+            f"Python's TLS can only demand what it can verify, so {name} would let everybody in;"
+            " name client_ca_file, or set RequestClientCert if clients need no certificate",
+        )
     if "client_allowed_sans" not in section:
         return
     if not tls.client_allowed_sans:

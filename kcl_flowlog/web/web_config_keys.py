@@ -36,7 +36,7 @@ WEB_CONFIG_KEYS: Mapping[str, Mapping[str, str]] = {
 CLIENT_AUTH: Mapping[str, tuple[str, str]] = {
     "NoClientCert": ("no certificate", ""),
     "RequestClientCert": ("no certificate; none is looked at, as in other exporters", "yes"),
-    "RequireAnyClientCert": ("with `client_ca_file` a certificate of these authorities; without it none", "yes"),
+    "RequireAnyClientCert": ("a certificate of the authorities; without `client_ca_file` it is refused", "yes"),
     "VerifyClientCertIfGiven": ("no certificate, or a certificate of the authorities", "without `client_ca_file`"),
     "RequireAndVerifyClientCert": ("a certificate of the authorities", "without `client_ca_file`"),
 }

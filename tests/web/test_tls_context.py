@@ -199,7 +199,6 @@ def test_a_python_that_can_use_several_curves_uses_them(tls: Tls, monkeypatch: p
         ("NoClientCert", False, True, True, True, ""),
         ("RequestClientCert", False, True, True, True, "with RequestClientCert clients need none"),
         ("RequestClientCert", True, True, True, True, "with RequestClientCert clients need none"),
-        ("RequireAnyClientCert", False, True, True, True, "with RequireAnyClientCert clients need none"),
         ("RequireAnyClientCert", True, False, True, False, "it has to be of client_ca_file, too"),
         ("VerifyClientCertIfGiven", True, True, True, False, ""),
         ("VerifyClientCertIfGiven", False, True, False, False, "certificates of every authority that this machine tru"),

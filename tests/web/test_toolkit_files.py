@@ -14,12 +14,14 @@ from kcl_flowlog.errors import ConfigError
 from kcl_flowlog.web.web_config_keeper import SETTLE, WebConfigKeeper
 from tests.support.certificates import Authority
 from tests.support.handshake import shake_hands
+from tests.support.log_records import fields
 from tests.support.web import Write
 
 PAIR = "cert_file: crt, key_file: key"
 FILES = "tls_server_config: {" + PAIR
 IF_GIVEN = FILES + ", client_auth_type: VerifyClientCertIfGiven"
 REQUIRED = FILES + ", client_auth_type: RequireAndVerifyClientCert"
+ANY = FILES + ", client_auth_type: RequireAnyClientCert"
 SMALL_SUITE = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
 LARGE_SUITE = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 HASH = "$2y$10$" + "a" * 53
@@ -48,12 +50,12 @@ def inlined(text: str, tmp_path: Path) -> str:
 ACCEPTED = {
     "files": FILES + "}",
     "texts": "tls_server_config: {cert: <crt>, key: <key>}",
-    "a file and a text": "tls_server_config: {cert_file: crt, key: <key>, client_auth_type: RequireAnyClientCert}",
+    "a file and a text": "tls_server_config: {cert_file: crt, key: <key>, client_auth_type: VerifyClientCertIfGiven}",
     "authorities as a text": REQUIRED + ", client_ca: <ca>}",
     "no demand": FILES + ", client_auth_type: NoClientCert}",
     "a wish": FILES + ", client_auth_type: RequestClientCert}",
-    "any certificate": FILES + ", client_auth_type: RequireAnyClientCert}",
-    "any certificate, by its earlier name": FILES + ", client_auth_type: RequireClientCert}",
+    "a certificate of authorities": ANY + ", client_ca_file: ca}",
+    "the same by its earlier name": FILES + ", client_auth_type: RequireClientCert, client_ca: <ca>}",
     "verified if given": IF_GIVEN + "}",
     "verified": REQUIRED + ", client_ca_file: ca}",
     "verified by authorities of the machine": REQUIRED + "}",
@@ -119,6 +121,12 @@ STRICTER = {
     ),
     "authorities without a certificate": (REQUIRED + ", client_ca_file: empty}", "holds no certificates"),
     "names without verification": (FILES + ", client_allowed_sans: [one]}", "prove nothing"),
+    "any certificate": (ANY + "}", "client_auth_type: Python's TLS can only demand what it can verify"),
+    "any certificate, by its earlier name": (
+        FILES + ", client_auth_type: RequireClientCert}",
+        "so RequireClientCert would let everybody in; name client_ca_file",
+    ),
+    "any certificate with a name": (ANY + ", client_allowed_sans: [one]}", "name client_ca_file"),
     "no names": (REQUIRED + ", client_allowed_sans: []}", "the list is empty"),
     "versions that exclude each other": (FILES + ", min_version: TLS13, max_version: TLS12}", "min_version is above"),
     "only old versions": (FILES + ", max_version: TLS11}", "TLS12 and newer versions only"),
@@ -230,6 +238,26 @@ def test_a_changed_key_is_in_force_without_a_restart(
     assert before is not None
     assert after is not None
     assert [True, False] == [bool(shake_hands(context, client).version) for context in (before, after)]
+
+
+@pytest.mark.parametrize("before", [FILES + "}", ANY + ", client_ca_file: ca}", REQUIRED + ", client_ca_file: ca}"])
+def test_a_demand_that_can_not_be_met_is_never_in_force(
+    write: Write, before: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever was before stays, however long the file asks for it, and a warning says why."""
+    now = [1000.0]
+    keeper = WebConfigKeeper(str(write(before)), lambda: now[0])
+    first = keeper.current()
+    caplog.clear()
+
+    write(ANY + "}")
+    for _ in range(3):
+        now[0] += SETTLE
+        assert first is keeper.current()
+
+    (record,) = caplog.records
+    assert "Invalid web configuration; keeping the last valid one" == record.getMessage()
+    assert "would let everybody in" in fields(record)["error"]
 
 
 def test_what_tls_can_not_do_is_one_warning_at_the_start_and_at_each_change(
