@@ -101,7 +101,7 @@ def alerts_table() -> str:
     levels = read_values().alerts
     for alert in (alert for alerts in ALERTS.values() for alert in alerts):
         for level in levels[alert.name]:
-            thresholds = ", ".join(f"`{name}` {number:,.10g}" for name, number in level.thresholds.items())
+            thresholds = ", ".join(f"`{name}` {number:,.15g}" for name, number in level.thresholds.items())
             name = f"[{alert.name}](#{alert.name.lower()})"
             lines.append(f"| {name} | {level.severity} | {level.hold or '0m'} | {thresholds} | {alert.summary} |")
     return "\n".join(lines)
