@@ -1,8 +1,8 @@
 """Run docs/getting-started.md as it stands there, on a machine without the product: `make dist-test`.
 
 Needs root. A mount namespace gives this process its own /etc, /opt, /var/lib and checkout, whose changes end with it,
-and a network namespace keeps everything after the installation on the loopback. An embedded AWS takes the place of AWS,
-and `tests.dist.service` that of systemd. The blocks of other pages that say `embedded AWS` run at the end.
+and a network namespace keeps everything after the installation on the loopback. An embedded AWS takes the place of AWS;
+the service runs under a systemd of its own. The blocks of other pages that say `embedded AWS` run at the end.
 
 Exits with 1 and the command's output if a command fails, or if nothing is counted in time.
 """
@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -36,14 +37,15 @@ from kcl_flowlog.demo.tally import Tally
 from kcl_flowlog.demo.traffic import Traffic
 from kcl_flowlog.demo.world import Interface, World
 from kcl_flowlog.demo.world_builder import LOG_FORMAT, build_world
-from tests.dist import service
+from tests.dist.systemd import INIT, Systemd
 from tests.support.pages import Block, all_blocks, blocks
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "getting-started.md"
 REGION = "eu-central-1"
 STREAM = "flow-logs"
-STATE = "kcl-flowlog"
+STATE = Path("/var/lib/kcl-flowlog")
+SETTINGS = Path("/etc/kcl-flowlog")
 HERE_TOO = ("fresh machine", "run")
 AWS = "embedded AWS"
 UNTIL_IT_COUNTS = f"{AWS}, until it counts"
@@ -51,7 +53,7 @@ UNTIL_NEXT_SECTION = f"{AWS}, until the next section"
 # Folders whose changes end with the namespace.
 COVERED = ("/etc", "/opt", "/var/lib")
 # What an installed product leaves there; the machine shall be one without it.
-REMAINS = (service.STATE / STATE, Path(service.ENVIRONMENT).parent, Path("/opt/kcl-flowlog"))
+REMAINS = (STATE, SETTINGS, Path("/opt/kcl-flowlog"))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Seconds, for something that is only slow if it is broken.
 PATIENCE = 600.0
@@ -67,6 +69,9 @@ def main(stage: str = "begin", *rest: str) -> int:
     """Run a stage in namespaces that the stage before has made."""
     if os.geteuid() != 0:
         print(f"Not tried, as it needs root: {PAGE.relative_to(ROOT)}")
+        return 0
+    if not INIT.exists():
+        print(f"Not tried, as systemd is not installed: {PAGE.relative_to(ROOT)}")
         return 0
     stages: dict[str, Callable[..., int]] = {"begin": _begin, "install": _install, "count": _count}
     try:
@@ -97,10 +102,10 @@ def _install(scratch: str) -> int:
     for block in _blocks(PAGE):
         if block.tested in HERE_TOO:
             session.run(block)
-    return _next_stage(["unshare", "--net"], "count")
+    return _next_stage(["unshare", "--net"], "count", scratch)
 
 
-def _count() -> int:
+def _count(scratch: str) -> int:
     """Run the blocks that need AWS: those of the page, then those of other pages."""
     _bring_loopback_up()
     os.chdir(ROOT)
@@ -111,34 +116,42 @@ def _count() -> int:
         producer = Producer(world, Traffic(world, random.Random(0)), send, rate=50.0)
         stack.callback(producer.stop)
         producer.start()
-        session = Session(aws.environment())
+        systemd = stack.enter_context(Systemd(Path(scratch, "systemd"), COVERED))
+        session = Session(aws.environment(), systemd.command("systemctl"))
         stack.callback(session.end_background)
-        stack.callback(service.stop)
-        Path(service.ENVIRONMENT).parent.mkdir(exist_ok=True)
-        Path(service.ENVIRONMENT).write_text("".join(f"{name}={text}\n" for name, text in aws.environment().items()))
+        SETTINGS.mkdir()
+        (SETTINGS / "environment").write_text("".join(f"{name}={text}\n" for name, text in aws.environment().items()))
         for block in _blocks(PAGE):
             if block.tested.startswith(AWS):
                 session.run(block)
         send([_of_an_unknown_format(world.interfaces[0])])
-        _wait_until((service.STATE / STATE / "dead-letters.jsonl").exists, "dead letters")
+        _wait_until((STATE / "dead-letters.jsonl").exists, "dead letters")
         _make_format_known(aws.client("ec2"), world.interfaces[0])
         _make_file_of_s3(world)
         for block in all_blocks():
             if block.page != PAGE.relative_to(ROOT).as_posix() and block.tested == AWS:
                 session.run(block)
+        systemd.run("stop", "kcl-flowlog")
+        ended = systemd.run("show", "kcl-flowlog", "--property=Result,NRestarts")
+        if ended.split() != ["Result=success", "NRestarts=0"]:
+            raise Failure(f"the service ended with {ended}")
     print("Every command did what the pages say.")
     return 0
 
 
 class Session:
-    """A shell that knows what earlier blocks exported; `variables` come on top of this process's."""
+    """A shell that knows what earlier blocks exported; `variables` come on top of this process's.
 
-    def __init__(self, variables: dict[str, str]) -> None:
+    `systemctl` is the command that takes the place of that.
+    """
+
+    def __init__(self, variables: dict[str, str], systemctl: Sequence[str] = ()) -> None:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "KCL_", "PYTHON"))}
         self._environment = {**kept, **variables, "PATH": PATH}
         self._exports = [
             line for block in _blocks(PAGE) for line in block.text.splitlines() if line.startswith("export ")
         ]
+        self._systemctl = f'systemctl() {{ {shlex.join(systemctl)} "$@"; }}' if systemctl else ""
         self._background: subprocess.Popen[bytes] | None = None
         self._section = ""
 
@@ -148,7 +161,7 @@ class Session:
             self.end_background()
             self._section = _section(block)
         print(f"{block.place}: {block.tested}", flush=True)
-        script = "\n".join(["set -euo pipefail", *self._exports, _systemctl(), *block.commands()])
+        script = "\n".join(["set -euo pipefail", *self._exports, self._systemctl, *block.commands()])
         if block.tested == UNTIL_NEXT_SECTION:
             program = "\n".join([*self._exports, f"exec {block.commands()[0]}"])
             self._background = subprocess.Popen(["bash", "-c", program], env=self._environment)
@@ -185,10 +198,6 @@ def _section(block: Block) -> str:
     """Return the last heading above a block."""
     above = (ROOT / block.page).read_text(encoding="utf-8").splitlines()[: block.line]
     return [line for line in above if line.startswith("#")][-1]
-
-
-def _systemctl() -> str:
-    return f"systemctl() {{ PYTHONPATH={ROOT} {sys.executable} -m tests.dist.service \"$@\"; }}"
 
 
 def _wait_until(is_true: Callable[[], bool], what: str) -> None:
