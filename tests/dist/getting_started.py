@@ -2,7 +2,7 @@
 
 Needs root. A mount namespace gives this process its own /etc, /opt, /var/lib and checkout, whose changes end with it,
 and a network namespace keeps everything after the installation on the loopback. An embedded AWS takes the place of AWS;
-the service runs under a systemd of its own. The blocks of other pages that say `embedded AWS` run at the end.
+the service runs under another systemd. The blocks of other pages that say `embedded AWS` run at the end.
 
 Exits with 1 and the command's output if a command fails, or if nothing is counted in time.
 """

@@ -1,4 +1,4 @@
-"""A systemd of its own: process 1 of namespaces over a copy of this machine's files, with only what is asked of it.
+"""Another systemd: process 1 of new namespaces over a copy of this machine's files, which starts only what it must.
 
 The kernel is this machine's and the network the caller's; changes of files go to a scratch directory, except in folders
 that are shared with the caller. Its /run, /tmp, /sys and control groups are new, so that it meets no other
@@ -95,7 +95,7 @@ class Systemd:
         (units / _FIRST).write_text(f"{_TARGET}AllowIsolate=yes\nWants=systemd-journald.service\n")
 
     def _process(self) -> int:
-        """Return the id of the process that is process 1 inside; raise `ProcessLookupError` if there is none."""
+        """Return the id of the process that is process 1 inside; raise `ProcessLookupError` if it has ended."""
         assert self._outer is not None
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children").read_text().split()
         if not children:
