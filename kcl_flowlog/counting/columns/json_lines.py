@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from kcl_flowlog.counting.columns.spaces import BITS, space_bits
 from kcl_flowlog.counting.columns.text import (
     MAX_LENGTH,
     PADDING,
@@ -121,7 +122,7 @@ class JsonReader:
         lengths = ends - 1 - (id_end + len(_AFTER_ID))
         if id_width < 1 or int(ends[-1]) != size - 1 or not _are_events(text, id_start, id_end, ends, lengths):
             return None
-        lines = self._lines_at(text, ends - 1, lengths, field_count - 1, len(_BEFORE_ID) + id_width + len(_AFTER_ID))
+        lines = self._lines_at(text, ends - 1, lengths, field_count - 1)
         if lines is None:
             return None
         counts = np.diff(np.searchsorted(id_start, self._begins))
@@ -138,51 +139,25 @@ class JsonReader:
         places: Integers = found * WORD + ((words.take(found) * _PLACE_IN_WORD) >> 56).view(np.int64)
         return places
 
-    def _lines_at(self, text: Text, ends: Integers, lengths: Integers, space_count: int, head: int) -> Lines | None:
+    def _lines_at(self, text: Text, ends: Integers, lengths: Integers, space_count: int) -> Lines | None:
         """Return the messages with these ends and lengths, None if any has another number of spaces or an empty word.
 
-        They are copied into rows of the same width, each at the end of its row; `head` are the bytes between messages.
+        They are copied into rows of the same width, each at the end of its row.
         """
-        width = max(PADDING, -(-(int(lengths.max()) + 1) // WORD) * WORD)
+        width = -(-(int(lengths.max()) + 1) // BITS) * BITS
         # The first row is only there to be in front of the second.
         size = (len(ends) + 1) * width
         if size > 2 * len(text.octets):
             return None
         copies = text.windows(np.concatenate((ends[:1], ends)) - width, width)
         rows = Text(copies)
-        spaces = self._find_spaces(rows.octets, lengths, width, width - head, space_count)
+        are_spaces = np.equal(rows.octets[width:], SPACE, out=self._flags[: size - width])
         row_ends = np.arange(2 * width, size + width, width)
-        row_starts = row_ends - lengths - 1
-        if spaces is None or int((spaces[:, 0] - row_starts).min()) < 2 or int((row_ends - spaces[:, -1]).min()) < 2:
+        spaces = space_bits(are_spaces, lengths, row_ends, space_count)
+        if spaces is None:
             return None
         matrix = np.frombuffer(copies, "<u8").reshape(-1, width // WORD)[1:]
-        return Lines(rows, row_starts, spaces, row_ends, matrix)
-
-    def _find_spaces(
-        self, octets: Octets, lengths: Integers, width: int, enough: int, space_count: int
-    ) -> Integers | None:
-        """Return the places of spaces, a row for each message; None if their number is another, or two are adjacent.
-
-        In front of a message that is shorter than `enough`, its row has the end of another.
-        """
-        are_spaces = np.equal(octets, SPACE, out=self._flags[: len(octets)])
-        short = np.flatnonzero(lengths < enough)
-        if len(short):
-            matrix = are_spaces.reshape(-1, width)
-            matrix[short + 1] &= np.arange(width) >= (width - lengths[short])[:, None]
-            matrix[0] = matrix[1]
-        spaces = self._places(len(octets))
-        if len(spaces) != (len(lengths) + 1) * space_count or (are_spaces[1:] & are_spaces[:-1]).any():
-            return None
-        return spaces[space_count:].reshape(len(lengths), space_count)
-
-    def _places(self, size: int) -> Integers:
-        """Return the places of the flags that are true."""
-        # numpy takes three times as long if less than a tenth is true; so some true values are added.
-        count = int(np.count_nonzero(self._flags[:size]))
-        end = size + max(0, (size - 10 * count) // 9 + 1)
-        self._flags[size:end] = True
-        return self._flags[:end].nonzero()[0][:count]
+        return Lines(rows, row_ends - lengths - 1, spaces, row_ends, matrix)
 
     def _allocate(self, size: int) -> None:
         size += _FRONT
@@ -197,12 +172,13 @@ def _are_events(text: Text, id_start: Integers, id_end: Integers, ends: Integers
     if int(lengths.min()) < 1 or int(lengths.max()) > MAX_LENGTH:
         return False
     octets = text.octets
+    first_letters = octets.take(id_end + len(_AFTER_ID))
     return (
         all(_are_middles(text, id_end[row : row + _MOST_ROWS]) for row in range(0, len(id_end), _MOST_ROWS))
         and bool((text.words(id_start - (len(_BEFORE_ID) - 1), 1) == _BEGIN).all())
         and bool((octets.take(id_end + _FIRST_DIGIT) != _ZERO).all())
         and bool((octets.take(ends - 1) == _QUOTE).all())
-        and not bool((octets.take(id_end + len(_AFTER_ID)) == _BRACE).any())
+        and not bool(((first_letters == _BRACE) | (first_letters == SPACE)).any())
     )
 
 

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from kcl_flowlog.counting.columns.spaces import KnownSpaces, Spaces
+
 Integers = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Octets = NDArray[np.uint8]
@@ -54,10 +56,10 @@ class Text:
 
 
 class Lines:
-    """Lines of a text: the places before and after each, and row by row those of the spaces between its fields."""
+    """Lines of a text: the places before and after each, and those of the spaces between its fields."""
 
     def __init__(
-        self, text: Text, starts: Integers, spaces: Integers, ends: Integers, matrix: Words | None = None
+        self, text: Text, starts: Integers, spaces: Spaces, ends: Integers, matrix: Words | None = None
     ) -> None:
         """If each line ends a row of words, these are the `matrix`: then the last words need not be copied."""
         self.octets = text.octets
@@ -65,13 +67,13 @@ class Lines:
         self._text = text
         self._starts, self._spaces, self._ends = starts, spaces, ends
         self._matrix = matrix
-        # The columns that were used; far apart in memory, they are slow.
+        # The columns that were used.
         self._columns: dict[int, Integers] = {}
 
     def rows(self, rows: slice | Integers) -> Lines:
         """Return some of the lines."""
         matrix = self._matrix[rows] if self._matrix is not None and isinstance(rows, slice) else None
-        return Lines(self._text, self._starts[rows], self._spaces[rows], self._ends[rows], matrix)
+        return Lines(self._text, self._starts[rows], self._spaces.rows(rows), self._ends[rows], matrix)
 
     def ends(self, field: int) -> Integers:
         """Return the ends of a field in all lines."""
@@ -96,7 +98,7 @@ class Lines:
 
     def last_words(self, field: int, count: int) -> list[Words]:
         """Return the last `count` words of a field and what precedes it, the last first."""
-        if self._matrix is None or field < self._spaces.shape[1]:
+        if self._matrix is None or field < self._spaces.count:
             return self.tails(self.ends(field), count)
         return [self._matrix[:, -1 - place] for place in range(count)]
 
@@ -114,13 +116,13 @@ class Lines:
     def _column(self, place: int) -> Integers:
         column = self._columns.get(place)
         if column is None:
-            column = self._columns[place] = np.ascontiguousarray(self._bounds_at(place))
+            column = self._columns[place] = self._bounds_at(place)
         return column
 
     def _bounds_at(self, place: int) -> Integers:
         if place == 0:
-            return self._starts
-        return self._ends if place > self._spaces.shape[1] else self._spaces[:, place - 1]
+            return np.ascontiguousarray(self._starts)
+        return np.ascontiguousarray(self._ends) if place > self._spaces.count else self._spaces.at(place - 1)
 
 
 def left(lines: Lines, done: Flags, counts: Sequence[int]) -> list[list[str]]:
@@ -152,7 +154,7 @@ def join(messages: Sequence[str], field_count: int, has_column_in_front: bool) -
     _check(text.octets, separators, are_separators, columns, len(front))
     stride = separators.strides[0]
     bounds = np.lib.stride_tricks.as_strided(separators, (len(messages), columns + 1), (columns * stride, stride))
-    return Lines(text, bounds[:, 0], bounds[:, 1:-1], bounds[:, -1])
+    return Lines(text, bounds[:, 0], KnownSpaces(bounds[:, 1:-1]), bounds[:, -1])
 
 
 def _check(octets: Octets, separators: Integers, are_separators: Flags, columns: int, front: int) -> None:
