@@ -36,9 +36,11 @@ def numbers(lines: Lines, field: int, max_digits: int, tails: Sequence[Words] | 
     wrong = (low + _TO_HIGH_BIT) & _HIGH_BITS
     found = value_of(low)
     if is_long:
-        high = (tails[1] ^ _ZEROS) & _MASKS.take(np.maximum(widths - WORD, 0), mode="clip")
-        wrong |= (high + _TO_HIGH_BIT) & _HIGH_BITS
-        found += value_of(high) * _TEN_TO_THE_EIGHT
+        # Only few numbers are.
+        rows = np.flatnonzero(widths > WORD)
+        high = (tails[1][rows] ^ _ZEROS) & _MASKS.take(widths[rows] - WORD, mode="clip")
+        wrong[rows] |= (high + _TO_HIGH_BIT) & _HIGH_BITS
+        found[rows] += value_of(high) * _TEN_TO_THE_EIGHT
     return found, (wrong == 0) & (widths <= max_digits)
 
 

@@ -24,7 +24,6 @@ from kcl_flowlog.counting.columns.text import (
     Octets,
     Text,
     Words,
-    word_of,
 )
 
 _QUOTE, _COMMA, _BRACE, _END = 34, 44, 123, 125
@@ -110,8 +109,9 @@ class JsonReader:
         text = Text(self._text[:size])
         # Where the brace behind each event is.
         ends = self._find_braces(text.octets)
-        are_separators = np.less_equal(text.octets, _QUOTE, out=self._flags[:size])
-        if not len(ends) or int(np.count_nonzero(are_separators)) != len(ends) * (field_count - 1 + _QUOTES):
+        are_letters = np.greater(text.octets, _QUOTE, out=self._flags[:size])
+        separators = size - int(np.count_nonzero(are_letters))
+        if not len(ends) or separators != len(ends) * (field_count - 1 + _QUOTES):
             return None
         id_width = bytes(self._text[_FRONT + len(_BEFORE_ID) - 1 :][:_LONGEST_ID]).find(b'"')
         # The quotes before and after each id.
@@ -120,7 +120,7 @@ class JsonReader:
         np.add(ends[:-1], len(_BEFORE_ID), out=id_start[1:])
         id_end = id_start + (1 + id_width)
         lengths = ends - 1 - (id_end + len(_AFTER_ID))
-        if id_width < 1 or int(ends[-1]) != size - 1 or not _are_events(text, id_start, id_end, ends, lengths):
+        if id_width < 1 or int(ends[-1]) != size - 1 or not _are_events(text, id_end, ends, lengths):
             return None
         lines = self._lines_at(text, ends - 1, lengths, field_count - 1)
         if lines is None:
@@ -167,26 +167,31 @@ class JsonReader:
         self._flags: Flags = np.empty(5 * size // 2, np.bool_)
 
 
-def _are_events(text: Text, id_start: Integers, id_end: Integers, ends: Integers, lengths: Integers) -> bool:
+def _are_events(text: Text, id_end: Integers, ends: Integers, lengths: Integers) -> bool:
     """Tell whether the text around ids and messages is that of events, one after the other from begin to end."""
     if int(lengths.min()) < 1 or int(lengths.max()) > MAX_LENGTH:
         return False
-    octets = text.octets
-    first_letters = octets.take(id_end + len(_AFTER_ID))
+    between = text.words(ends[:-1] - 1, _BETWEEN_WORDS)
+    after = text.words(id_end, _AFTER_WORDS)
+    octets = after.view(np.uint8).reshape(len(ends), _AFTER_WORDS * WORD)
+    first_letters = octets[:, len(_AFTER_ID)]
     return (
-        all(_are_middles(text, id_end[row : row + _MOST_ROWS]) for row in range(0, len(id_end), _MOST_ROWS))
-        and bool((text.words(id_start - (len(_BEFORE_ID) - 1), 1) == _BEGIN).all())
-        and bool((octets.take(id_end + _FIRST_DIGIT) != _ZERO).all())
-        and bool((octets.take(ends - 1) == _QUOTE).all())
+        bytes(text.data[_FRONT - 1 :][: len(_BEFORE_ID)]) == _BEFORE_ID.encode()
+        and text.data[ends[-1] - 1] == _QUOTE
+        and bool((between[::_BETWEEN_WORDS] == _BETWEEN[0]).all())
+        and bool((between[1::_BETWEEN_WORDS] & _BETWEEN_MASK == _BETWEEN[1]).all())
+        and all(_are_middles(after[at : at + _AT_A_TIME]) for at in range(0, len(after), _AT_A_TIME))
+        and bool((octets[:, _FIRST_DIGIT] != _ZERO).all())
         and not bool(((first_letters == _BRACE) | (first_letters == SPACE)).any())
     )
 
 
-def _are_middles(text: Text, id_end: Integers) -> bool:
-    """Tell whether `_AFTER_ID` follows each id."""
-    after = text.words(id_end, _AFTER_WORDS)
+def _are_middles(after: Words) -> bool:
+    """Tell whether each of some texts that follow an id is `_AFTER_ID`."""
     # A byte that differs where it must not, or is no digit where it must be, sets its highest bit.
-    wrong = ((after ^ _TEMPLATE[: len(after)]) + _TOLERANCE[: len(after)]) & _CHECKED[: len(after)]
+    wrong = after ^ _TEMPLATE[: len(after)]
+    wrong += _TOLERANCE[: len(after)]
+    wrong &= _CHECKED[: len(after)]
     return not bool(wrong.any())
 
 
@@ -199,7 +204,11 @@ def _words(values: Sequence[int], rows: int) -> Words:
     return np.tile(np.array(padded, np.uint8).view("<u8"), rows)
 
 
-_BEGIN: Final = np.uint64(word_of(_BEFORE_ID))
+_AT_A_TIME: Final = _MOST_ROWS * _AFTER_WORDS
+# What stands between a message and the next id, as words: the first two bytes of the second.
+_BETWEEN: Final = np.frombuffer(f'"}}{_BEFORE_ID}'.encode().ljust(2 * WORD, b"\0"), "<u8")
+_BETWEEN_WORDS: Final = len(_BETWEEN)
+_BETWEEN_MASK: Final = np.uint64(0xFFFF)
 _TEMPLATE = _words([*_AFTER_ID.encode()], _MOST_ROWS)
 _TOLERANCE = _words([0x76 if letter == "0" else 0x7F for letter in _AFTER_ID], _MOST_ROWS)
 _CHECKED = _words([0x80] * len(_AFTER_ID), _MOST_ROWS)

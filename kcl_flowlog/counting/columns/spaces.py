@@ -85,7 +85,8 @@ class SpaceBits:
             rest[done] = self._words[self._number[done], done]
         less = rest - _ONE
         # As many bits change as there are up to the lowest that is set.
-        places = self._behind - np.bitwise_count(rest ^ less)
+        places = np.bitwise_count(rest ^ less).astype(np.int64)
+        np.subtract(self._behind, places, out=places)
         rest &= less
         return places
 
