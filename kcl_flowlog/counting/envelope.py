@@ -84,7 +84,7 @@ class OpenedPayload(NamedTuple):
     unreadable: list[UnreadablePart]
 
 
-class UnreadEnvelope(NamedTuple):
+class UnreadEnvelope(msgspec.Struct, frozen=True, gc=False):
     """An envelope of which all but the events was read; `events` is their JSON without the brackets around it.
 
     `word_count` is the number of words of the first message.
@@ -154,7 +154,7 @@ _LOG_STREAMS = BoundedCache(_log_stream_of, _MAX_LOG_STREAMS)
 
 def open_text(unpacked: Unpacked, limit: int) -> OpenedPayload:
     """Return what is in a payload that was unpacked within `limit`. Raises `Malformed` if no envelope can be read."""
-    form, text, unreadable = unpacked
+    form, text, unreadable = unpacked.form, unpacked.text, unpacked.unreadable
     room = Room(text, limit)
     try:
         return OpenedPayload(form, len(text), [_read(text, room)], unreadable)

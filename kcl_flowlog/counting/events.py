@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+import msgspec
+
 from kcl_flowlog.counting import outcomes
 from kcl_flowlog.counting.attribution import Attributor
 from kcl_flowlog.counting.columns.counter import ColumnCounter
@@ -38,7 +40,7 @@ class _Waiting(NamedTuple):
     origin: PayloadOrigin
 
 
-class Piece(NamedTuple):
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """At most `AT_A_TIME` lines of an envelope."""
 
     log_stream: LogStream

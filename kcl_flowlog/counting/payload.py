@@ -119,7 +119,6 @@ class PayloadCounter:
             return
         if not self._unread.fits(candidate):
             self._count_unread()
-        if not self._unread:
             self._events.flush()
         self._unread.add(candidate, payload, unpacked.form, origin)
 
@@ -190,10 +189,10 @@ class PayloadCounter:
         pieces: list[Piece] = []
         are_new: list[bool] = []
         for each, number, ids in zip(taken.envelopes, found.counts, found.outer_ids(), strict=True):
-            log_stream, checksum, _, form, origin = each
-            is_new = not self._is_duplicate(log_stream, *ids, number, checksum)
+            log_stream, origin = each.log_stream, each.origin
+            is_new = not self._is_duplicate(log_stream, *ids, number, each.checksum)
             are_new.append(is_new)
-            self._count_payload(_OUTCOME_OF_FORM[form] if is_new else outcomes.DUPLICATE)
+            self._count_payload(_OUTCOME_OF_FORM[each.form] if is_new else outcomes.DUPLICATE)
             if not is_new:
                 self._count_all(outcomes.DUPLICATE, number, log_stream, origin)
             elif number <= AT_A_TIME:

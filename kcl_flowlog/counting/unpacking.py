@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+import msgspec
 import pybase64
 from isal import isal_zlib
 
@@ -48,7 +49,7 @@ class UnreadablePart(NamedTuple):
     data: bytes
 
 
-class Unpacked(NamedTuple):
+class Unpacked(msgspec.Struct, frozen=True, gc=False):
     """The text of a payload. `form` is `GZIP` (also for zlib), `PLAIN` or `BASE64`.
 
     `unreadable` is what could not be inflated.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from kcl_flowlog.counting.columns.counter import ColumnCounter
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.json_lines import JsonLines, JsonReader
@@ -30,7 +32,7 @@ Candidate = tuple[UnreadEnvelope, Fields]
 """An envelope that may be counted without decoding its events, and the fields of its lines."""
 
 
-class Unread(NamedTuple):
+class Unread(msgspec.Struct, frozen=True, gc=False):
     """What is kept of an envelope, and its payload, of which `form` is that of `Unpacked`."""
 
     log_stream: LogStream
@@ -59,9 +61,6 @@ class UnreadEnvelopes:
         self._waiting: list[Unread] = []
         self._fields: Fields | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
     def peek(self, unpacked: Unpacked, index: Index) -> Candidate | None:
         """Return the envelope of a payload if its events may be counted without decoding them."""
         if unpacked.unreadable or len(unpacked.text) > self._max_bytes:
@@ -73,19 +72,18 @@ class UnreadEnvelopes:
         return None if fields is None or fields.has_column_in_front else (found, fields)
 
     def fits(self, candidate: Candidate) -> bool:
-        """Tell whether an envelope may be counted together with those that wait."""
+        """Tell whether an envelope may be counted together with those that wait; no if none waits."""
         envelope, fields = candidate
-        is_small = self._json.size + len(envelope.events) <= _MAX_TOGETHER
-        return not self._waiting or (is_small and fields == self._fields)
+        return fields == self._fields and self._json.size + len(envelope.events) <= _MAX_TOGETHER
 
     def add(self, candidate: Candidate, payload: bytes, form: str, origin: PayloadOrigin) -> None:
-        """Let an envelope wait. The caller checks that it `fits`.
+        """Let an envelope wait. The caller checks that it `fits`, or that none waits.
 
         Its text can be dropped: the next text then takes the same memory, which is far faster than fresh memory.
         """
-        (log_stream, events, checksum, _), self._fields = candidate
-        self._waiting.append(Unread(log_stream, checksum, payload, form, origin))
-        self._json.add(events)
+        envelope, self._fields = candidate
+        self._waiting.append(Unread(envelope.log_stream, envelope.checksum, payload, form, origin))
+        self._json.add(envelope.events)
 
     def take(self) -> Taken | None:
         """Remove and return all that wait, None if nothing does."""
