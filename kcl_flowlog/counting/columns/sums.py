@@ -12,6 +12,7 @@ from itertools import product
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kcl_flowlog.counting.columns.text import Integers
 from kcl_flowlog.counting.delta import Delta, RejectedPort, Traffic
@@ -35,11 +36,13 @@ SERIES: Final = int(np.prod(_SIZES))
 # In the order of `Traffic`.
 _LABELS = tuple((way[0], action, protocol, peer, way[1]) for way, action, protocol, peer in product(*DIMENSIONS))
 
-# Most pairs of a subnet and a type that have sums at a time.
-_MAX_SLOTS: Final = 256
-_MOST = 2**62
+# Most pairs of a subnet and a type that have sums at a time, and most series and lines.
+_MAX_SLOTS: Final = 512
+_MAX_ROWS: Final = 131_072
+_MOST: Final = 2**62
 
-_NO_CELLS: Final[Integers] = np.zeros(0, np.int64)
+# Of the rows of sums, 0 means that a series has none yet, and one is for lines that are not counted.
+_NO_ROW, _NOWHERE, _FIRST_ROW = range(3)
 
 Slot = tuple[str, str]
 """A subnet, and a type of interfaces."""
@@ -51,9 +54,12 @@ class Sums:
     def __init__(self, ports: tuple[str, ...]) -> None:
         self._ports = ports
         self._slots: dict[Slot, int] = {}
-        # One cell more, for lines that are not counted.
+        # The place of lines that are not counted.
         self.nowhere: Final = _MAX_SLOTS * SERIES
-        self._flows, self._packets, self._bytes = (_NO_CELLS,) * 3
+        # Few of the possible series are used: those have sums, row by row, and all others four bytes.
+        self._row_of: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._series = self._sums = np.zeros(0, np.int64)
+        self._end = _FIRST_ROW
         self._rejected: Counter[int] = Counter()
         # At least the largest sum.
         self._bound = 0
@@ -61,19 +67,22 @@ class Sums:
     @property
     def rows(self) -> int:
         """The number of rows that the sums have in a delta."""
-        used = self._flows[: len(self._slots) * SERIES]
-        return int(np.count_nonzero(used)) + len(self._rejected)
+        return self._end - _FIRST_ROW + len(self._rejected)
 
     def begin(self, slots: Sequence[Slot], most: int, lines: int, delta: Delta) -> list[int]:
         """Return the first series of each slot, -1 if there is no room for it.
 
         Lines with numbers up to `most` follow. If there is too little room for them, all sums are added to the delta.
         """
-        if self._flows is _NO_CELLS:
+        if not len(self._row_of):
             # Only now: a counter of a rare format may never need them.
-            self._flows, self._packets, self._bytes = (np.zeros(self.nowhere + 1, np.int64) for _ in range(3))
+            self._row_of = np.zeros(self.nowhere + 1, np.int32)
+            self._row_of[self.nowhere] = _NOWHERE
+            self._series = np.zeros(_MAX_ROWS, np.int64)
+            self._sums = np.zeros((_MAX_ROWS, 3), np.int64)
         new = {slot for slot in slots if slot not in self._slots}
-        if len(self._slots) + len(new) > _MAX_SLOTS or self._bound + most * lines > _MOST:
+        has_room = len(self._slots) + len(new) <= _MAX_SLOTS and self._end + lines <= _MAX_ROWS
+        if not has_room or self._bound + most * lines > _MOST:
             self.move_to(delta)
         self._bound += most * lines
         found = []
@@ -86,9 +95,24 @@ class Sums:
 
     def add(self, series: Integers, packets: Integers, octets: Integers) -> None:
         """Count lines, each for a series or `nowhere`."""
-        np.add.at(self._flows, series, 1)
-        np.add.at(self._packets, series, packets)
-        np.add.at(self._bytes, series, octets)
+        rows = self._row_of.take(series).astype(np.int64)
+        without_row = np.flatnonzero(rows == _NO_ROW)
+        if len(without_row):
+            rows[without_row] = self._begin_rows(series[without_row])
+        for column, numbers in enumerate((1, packets, octets)):
+            np.add.at(self._sums[:, column], rows, numbers)
+
+    def _begin_rows(self, series: Integers) -> NDArray[np.int32]:
+        """Give a row to each of some series that have none; return the rows."""
+        # Of lines of the same series, one finds its own number there.
+        lines = np.arange(len(series), dtype=np.int32)
+        self._row_of[series] = lines
+        new = series[self._row_of.take(series) == lines]
+        end = self._end + len(new)
+        self._row_of[new] = np.arange(self._end, end)
+        self._series[self._end : end] = new
+        self._end = end
+        return self._row_of.take(series)
 
     def add_rejected(self, series: Integers, ports: Integers) -> None:
         """Count rejected lines of ports, given by their place in `ports`."""
@@ -101,9 +125,7 @@ class Sums:
             return
         slots = [*self._slots]
         heads, ends = ([slot[place : place + 1] for slot in slots] for place in (0, 1))
-        # Finding numbers that are not 0 takes far longer than finding what is true.
-        used = np.flatnonzero(self._flows[: len(slots) * SERIES] != 0)
-        sums = np.stack((self._flows[used], self._packets[used], self._bytes[used]), 1).tolist()
+        used = self._series[_FIRST_ROW : self._end]
         places, labels_of = (column.tolist() for column in np.divmod(used, SERIES))
         # As `Traffic(…)`, which is slower; likewise below.
         new = tuple.__new__
@@ -111,19 +133,25 @@ class Sums:
             new(Traffic, heads[place] + _LABELS[labels] + ends[place])
             for place, labels in zip(places, labels_of, strict=True)
         ]
-        delta.add_sums(series, sums)
-        for key_of_port, number in self._rejected.items():
-            rest, port = divmod(key_of_port, len(self._ports))
-            place, labels = divmod(rest * _SIZES[-1], SERIES)
-            direction, _, protocol, _, _ = _LABELS[labels]
-            found = new(RejectedPort, (slots[place][0], direction, protocol, self._ports[port]))
-            delta.rejected_ports[found] += number
-        for cells in (self._flows, self._packets, self._bytes):
-            cells[used] = 0
-            cells[self.nowhere] = 0
+        delta.add_sums(series, self._sums[_FIRST_ROW : self._end].tolist())
+        self._move_rejected(slots, delta)
+        self._row_of[used] = _NO_ROW
+        self._sums[: self._end] = 0
+        self._end = _FIRST_ROW
         self._slots.clear()
-        self._rejected.clear()
         self._bound = 0
+
+    def _move_rejected(self, slots: Sequence[Slot], delta: Delta) -> None:
+        new, ports = tuple.__new__, self._ports
+        total = delta.rejected_ports
+        for key_of_port, number in self._rejected.items():
+            rest, port = divmod(key_of_port, len(ports))
+            place, labels = divmod(rest, SERIES // _SIZES[-1])
+            direction, _, protocol, _, _ = _LABELS[labels * _SIZES[-1]]
+            series = new(RejectedPort, (slots[place][0], direction, protocol, ports[port]))
+            # A counter's `+=` is slower for what it lacks.
+            total[series] = total.get(series, 0) + number
+        self._rejected.clear()
 
 
 def series_of(way: Integers, action: Integers, protocol: Integers, peer: Integers) -> Integers:
