@@ -25,7 +25,7 @@ from kcl_flowlog.counting.unpacking import Unpacked
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_PART = 4
 # Most bytes of events that are counted together; they have up to ten thousand lines, which share the calls of numpy.
-_MAX_TOGETHER = 2_000_000
+_MAX_TOGETHER = 2_300_000
 
 
 Candidate = tuple[UnreadEnvelope, Fields]

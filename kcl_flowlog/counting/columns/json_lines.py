@@ -41,7 +41,7 @@ _FRONT: Final = PADDING + MAX_LENGTH
 _MOST_ROWS = 1024
 # The bytes of buffers: at first, and those that are kept.
 _LEAST_KEPT = 1024 * 1024
-_MOST_KEPT = 2 * 1024 * 1024
+_MOST_KEPT = 2_400_000
 
 
 class JsonLines(NamedTuple):
@@ -164,7 +164,7 @@ class JsonReader:
         octets: Octets = np.empty(size, np.uint8)
         octets[:_FRONT] = _ZERO
         self._text = octets.data
-        self._flags: Flags = np.empty(5 * size // 2, np.bool_)
+        self._flags: Flags = np.empty(2 * size, np.bool_)
 
 
 def _are_events(text: Text, id_end: Integers, ends: Integers, lengths: Integers) -> bool:
