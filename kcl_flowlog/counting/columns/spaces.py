@@ -1,6 +1,6 @@
 """The places of the spaces in lines of text, as many in each line.
 
-Either all are known, or each text has a bit for each of its bytes, and the places are found when somebody asks for them.
+Either all are known, or there is a bit for each byte of text, and the places are found when somebody asks for them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class KnownSpaces:
 class SpaceBits:
     """Spaces as bits, several words for each line.
 
-    The last word of each line comes first, and the lowest bit of a word is for the last of its bytes. `ends` are the places
-    behind the lines.
+    The last word of each line comes first, and the lowest bit of a word is for the last of its bytes. `ends` are the
+    places behind the lines.
     """
 
     def __init__(self, words: NDArray[np.uint64], ends: NDArray[np.int64], count: int) -> None:
@@ -85,7 +85,7 @@ class SpaceBits:
             rest[done] = self._words[self._number[done], done]
         less = rest - _ONE
         # As many bits change as there are up to the lowest that is set.
-        places = np.bitwise_count(rest ^ less).astype(np.int64)
+        places: NDArray[np.int64] = np.bitwise_count(rest ^ less).astype(np.int64)
         np.subtract(self._behind, places, out=places)
         rest &= less
         return places
@@ -96,8 +96,8 @@ def space_bits(
 ) -> SpaceBits | None:
     """Return the spaces of lines, each at the end of a row; the length of a row is a multiple of `BITS`.
 
-    `flags` tell which bytes are spaces; in front of a line is something else. None if the number of spaces is not `count`
-    in each line, or if two are adjacent, or if the last letter of a line is one.
+    `flags` tell which bytes are spaces; in front of a line is something else. None if the number of spaces is not
+    `count` in each line, or if two are adjacent, or if the last letter of a line is one.
     """
     words_of_line = np.packbits(flags).view(">u8").reshape(len(lengths), -1)
     words = np.ascontiguousarray(words_of_line.T[::-1], np.uint64)

@@ -36,9 +36,9 @@ SERIES: Final = int(np.prod(_SIZES))
 # In the order of `Traffic`.
 _LABELS = tuple((way[0], action, protocol, peer, way[1]) for way, action, protocol, peer in product(*DIMENSIONS))
 
-# Most pairs of a subnet and a type that have sums at a time, and most series and lines.
+# Most pairs of a subnet and a type that have sums at a time, and about as many series.
 _MAX_SLOTS: Final = 512
-_MAX_ROWS: Final = 131_072
+_MAX_ROWS: Final = 32_768
 _MOST: Final = 2**62
 
 # Of the rows of sums, 0 means that a series has none yet, and one is for lines that are not counted.
@@ -49,25 +49,30 @@ Slot = tuple[str, str]
 
 
 class Sums:
-    """The sums of traffic and of rejected ports; `ports` are the watched ports and the word for all others."""
+    """The sums of traffic and of rejected ports; `ports` are the watched ports and the word for all others.
+
+    Rows and labels of series are kept for the next delta, as most series are in each.
+    """
 
     def __init__(self, ports: tuple[str, ...]) -> None:
         self._ports = ports
-        self._slots: dict[Slot, int] = {}
+        self._slots: list[Slot] = []
+        self._number_of: dict[Slot, int] = {}
         # The place of lines that are not counted.
         self.nowhere: Final = _MAX_SLOTS * SERIES
-        # Few of the possible series are used: those have sums, row by row, and all others four bytes.
+        # Few of the possible series are used: these have sums and labels, row by row, and all others four bytes.
         self._row_of: NDArray[np.int32] = np.zeros(0, np.int32)
-        self._series = self._sums = np.zeros(0, np.int64)
-        self._end = _FIRST_ROW
+        self._sums: Integers = np.zeros((_FIRST_ROW, 3), np.int64)
+        self._labels: list[Traffic] = []
         self._rejected: Counter[int] = Counter()
+        self._rejected_labels: dict[int, RejectedPort] = {}
         # At least the largest sum.
         self._bound = 0
 
     @property
     def rows(self) -> int:
         """The number of rows that the sums have in a delta."""
-        return self._end - _FIRST_ROW + len(self._rejected)
+        return int(np.count_nonzero(self._sums[_FIRST_ROW:, 0])) + len(self._rejected)
 
     def begin(self, slots: Sequence[Slot], most: int, lines: int, delta: Delta) -> list[int]:
         """Return the first series of each slot, -1 if there is no room for it.
@@ -78,19 +83,21 @@ class Sums:
             # Only now: a counter of a rare format may never need them.
             self._row_of = np.zeros(self.nowhere + 1, np.int32)
             self._row_of[self.nowhere] = _NOWHERE
-            self._series = np.zeros(_MAX_ROWS, np.int64)
-            self._sums = np.zeros((_MAX_ROWS, 3), np.int64)
-        new = {slot for slot in slots if slot not in self._slots}
-        has_room = len(self._slots) + len(new) <= _MAX_SLOTS and self._end + lines <= _MAX_ROWS
+        new = {slot for slot in slots if slot not in self._number_of}
+        kept = max(len(self._labels), len(self._rejected_labels))
+        has_room = len(self._slots) + len(new) <= _MAX_SLOTS and kept <= _MAX_ROWS
         if not has_room or self._bound + most * lines > _MOST:
             self.move_to(delta)
+        if not has_room:
+            self._forget()
         self._bound += most * lines
         found = []
         for slot in slots:
-            number = self._slots.get(slot, len(self._slots))
-            if number < _MAX_SLOTS:
-                self._slots[slot] = number
-            found.append(number * SERIES if number < _MAX_SLOTS else -1)
+            if slot not in self._number_of and len(self._slots) < _MAX_SLOTS:
+                self._number_of[slot] = len(self._slots)
+                self._slots.append(slot)
+            number = self._number_of.get(slot)
+            found.append(-1 if number is None else number * SERIES)
         return found
 
     def add(self, series: Integers, packets: Integers, octets: Integers) -> None:
@@ -99,8 +106,10 @@ class Sums:
         without_row = np.flatnonzero(rows == _NO_ROW)
         if len(without_row):
             rows[without_row] = self._begin_rows(series[without_row])
-        for column, numbers in enumerate((1, packets, octets)):
-            np.add.at(self._sums[:, column], rows, numbers)
+        flows, packets_of_row, octets_of_row = self._sums.T
+        np.add.at(flows, rows, 1)
+        np.add.at(packets_of_row, rows, packets)
+        np.add.at(octets_of_row, rows, octets)
 
     def _begin_rows(self, series: Integers) -> NDArray[np.int32]:
         """Give a row to each of some series that have none; return the rows."""
@@ -108,10 +117,12 @@ class Sums:
         lines = np.arange(len(series), dtype=np.int32)
         self._row_of[series] = lines
         new = series[self._row_of.take(series) == lines]
-        end = self._end + len(new)
-        self._row_of[new] = np.arange(self._end, end)
-        self._series[self._end : end] = new
-        self._end = end
+        self._row_of[new] = np.arange(len(self._sums), len(self._sums) + len(new))
+        self._sums = np.concatenate((self._sums, np.zeros((len(new), 3), np.int64)))
+        for place, labels in zip(*(column.tolist() for column in np.divmod(new, SERIES)), strict=True):
+            subnet_id, interface_type = self._slots[place]
+            direction, action, protocol, peer, path = _LABELS[labels]
+            self._labels.append(Traffic(subnet_id, direction, action, protocol, peer, path, interface_type))
         return self._row_of.take(series)
 
     def add_rejected(self, series: Integers, ports: Integers) -> None:
@@ -121,37 +132,34 @@ class Sums:
 
     def move_to(self, delta: Delta) -> None:
         """Add all sums to a delta, and begin anew."""
-        if not self._slots:
-            return
-        slots = [*self._slots]
-        heads, ends = ([slot[place : place + 1] for slot in slots] for place in (0, 1))
-        used = self._series[_FIRST_ROW : self._end]
-        places, labels_of = (column.tolist() for column in np.divmod(used, SERIES))
-        # As `Traffic(…)`, which is slower; likewise below.
-        new = tuple.__new__
-        series = [
-            new(Traffic, heads[place] + _LABELS[labels] + ends[place])
-            for place, labels in zip(places, labels_of, strict=True)
-        ]
-        delta.add_sums(series, self._sums[_FIRST_ROW : self._end].tolist())
-        self._move_rejected(slots, delta)
-        self._row_of[used] = _NO_ROW
-        self._sums[: self._end] = 0
-        self._end = _FIRST_ROW
-        self._slots.clear()
+        # Finding numbers that are not 0 takes far longer than finding what is true.
+        used = np.flatnonzero(self._sums[_FIRST_ROW:, 0] != 0)
+        labels = self._labels
+        delta.add_sums([labels[row] for row in used.tolist()], self._sums[used + _FIRST_ROW].tolist())
+        for key, number in self._rejected.items():
+            rejected = self._rejected_labels.get(key)
+            if rejected is None:
+                rejected = self._rejected_labels[key] = self._rejected_port(key)
+            # A counter's `+=` is slower for what it lacks.
+            delta.rejected_ports[rejected] = delta.rejected_ports.get(rejected, 0) + number
+        self._sums[:] = 0
+        self._rejected.clear()
         self._bound = 0
 
-    def _move_rejected(self, slots: Sequence[Slot], delta: Delta) -> None:
-        new, ports = tuple.__new__, self._ports
-        total = delta.rejected_ports
-        for key_of_port, number in self._rejected.items():
-            rest, port = divmod(key_of_port, len(ports))
-            place, labels = divmod(rest, SERIES // _SIZES[-1])
-            direction, _, protocol, _, _ = _LABELS[labels * _SIZES[-1]]
-            series = new(RejectedPort, (slots[place][0], direction, protocol, ports[port]))
-            # A counter's `+=` is slower for what it lacks.
-            total[series] = total.get(series, 0) + number
-        self._rejected.clear()
+    def _rejected_port(self, key: int) -> RejectedPort:
+        rest, port = divmod(key, len(self._ports))
+        place, labels = divmod(rest, SERIES // _SIZES[-1])
+        direction, _, protocol, _, _ = _LABELS[labels * _SIZES[-1]]
+        return RejectedPort(self._slots[place][0], direction, protocol, self._ports[port])
+
+    def _forget(self) -> None:
+        """Forget all slots and series, which have no sums."""
+        self._row_of[: len(self._slots) * SERIES] = _NO_ROW
+        self._sums = self._sums[:_FIRST_ROW]
+        self._labels.clear()
+        self._rejected_labels.clear()
+        self._slots.clear()
+        self._number_of.clear()
 
 
 def series_of(way: Integers, action: Integers, protocol: Integers, peer: Integers) -> Integers:
