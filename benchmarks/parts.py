@@ -32,7 +32,7 @@ OTHER = "the rest"
 PARTS: Mapping[str, tuple[str, ...]] = {
     "gunzip": ("unpacking",),
     "head of the envelope, second deliveries": ("payload", "envelope", "duplicates", "log_stream", "formats"),
-    "lines in the JSON": ("columns/json_lines", "unread_envelopes", "columns/gathering"),
+    "lines in the JSON": ("columns/json_lines", "columns/spaces", "unread_envelopes", "columns/gathering"),
     "numbers, words": ("columns/digits", "columns/words", "columns/line_ends", "columns/fields", "columns/block"),
     "interface, direction": ("columns/block:_find_interfaces", "columns/interfaces", "columns/attribution"),
     "peer": ("columns/known_addresses", "columns/networks"),
