@@ -41,7 +41,7 @@ _MAX_SLOTS: Final = 512
 _MAX_ROWS: Final = 32_768
 _MOST: Final = 2**62
 
-# Of the rows of sums, 0 means that a series has none yet, and one is for lines that are not counted.
+# Row 0 means that a series has no row yet; row 1 is for lines that are not counted.
 _NO_ROW, _NOWHERE, _FIRST_ROW = range(3)
 
 Slot = tuple[str, str]
