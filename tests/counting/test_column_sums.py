@@ -33,7 +33,7 @@ _PAYLOADS = [
 
 
 def _deltas(as_columns: bool, ends: Sequence[int]) -> list[dict[str, Any]]:
-    """Count each payload as a block of its own; return a delta for each of several runs of payloads."""
+    """Count each payload as a separate block; return a delta for each of several runs of payloads."""
     made = counter(as_columns, Index(INVENTORY))
     found = []
     for start, end in zip((0, *ends), ends, strict=False):

@@ -112,7 +112,7 @@ class Sums:
         np.add.at(octets_of_row, rows, octets)
 
     def _begin_rows(self, series: Integers) -> NDArray[np.int32]:
-        """Give a row to each of some series that have none; return the rows."""
+        """Give a row to each of some series without a row; return the rows."""
         # Of lines of the same series, one finds its own number there.
         lines = np.arange(len(series), dtype=np.int32)
         self._row_of[series] = lines
