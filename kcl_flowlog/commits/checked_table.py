@@ -47,10 +47,18 @@ def decode(body: bytes, kind: type[Content]) -> Content:
         raise DamagedLedger(f"a {kind.__name__} can't be read: {error}") from error
 
 
+class _Keys(NamedTuple):
+    """Keys of rows, and of each row the checksum up to the end of its key."""
+
+    keys: list[Row]
+    checksums: list[int]
+
+
 class _Group(NamedTuple):
     """The rows with one value of the first column: as a read has found them, and what they were made into."""
 
     found: Row
+    keys: _Keys
     made: list[Any]
     checksums: int
 
@@ -74,6 +82,8 @@ class CheckedTable:
     def __init__(self, name: str, key: tuple[str, ...], values: tuple[str, ...]) -> None:
         self.name = name
         self._key_size = len(key)
+        self._size = len(key) + len(values)
+        self._strip_header = itemgetter(slice(len(_header(len(values))), None))
         self._key = ", ".join(key)
         self._seed = crc32(name.encode())
         columns = ", ".join((*key, *values, "checksum"))
@@ -130,24 +140,26 @@ class CheckedTable:
     def _group(self, found: Row, before: _Group | None, seen: SeenRows[Made]) -> _Group:
         """Verify all rows of a group, and make those that are not as before."""
         size, made_of = self._key_size, len(seen.kind._fields) - 1  # type: ignore[attr-defined] # a named tuple
-        known = before.made if before is not None and before.found[:size] == found[:size] else None
+        known = before if before is not None and before.found[:size] == found[:size] else None
         try:
             *columns, checksums = map(_decode_array, found[size:])
-            keys = [made[0] for made in known] if known is not None else self._keys(found, len(checksums), seen)
+            keys = known.keys if known is not None else self._keys(found, len(checksums), seen.make_key)
         except (msgspec.MsgspecError, ValueError) as error:
             raise self._damage() from error
-        # Calls of C on columns, because a scrape does this for thousands of rows.
-        rows = map(concat, keys, zip(*columns, strict=True))
-        if list(map(crc32, map(_encode, rows), repeat(self._seed))) != checksums:
+        # Calls of C for columns, because a scrape does this for thousands of rows.
+        values = map(self._strip_header, map(_encode, zip(*columns, strict=True)))
+        if list(map(crc32, values, keys.checksums)) != checksums:
             raise self._damage()
-        new = map(tuple.__new__, repeat(seen.kind), zip(keys, *columns[:made_of]))
-        old = known if known is not None else map(_by_key(before).get, keys)
+        new = map(tuple.__new__, repeat(seen.kind), zip(keys.keys, *columns[:made_of]))
+        old = known.made if known is not None else map(_by_key(before).get, keys.keys)
         made = [was if was == now else now for was, now in zip(old, new, strict=True)]
-        return _Group(found, made, sum(checksums))
+        return _Group(found, keys, made, sum(checksums))
 
-    def _keys(self, found: Row, number: int, seen: SeenRows[Made]) -> list[Row]:
+    def _keys(self, found: Row, number: int, make_key: Callable[[Iterable[Any]], Row]) -> _Keys:
         columns = ([_shared(value) for value in _decode_array(text)] for text in found[1 : self._key_size])
-        return list(map(seen.make_key, zip([_shared(found[0])] * number, *columns, strict=True)))
+        keys = list(map(make_key, zip([_shared(found[0])] * number, *columns, strict=True)))
+        begin = crc32(_header(self._size), self._seed)
+        return _Keys(keys, [crc32(_encode(key).removeprefix(_header(self._key_size)), begin) for key in keys])
 
     def check_no_row_is_missing(self, db: sqlite3.Connection) -> None:
         """Compare the rows' number and checksums with what is noted, without reading their values."""
@@ -207,6 +219,11 @@ class CheckedTable:
 
     def _damage(self) -> DamagedLedger:
         return DamagedLedger(f"a row of the table {self.name} does not match its checksum")
+
+
+def _header(size: int) -> bytes:
+    """Return how the encoding of a row with this many values begins; its values follow one after the other."""
+    return _encode((0,) * size)[:-size]
 
 
 def _shared(value: object) -> object:

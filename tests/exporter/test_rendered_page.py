@@ -182,7 +182,7 @@ def test_only_what_has_changed_is_rendered(monkeypatch: pytest.MonkeyPatch) -> N
     before = lines.families(traffic, 1)
     after = lines.families([*traffic[:25], traffic[25]._replace(flows=7), *traffic[26:]], 1)
 
-    assert [[True, True, False, True, True]] * 2 == [
+    assert [[True, True, False, True, True], [True] * 5] == [
         [one is other for one, other in zip(first.blocks, second.blocks, strict=True)]
         for first, second in zip(before, after, strict=True)
     ]
