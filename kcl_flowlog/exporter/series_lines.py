@@ -48,10 +48,10 @@ class SeriesLines(Generic[Total]):
         self._line_of: list[int] = []
         self._labels: list[tuple[str, ...]] = []
         self._label_texts: list[str] = []
-        # For each family: for each line its sum, as a number, None if it was never rendered, and as text with `_end`;
-        # and the blocks.
+        # For each family: for each line its sum, None if it was never rendered; for each block its text, in pieces and
+        # as it is sent.
         self._sums: list[Sequence[int | None]] = [() for _ in names]
-        self._texts: list[list[str]] = [[] for _ in names]
+        self._pieces: list[list[list[str]]] = [[] for _ in names]
         self._blocks: list[list[bytes]] = [[] for _ in names]
 
     def families(self, totals: Sequence[Total], latest: int) -> list[RenderedFamily]:
@@ -79,8 +79,9 @@ class SeriesLines(Generic[Total]):
         self._labels = list(lines)
         self._label_texts = [known.get(labels) or f"{self._write_labels(labels)} " for labels in lines]
         self._sums = [[None] * len(lines) for _ in self._names]
-        self._texts = [[""] * len(lines) for _ in self._names]
         self._blocks = [[b""] * -(-len(lines) // BLOCK) for _ in self._names]
+        label_blocks = [self._label_texts[begin : begin + BLOCK] for begin in range(0, len(lines), BLOCK)]
+        self._pieces = [[_pieces(name, labels) for labels in label_blocks] for name in self._names]
 
     def _summed(self, numbers: list[int]) -> list[int]:
         """Return the sum of each line, of the numbers of its series."""
@@ -93,15 +94,17 @@ class SeriesLines(Generic[Total]):
 
     def _render(self, place: int, sums: Sequence[int]) -> None:
         """Render the lines of a family that have changed."""
-        name, texts, before = self._names[place], self._texts[place], self._sums[place]
-        for block, begin in enumerate(range(0, len(sums), BLOCK)):
-            part = slice(begin, begin + BLOCK)
+        name, before = _line_begin(self._names[place]), self._sums[place]
+        for block, pieces in enumerate(self._pieces[place]):
+            part = slice(block * BLOCK, (block + 1) * BLOCK)
             is_changed = list(map(ne, sums[part], before[part]))
-            if any(is_changed):
-                numbers = compress(sums[part], is_changed)
-                for line, text in zip(compress(count(begin), is_changed), number_texts(numbers, _end(name))):
-                    texts[line] = text
-                self._blocks[place][block] = _block(name, self._label_texts[part], texts[part])
+            # Followed by the beginning of the next line, so that a line is joined of two pieces, not of five.
+            texts = number_texts(compress(sums[part], is_changed), f"\n{name}")
+            if texts:
+                for piece, text in zip(compress(count(2, 2), is_changed), texts):
+                    pieces[piece] = text
+                pieces[-1] = pieces[-1].removesuffix(name)
+                self._blocks[place][block] = "".join(pieces).encode()
         self._sums[place] = sums
 
     def _family(self, place: int, name: str) -> RenderedFamily:
@@ -116,13 +119,12 @@ class SeriesLines(Generic[Total]):
         return RenderedFamily(empty_family(name), tuple(self._blocks[place]), samples)
 
 
-def _block(name: str, labels: Sequence[str], numbers: Sequence[str]) -> bytes:
-    pieces = [""] * (2 * len(labels))
-    pieces[0::2], pieces[1::2] = labels, numbers
-    # The name before the first line, instead of after the last.
-    return f"{name}_total{''.join(pieces)}".encode()[: -len(name) - len("_total")]
+def _line_begin(name: str) -> str:
+    return f"{name}_total"
 
 
-def _end(name: str) -> str:
-    """Return what follows a number: the next line's beginning, so that a line is joined of two pieces, not of five."""
-    return f"\n{name}_total"
+def _pieces(name: str, labels: Sequence[str]) -> list[str]:
+    """Return the pieces of a block: the begin of its first line, and for each line labels and an empty number."""
+    pieces = [_line_begin(name), *[""] * (2 * len(labels))]
+    pieces[1::2] = labels
+    return pieces
