@@ -14,7 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from operator import concat, itemgetter
+from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -82,14 +82,13 @@ class CheckedTable:
     def __init__(self, name: str, key: tuple[str, ...], values: tuple[str, ...]) -> None:
         self.name = name
         self._key_size = len(key)
-        self._size = len(key) + len(values)
-        self._strip_header = itemgetter(slice(len(_header(len(values))), None))
-        self._key = ", ".join(key)
         self._seed = crc32(name.encode())
+        self._begin = crc32(_header(len(key) + len(values)), self._seed)
+        self._without_key_header, self._without_header = map(_header_stripper, (len(key), len(values)))
         columns = ", ".join((*key, *values, "checksum"))
         places = ", ".join("?" * (len(key) + len(values) + 1))
         self._select = f"SELECT {columns} FROM {name}"
-        # Each column of the rows with the same first column as one array: a call for each value would cost more than SQL.
+        # The rows with the same first column as one array for each other column: fewer calls than one for each value.
         arrays = ", ".join(f"CAST(json_group_array({column}) AS BLOB)" for column in (*key[1:], *values, "checksum"))
         self._select_groups = f"SELECT {key[0]}, {arrays} FROM {name} GROUP BY {key[0]} ORDER BY {key[0]}"
         self._select_one = f"{self._select} WHERE {' AND '.join(f'{column} = ?' for column in key)}"
@@ -108,7 +107,7 @@ class CheckedTable:
         """Return all rows, and none is missing."""
         encode, seed = _encode, self._seed
         rows, total = [], 0
-        # Written out, because a scrape reads thousands of rows.
+        # Written out, because a table may have thousands of rows.
         for found in db.execute(self._select):
             row = found[:-1]
             if crc32(encode(row), seed) != found[-1]:
@@ -147,10 +146,10 @@ class CheckedTable:
         except (msgspec.MsgspecError, ValueError) as error:
             raise self._damage() from error
         # Calls of C for columns, because a scrape does this for thousands of rows.
-        values = map(self._strip_header, map(_encode, zip(*columns, strict=True)))
+        values = map(self._without_header, map(_encode, zip(*columns, strict=True)))
         if list(map(crc32, values, keys.checksums)) != checksums:
             raise self._damage()
-        new = map(tuple.__new__, repeat(seen.kind), zip(keys.keys, *columns[:made_of]))
+        new = map(tuple.__new__, repeat(seen.kind), zip(keys.keys, *columns[:made_of], strict=True))
         old = known.made if known is not None else map(_by_key(before).get, keys.keys)
         made = [was if was == now else now for was, now in zip(old, new, strict=True)]
         return _Group(found, keys, made, sum(checksums))
@@ -158,8 +157,8 @@ class CheckedTable:
     def _keys(self, found: Row, number: int, make_key: Callable[[Iterable[Any]], Row]) -> _Keys:
         columns = ([_shared(value) for value in _decode_array(text)] for text in found[1 : self._key_size])
         keys = list(map(make_key, zip([_shared(found[0])] * number, *columns, strict=True)))
-        begin = crc32(_header(self._size), self._seed)
-        return _Keys(keys, [crc32(_encode(key).removeprefix(_header(self._key_size)), begin) for key in keys])
+        checksums = [crc32(self._without_key_header(_encode(key)), self._begin) for key in keys]
+        return _Keys(keys, checksums)
 
     def check_no_row_is_missing(self, db: sqlite3.Connection) -> None:
         """Compare the rows' number and checksums with what is noted, without reading their values."""
@@ -222,8 +221,12 @@ class CheckedTable:
 
 
 def _header(size: int) -> bytes:
-    """Return how the encoding of a row with this many values begins; its values follow one after the other."""
+    """Return how the encoding of this many values begins; the values follow, one after the other."""
     return _encode((0,) * size)[:-size]
+
+
+def _header_stripper(size: int) -> Callable[[bytes], bytes]:
+    return itemgetter(slice(len(_header(size)), None))
 
 
 def _shared(value: object) -> object:

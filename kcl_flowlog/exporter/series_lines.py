@@ -48,9 +48,9 @@ class SeriesLines(Generic[Total]):
         self._line_of: list[int] = []
         self._labels: list[tuple[str, ...]] = []
         self._label_texts: list[str] = []
-        # For each family: for each line its sum, None if it was never rendered; for each block its text, in pieces and
-        # as it is sent.
-        self._sums: list[Sequence[int | None]] = [() for _ in names]
+        # For each family: for each line its sum, -1 if it was never rendered; for each block its text, in pieces and as
+        # it is sent.
+        self._sums: list[Sequence[int]] = [() for _ in names]
         self._pieces: list[list[list[str]]] = [[] for _ in names]
         self._blocks: list[list[bytes]] = [[] for _ in names]
 
@@ -78,7 +78,7 @@ class SeriesLines(Generic[Total]):
         self._line_of = [lines.setdefault(self._pick(labels), len(lines)) for labels in series]
         self._labels = list(lines)
         self._label_texts = [known.get(labels) or f"{self._write_labels(labels)} " for labels in lines]
-        self._sums = [[None] * len(lines) for _ in self._names]
+        self._sums = [[-1] * len(lines) for _ in self._names]
         self._blocks = [[b""] * -(-len(lines) // BLOCK) for _ in self._names]
         label_blocks = [self._label_texts[begin : begin + BLOCK] for begin in range(0, len(lines), BLOCK)]
         self._pieces = [[_pieces(name, labels) for labels in label_blocks] for name in self._names]
@@ -101,7 +101,7 @@ class SeriesLines(Generic[Total]):
             # Followed by the beginning of the next line, so that a line is joined of two pieces, not of five.
             texts = number_texts(compress(sums[part], is_changed), f"\n{name}")
             if texts:
-                for piece, text in zip(compress(count(2, 2), is_changed), texts):
+                for piece, text in zip(compress(count(2, 2), is_changed), texts, strict=True):
                     pieces[piece] = text
                 pieces[-1] = pieces[-1].removesuffix(name)
                 self._blocks[place][block] = "".join(pieces).encode()
@@ -124,7 +124,7 @@ def _line_begin(name: str) -> str:
 
 
 def _pieces(name: str, labels: Sequence[str]) -> list[str]:
-    """Return the pieces of a block: the begin of its first line, and for each line labels and an empty number."""
+    """Return the pieces of a block: the beginning of its first line, and for each line labels and an empty number."""
     pieces = [_line_begin(name), *[""] * (2 * len(labels))]
     pieces[1::2] = labels
     return pieces
