@@ -13,8 +13,9 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -29,6 +30,7 @@ Made = TypeVar("Made", bound=tuple[Any, ...])
 
 # The same bytes for the same values with every Python, and other bytes for a value of another type.
 _encode = msgspec.msgpack.Encoder().encode
+_decode_array = msgspec.json.Decoder(list[Any]).decode
 
 
 def row_checksum(table: str, *row: object) -> int:
@@ -45,6 +47,22 @@ def decode(body: bytes, kind: type[Content]) -> Content:
         raise DamagedLedger(f"a {kind.__name__} can't be read: {error}") from error
 
 
+class _Keys(NamedTuple):
+    """Keys of rows, and of each row the checksum up to the end of its key."""
+
+    keys: list[Row]
+    checksums: list[int]
+
+
+class _Group(NamedTuple):
+    """The rows with one value of the first column: as a read has found them, and what they were made into."""
+
+    found: Row
+    keys: _Keys
+    made: list[Any]
+    checksums: int
+
+
 class SeenRows(Generic[Made]):
     """What the last read has made of a table's rows, for the next read to use again.
 
@@ -55,10 +73,7 @@ class SeenRows(Generic[Made]):
     def __init__(self, make_key: Callable[[Iterable[Any]], Row], kind: type[Made]) -> None:
         self.make_key = make_key
         self.kind = kind
-        # In the order of the keys; the rows have their checksums.
-        self.keys: list[Row] = []
-        self.rows: list[Row] = []
-        self.made: list[Made] = []
+        self.groups: dict[object, _Group] = {}
 
 
 class CheckedTable:
@@ -67,11 +82,15 @@ class CheckedTable:
     def __init__(self, name: str, key: tuple[str, ...], values: tuple[str, ...]) -> None:
         self.name = name
         self._key_size = len(key)
-        self._key = ", ".join(key)
         self._seed = crc32(name.encode())
+        self._begin = crc32(_header(len(key) + len(values)), self._seed)
+        self._without_key_header, self._without_header = map(_header_stripper, (len(key), len(values)))
         columns = ", ".join((*key, *values, "checksum"))
         places = ", ".join("?" * (len(key) + len(values) + 1))
         self._select = f"SELECT {columns} FROM {name}"
+        # The rows with the same first column as one array for each other column: fewer calls than one for each value.
+        arrays = ", ".join(f"CAST(json_group_array({column}) AS BLOB)" for column in (*key[1:], *values, "checksum"))
+        self._select_groups = f"SELECT {key[0]}, {arrays} FROM {name} GROUP BY {key[0]} ORDER BY {key[0]}"
         self._select_one = f"{self._select} WHERE {' AND '.join(f'{column} = ?' for column in key)}"
         self._replace = f"INSERT OR REPLACE INTO {name} ({columns}) VALUES ({places})"
 
@@ -88,7 +107,7 @@ class CheckedTable:
         """Return all rows, and none is missing."""
         encode, seed = _encode, self._seed
         rows, total = [], 0
-        # Written out, because a scrape reads thousands of rows.
+        # Written out, because a table may have thousands of rows.
         for found in db.execute(self._select):
             row = found[:-1]
             if crc32(encode(row), seed) != found[-1]:
@@ -98,47 +117,48 @@ class CheckedTable:
         self._compare(db, len(rows), total)
         return rows
 
-    # It is long because a scrape does this for each row, where a call would cost as much as the rest.
     def seen_rows(self, db: sqlite3.Connection, seen: SeenRows[Made]) -> list[Made]:
         """Return what all rows are made into, and none is missing; what is made of a row that is as before stays.
 
         So whoever keeps the list of an earlier read sees by identity what has changed.
         """
-        encode, seed, size, kind = _encode, self._seed, self._key_size, seen.kind
-        new, end = tuple.__new__, size + len(kind._fields) - 1  # type: ignore[attr-defined] # a named tuple
-        keys_before, rows_before, number_before = seen.keys, seen.rows, len(seen.keys)
-        keys: list[Row] = []
-        rows: list[Row] = []
+        groups: dict[object, _Group] = {}
         made: list[Made] = []
-        place = total = 0
-        for found in db.execute(f"{self._select} ORDER BY {self._key}"):
-            total += found[-1]
-            is_known = is_same = place < number_before and rows_before[place] == found
-            if not is_same:
-                key = found[:size]
-                is_known = place < number_before and keys_before[place] == key
-                if not is_known:
-                    # Rows that have gone.
-                    while place < number_before and keys_before[place] < key:
-                        place += 1
-                    is_known = place < number_before and keys_before[place] == key
-                    is_same = is_known and rows_before[place] == found
-            if is_same:
-                keys.append(keys_before[place])
-                rows.append(rows_before[place])
-                made.append(seen.made[place])
-            else:
-                if crc32(encode(found[:-1]), seed) != found[-1]:
-                    raise self._damage()
-                key = keys_before[place] if is_known else seen.make_key(map(_shared, key))
-                keys.append(key)
-                rows.append(key + found[size:])
-                # As `kind(…)`, which is slower.
-                made.append(new(kind, (key, *found[size:end])))
-            place += is_known
-        self._compare(db, len(rows), total)
-        seen.keys, seen.rows, seen.made = keys, rows, made
+        total = 0
+        for found in db.execute(self._select_groups):
+            group = seen.groups.get(found[0])
+            if group is None or group.found != found:
+                group = self._group(found, group, seen)
+            groups[found[0]] = group
+            made += group.made
+            total += group.checksums
+        self._compare(db, len(made), total)
+        seen.groups = groups
         return made
+
+    def _group(self, found: Row, before: _Group | None, seen: SeenRows[Made]) -> _Group:
+        """Verify all rows of a group, and make those that are not as before."""
+        size, made_of = self._key_size, len(seen.kind._fields) - 1  # type: ignore[attr-defined] # a named tuple
+        known = before if before is not None and before.found[:size] == found[:size] else None
+        try:
+            *columns, checksums = map(_decode_array, found[size:])
+            keys = known.keys if known is not None else self._keys(found, len(checksums), seen.make_key)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise self._damage() from error
+        # Calls of C for columns, because a scrape does this for thousands of rows.
+        values = map(self._without_header, map(_encode, zip(*columns, strict=True)))
+        if list(map(crc32, values, keys.checksums)) != checksums:
+            raise self._damage()
+        new = map(tuple.__new__, repeat(seen.kind), zip(keys.keys, *columns[:made_of], strict=True))
+        old = known.made if known is not None else map(_by_key(before).get, keys.keys)
+        made = [was if was == now else now for was, now in zip(old, new, strict=True)]
+        return _Group(found, keys, made, sum(checksums))
+
+    def _keys(self, found: Row, number: int, make_key: Callable[[Iterable[Any]], Row]) -> _Keys:
+        columns = ([_shared(value) for value in _decode_array(text)] for text in found[1 : self._key_size])
+        keys = list(map(make_key, zip([_shared(found[0])] * number, *columns, strict=True)))
+        checksums = [crc32(self._without_key_header(_encode(key)), self._begin) for key in keys]
+        return _Keys(keys, checksums)
 
     def check_no_row_is_missing(self, db: sqlite3.Connection) -> None:
         """Compare the rows' number and checksums with what is noted, without reading their values."""
@@ -200,6 +220,19 @@ class CheckedTable:
         return DamagedLedger(f"a row of the table {self.name} does not match its checksum")
 
 
+def _header(size: int) -> bytes:
+    """Return how the encoding of this many values begins; the values follow, one after the other."""
+    return _encode((0,) * size)[:-size]
+
+
+def _header_stripper(size: int) -> Callable[[bytes], bytes]:
+    return itemgetter(slice(len(_header(size)), None))
+
+
 def _shared(value: object) -> object:
     """Return the same object for the same text: thousands of rows share a few."""
     return sys.intern(value) if isinstance(value, str) else value
+
+
+def _by_key(group: _Group | None) -> dict[Row, Any]:
+    return {made[0]: made for made in group.made} if group is not None else {}

@@ -24,6 +24,7 @@ _OF_THE_WORLD = (
     "interrupted",
     "large file support is disabled",
     "locking protocol",
+    "no such function",
     "unable to open database file",
 )
 

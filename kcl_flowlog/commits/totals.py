@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Collection
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -61,9 +63,7 @@ class Totals(NamedTuple):
 
     def newest_birth(self) -> int:
         """Return the latest birth of all series, 0 if there are no series."""
-        births = [total.birth for total in self.traffic]
-        births += [total.birth for total in self.rejected_ports]
-        return max(births, default=0)
+        return max(map(itemgetter(-1), chain(self.traffic, self.rejected_ports)), default=0)
 
 
 class SeenTotals:

@@ -9,34 +9,25 @@ from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.utils import floatToGoString
 
-_SHORT = 10**6
-# Up to here a float has the digits of the integer.
-_EXACT = 10**15
-_EXPONENTS = tuple(f"e+{digits - 1:02d}" for digits in range(17))
-
-
-def number_text(number: float) -> str:
-    """Return a number as the value of a sample."""
-    if type(number) is int and 0 <= number < _EXACT:
-        if number < _SHORT:
-            return f"{number}.0"
-        digits = str(number)
-        return f"{digits[0]}.{digits[1:]}".rstrip("0.") + _EXPONENTS[len(digits)]
-    return str(floatToGoString(number))  # type: ignore[no-untyped-call]
+# Integers of so many digits have an exponent; up to 15 digits, a float has the digits of the integer.
+_FIRST_EXPONENT = 7
+_EXPONENTS = tuple(f"e+{digits - 1:02d}" for digits in range(16))
 
 
 def number_texts(numbers: Iterable[int], end: str) -> list[str]:
-    """Return what `number_text` returns for each number, followed by `end`: in half the time."""
-    ends = [f"{exponent}{end}" for exponent in _EXPONENTS]
+    """Return numbers, none below 0, as the values of samples, each followed by `end`."""
+    short, ends = f".0{end}", [f"{exponent}{end}" for exponent in _EXPONENTS]
     texts = []
     for number in numbers:
-        if 0 <= number < _SHORT:
-            texts.append(f"{number}.0{end}")
-        elif 0 <= number < _EXACT and number % 10:
-            digits = str(number)
-            texts.append(f"{digits[0]}.{digits[1:]}{ends[len(digits)]}")
+        digits = str(number)
+        size = len(digits)
+        if size < _FIRST_EXPONENT:
+            texts.append(digits + short)
+        elif size < len(ends):
+            digits = digits.rstrip("0")
+            texts.append(f"{digits[0]}.{digits[1:]}{ends[size]}" if digits[1:] else digits + ends[size])
         else:
-            texts.append(number_text(number) + end)
+            texts.append(floatToGoString(number) + end)  # type: ignore[no-untyped-call]
     return texts
 
 

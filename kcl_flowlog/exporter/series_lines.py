@@ -7,9 +7,9 @@ page that is still being sent keeps its blocks, whatever is rendered meanwhile. 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress, count
-from operator import is_not, itemgetter
+from operator import itemgetter, ne
 from typing import Any, Generic, TypeVar
 
 from prometheus_client.core import Sample
@@ -24,6 +24,8 @@ Total = TypeVar("Total", bound=tuple[Any, ...])
 BLOCK = 2000
 """How many series share a block; at 130 bytes a line, about as much as is sent at once."""
 
+_SERIES = itemgetter(0)
+
 
 class SeriesLines(Generic[Total]):
     """The families of counters with these names, which have the same series.
@@ -36,91 +38,77 @@ class SeriesLines(Generic[Total]):
         self._shown = tuple(shown)
         self._pick: Callable[[Any], tuple[str, ...]] = itemgetter(*map(list(fields).index, shown))
         self._write_labels = labels_writer(shown)
-        self._nothing = ((), *(0 for _ in names), 0)
+        self._nothing = (*(0 for _ in range(len(names) + 1)), 0)
         self._lock = threading.Lock()
         # What the last page was made of: totals, and the latest birth that showed its value.
-        self._totals: Sequence[Total] = ()
-        self._latest = 0
-        # The line of each total; and for each line its labels, as values and as text.
+        self._made_of: tuple[Sequence[Total], int] = ((), 0)
+        # The line of each series; and for each line its labels, as values and as text. Lines are numbered in the order
+        # of their first series.
+        self._series: list[Any] = []
         self._line_of: list[int] = []
         self._labels: list[tuple[str, ...]] = []
         self._label_texts: list[str] = []
-        # For each family: for each line its sum, as a number and as text with `_end`; and the blocks.
-        self._sums: list[list[int]] = [[] for _ in names]
-        self._texts: list[list[str]] = [[] for _ in names]
+        # For each family: for each line its sum, -1 if it was never rendered; for each block its text, in pieces and as
+        # it is sent.
+        self._sums: list[Sequence[int]] = [() for _ in names]
+        self._pieces: list[list[list[str]]] = [[] for _ in names]
         self._blocks: list[list[bytes]] = [[] for _ in names]
 
     def families(self, totals: Sequence[Total], latest: int) -> list[RenderedFamily]:
         """Return the families of a page. A series that was born after `latest` counts as 0.
 
-        A total that is the same object as on the last page has not changed.
+        It is quicker if totals that have not changed are the same objects as on the last page.
         """
         with self._lock:
-            before, latest_before = self._totals, self._latest
-            self._totals, self._latest = totals, latest
-            if len(totals) != len(before) or not self._replace(before, latest_before):
-                self._begin(totals)
+            if (totals, latest) != self._made_of:
+                series = list(map(_SERIES, totals))
+                if series != self._series:
+                    self._begin(series)
+                shown = [total if total[-1] <= latest else self._nothing for total in totals]
+                for place in range(len(self._names)):
+                    self._render(place, self._summed(list(map(itemgetter(place + 1), shown))))
+                self._made_of = totals, latest
             return [self._family(place, name) for place, name in enumerate(self._names)]
 
-    def _begin(self, totals: Sequence[Total]) -> None:
-        """Render everything."""
+    def _begin(self, series: list[Any]) -> None:
+        """Begin with other series; no line is rendered yet."""
         known = dict(zip(self._labels, self._label_texts, strict=True))
         lines: dict[tuple[str, ...], int] = {}
-        self._line_of = [lines.setdefault(self._pick(total[0]), len(lines)) for total in totals]
+        self._series = series
+        self._line_of = [lines.setdefault(self._pick(labels), len(lines)) for labels in series]
         self._labels = list(lines)
         self._label_texts = [known.get(labels) or f"{self._write_labels(labels)} " for labels in lines]
-        self._sums = [[0] * len(lines) for _ in self._names]
-        self._texts = [[f"0.0{_end(name)}"] * len(lines) for name in self._names]
+        self._sums = [[-1] * len(lines) for _ in self._names]
         self._blocks = [[b""] * -(-len(lines) // BLOCK) for _ in self._names]
-        self._add(range(len(totals)), [self._nothing] * len(totals), 0)
-        self._render(range(len(lines)))
+        label_blocks = [self._label_texts[begin : begin + BLOCK] for begin in range(0, len(lines), BLOCK)]
+        self._pieces = [[_pieces(name, labels) for labels in label_blocks] for name in self._names]
 
-    def _replace(self, before: Sequence[Total], latest_before: int) -> bool:
-        """Render what has changed. Returns False if there are other series than before, so that this is not enough."""
-        totals = self._totals
-        changed = list(compress(count(), map(is_not, totals, before)))
-        if any(totals[place][0] != before[place][0] for place in changed):
-            return False
-        low, high = sorted((latest_before, self._latest))
-        if low < high:
-            changed += [
-                place for place, total in enumerate(totals) if low < total[-1] <= high and total is before[place]
-            ]
-        self._add(changed, [before[place] for place in changed], latest_before)
-        self._render(sorted({self._line_of[place] for place in changed}))
-        return True
+    def _summed(self, numbers: list[int]) -> list[int]:
+        """Return the sum of each line, of the numbers of its series."""
+        if len(self._labels) == len(numbers):
+            return numbers
+        sums = [0] * len(self._labels)
+        for line, number in zip(self._line_of, numbers, strict=True):
+            sums[line] += number
+        return sums
 
-    def _add(self, places: Iterable[int], before: Sequence[Any], latest_before: int) -> None:
-        """Add to the sums by how much these totals differ from what they were."""
-        lines = [self._line_of[place] for place in places]
-        now = self._counting([self._totals[place] for place in places], self._latest)
-        was = self._counting(before, latest_before)
-        for family, sums in enumerate(self._sums, 1):
-            for line, new, old in zip(lines, now, was, strict=True):
-                sums[line] += new[family] - old[family]
-
-    def _counting(self, totals: Iterable[Total], latest: int) -> list[tuple[Any, ...]]:
-        """Return the totals, with 0 in place of those that were born later."""
-        return [total if total[-1] <= latest else self._nothing for total in totals]
-
-    def _render(self, lines: Sequence[int]) -> None:
-        blocks = sorted({line // BLOCK for line in lines})
-        for family, name in enumerate(self._names):
-            sums, texts, end = self._sums[family], self._texts[family], _end(name)
-            for line, text in zip(lines, number_texts(map(sums.__getitem__, lines), end), strict=True):
-                texts[line] = text
-            for block in blocks:
-                self._blocks[family][block] = self._block(name, texts, block * BLOCK)
-
-    def _block(self, name: str, texts: list[str], begin: int) -> bytes:
-        labels, numbers = self._label_texts[begin : begin + BLOCK], texts[begin : begin + BLOCK]
-        pieces = [""] * (2 * len(labels))
-        pieces[0::2], pieces[1::2] = labels, numbers
-        # The name before the first line, instead of after the last.
-        return f"{name}_total{''.join(pieces)}".encode()[: -len(name) - len("_total")]
+    def _render(self, place: int, sums: Sequence[int]) -> None:
+        """Render the lines of a family that have changed."""
+        name, before = _line_begin(self._names[place]), self._sums[place]
+        for block, pieces in enumerate(self._pieces[place]):
+            part = slice(block * BLOCK, (block + 1) * BLOCK)
+            is_changed = list(map(ne, sums[part], before[part]))
+            # Followed by the beginning of the next line, so that a line is joined of two pieces, not of five.
+            texts = number_texts(compress(sums[part], is_changed), f"\n{name}")
+            if texts:
+                for piece, text in zip(compress(count(2, 2), is_changed), texts, strict=True):
+                    pieces[piece] = text
+                pieces[-1] = pieces[-1].removesuffix(name)
+                self._blocks[place][block] = "".join(pieces).encode()
+        self._sums[place] = sums
 
     def _family(self, place: int, name: str) -> RenderedFamily:
-        labels, sums = self._labels, tuple(self._sums[place])
+        labels, sums = self._labels, self._sums[place]
 
         def samples() -> list[Sample]:
             return [
@@ -131,6 +119,12 @@ class SeriesLines(Generic[Total]):
         return RenderedFamily(empty_family(name), tuple(self._blocks[place]), samples)
 
 
-def _end(name: str) -> str:
-    """Return what follows a number: the next line's beginning, so that a line is joined of two pieces, not of five."""
-    return f"\n{name}_total"
+def _line_begin(name: str) -> str:
+    return f"{name}_total"
+
+
+def _pieces(name: str, labels: Sequence[str]) -> list[str]:
+    """Return the pieces of a block: the beginning of its first line, and for each line labels and an empty number."""
+    pieces = [_line_begin(name), *[""] * (2 * len(labels))]
+    pieces[1::2] = labels
+    return pieces

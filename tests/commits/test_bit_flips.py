@@ -11,6 +11,7 @@ import pytest
 
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.soundness import set_aside_if_broken
+from kcl_flowlog.commits.totals import SeenTotals
 from tests.support.bit_flips import DAMAGE, RIGHT, content, fill, flip, flips, outcome, outcomes, read
 from tests.support.examples import sample
 from tests.support.ledgers import change
@@ -23,6 +24,22 @@ def test_no_flip_in_the_file_makes_a_wrong_total(path: Path, seed: int) -> None:
         fill(ledger, subnets=20)
 
     found = outcomes(path, number=75, seed=seed)
+
+    assert {RIGHT, DAMAGE} == set(found)
+    assert 75 == sum(found.values())
+
+
+def test_no_flip_after_a_scrape_makes_a_wrong_total(path: Path) -> None:
+    """The next scrape uses what the last has made of rows that it finds as they were."""
+    with Ledger(path) as ledger:
+        fill(ledger, subnets=20)
+    seen = SeenTotals()
+
+    def scrape(path: Path) -> dict[str, Any]:
+        with Ledger(path) as ledger:
+            return ledger.totals(seen)._asdict()
+
+    found = outcomes(path, number=75, seed=4, read=scrape)
 
     assert {RIGHT, DAMAGE} == set(found)
     assert 75 == sum(found.values())

@@ -22,6 +22,8 @@ ERRORS = {
     sqlite3.OperationalError("unsupported file format"): True,
     sqlite3.OperationalError("integer overflow"): True,
     sqlite3.OperationalError("Could not decode to UTF-8 column 'peer' with text 'interne\ufffd'"): True,
+    sqlite3.OperationalError("JSON cannot hold BLOB values"): True,
+    sqlite3.OperationalError("no such function: json_group_array"): False,
     sqlite3.OperationalError("database or disk is full"): False,
     sqlite3.OperationalError("database is locked"): False,
     sqlite3.OperationalError("database table is locked: traffic"): False,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_flowlog.commits.checked_table import CheckedTable, SeenRows
-from kcl_flowlog.commits.damage import DamagedLedger
+from kcl_flowlog.commits.damage import LedgerError, is_damage
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.totals import SeenTotals
 from kcl_flowlog.counting.delta import Delta, Traffic
@@ -34,7 +34,7 @@ class Thing(NamedTuple):
     number: int
 
 
-keys = st.tuples(st.sampled_from("abc"), st.sampled_from("abé\U0001f600\uffff"))
+keys = st.tuples(st.sampled_from("abc"), st.sampled_from('abé\U0001f600\uffff"\\\n\x00\x7f\u2028],'))
 steps = st.lists(
     st.tuples(st.dictionaries(keys, st.integers(0, 2), max_size=6), st.sampled_from(["", "a", "b", "c"])), max_size=6
 )
@@ -44,12 +44,12 @@ steps = st.lists(
 @settings(max_examples=examples(50))
 def test_any_history_reads_as_if_for_the_first_time(history: list[tuple[dict[tuple[str, str], int], str]]) -> None:
     """Rows are added, changed and removed between reads."""
-    seen = SeenRows(tuple, Thing)
+    seen, rows = SeenRows(tuple, Thing), list[Thing]()
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         for statement in SCHEMA:
             db.execute(statement)
         for added, removed in history:
-            before = {row.key: row for row in seen.made}
+            before = {row.key: row for row in rows}
             TABLE.put(db, *((*key, number) for key, number in added.items()))
             TABLE.delete(db, "WHERE a = ?", removed)
             rows = TABLE.seen_rows(db, seen)
@@ -85,9 +85,19 @@ def test_a_commit_changes_only_its_series(ledger: Ledger) -> None:
 
 DAMAGES = {
     "a total": "UPDATE traffic SET flows = flows + 1 WHERE subnet_id = 'a'",
-    "a label": "UPDATE traffic SET subnet_id = 'aa' WHERE subnet_id = 'a'",
+    "a total that is no integer": "UPDATE traffic SET flows = flows + 0.5 WHERE subnet_id = 'a'",
+    "when it was counted": "UPDATE traffic SET counted_at = counted_at + 1 WHERE subnet_id = 'a'",
+    "a label": "UPDATE traffic SET direction = 'ingress' WHERE subnet_id = 'a'",
+    "a label of bytes": "UPDATE traffic SET direction = CAST(direction AS BLOB) WHERE subnet_id = 'a'",
+    "a label that is not UTF-8": "UPDATE traffic SET direction = CAST(x'ff' AS TEXT) WHERE subnet_id = 'a'",
+    "a subnet": "UPDATE traffic SET subnet_id = 'aa' WHERE subnet_id = 'a'",
+    "a subnet with the name of another": "UPDATE traffic SET subnet_id = 'b', peer = 'x' WHERE subnet_id = 'a'",
+    "a subnet of bytes": "UPDATE traffic SET subnet_id = CAST('a' AS BLOB) WHERE subnet_id = 'a'",
+    "a subnet that is not UTF-8": "UPDATE traffic SET subnet_id = CAST(x'ff' AS TEXT) WHERE subnet_id = 'a'",
     "a checksum": "UPDATE traffic SET checksum = checksum + 1 WHERE subnet_id = 'a'",
     "a missing row": "DELETE FROM traffic WHERE subnet_id = 'a'",
+    "a row twice": "INSERT INTO traffic SELECT 'c', direction, action, protocol, peer, path, interface_type, flows,"
+    " packets, bytes, birth, counted_at, checksum FROM traffic WHERE subnet_id = 'a'",
 }
 
 
@@ -100,9 +110,10 @@ def test_damage_is_found_in_a_series_that_was_read_before(path: Path, ledger: Le
     change(path, "CREATE TABLE kept AS SELECT * FROM traffic")
     change(path, damage)
 
-    with pytest.raises(DamagedLedger):
+    with pytest.raises(LedgerError) as raised:
         ledger.totals(seen)
 
+    assert is_damage(raised.value)
     change(path, "DELETE FROM traffic")
     change(path, "INSERT INTO traffic SELECT * FROM kept")
     assert before == ledger.totals(seen)

@@ -102,7 +102,7 @@ def read(path: Path) -> dict[str, Any]:
         return content(ledger)
 
 
-def outcomes(path: Path, number: int, seed: int) -> Counter[str]:
+def outcomes(path: Path, number: int, seed: int, read: Callable[[Path], dict[str, Any]] = read) -> Counter[str]:
     """Flip bits of a closed ledger, one at a time, and count the outcomes of reading it."""
     data = path.read_bytes()
     right = read(path)
