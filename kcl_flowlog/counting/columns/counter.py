@@ -113,7 +113,7 @@ class ColumnCounter:
         decided = Block(lines, fields, interfaces).decide(expected, of_line)
         if decided is None:
             return np.zeros(lines.count, np.bool_)
-        return self._add(lines, fields, decided, now, delta)
+        return self._add(lines, fields, decided, counts, now, delta)
 
     @property
     def rows(self) -> int:
@@ -135,7 +135,9 @@ class ColumnCounter:
                     groups.setdefault(fields, []).append(place)
         return groups
 
-    def _add(self, lines: Lines, fields: Fields, decided: Decided, now: float, delta: Delta) -> Flags:
+    def _add(
+        self, lines: Lines, fields: Fields, decided: Decided, counts: Sequence[int], now: float, delta: Delta
+    ) -> Flags:
         """Count what was decided; return the lines that are done."""
         counted = decided.counted
         is_rejected = decided.action == _REJECT
@@ -153,7 +155,7 @@ class ColumnCounter:
             ports = self._ports.numbers(lines, fields.dstport, rejected)
             self._sums.add_rejected(series[rejected], ports)
         if delta.who is not None:
-            who.collect(lines, fields, decided, rejected, delta.who)
+            who.collect(lines, fields, decided, counts, rejected, delta.who)
         if fields.end is not None:
             delays.observe(decided.ends[counted], now, delta)
         done = counted

@@ -2,89 +2,91 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from kcl_flowlog.counting.columns.block import Decided
 from kcl_flowlog.counting.columns.fields import Fields
 from kcl_flowlog.counting.columns.sums import ACTION_NAMES, PROTOCOL_LABELS
-from kcl_flowlog.counting.columns.text import WORD, Flags, Integers, Lines, Words, mask_of, word_of
-from kcl_flowlog.counting.who.collector import LONGEST_PORT, Collector
+from kcl_flowlog.counting.columns.text import WORD, Integers, Lines, Words, word_of
+from kcl_flowlog.counting.who.collector import Collector
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS
 from kcl_flowlog.counting.who.names import LONG, SHORT, Numbers
 
 _ACCEPT = ACTION_NAMES.index("accept")
 _SAMPLES, _EVERY = 256, 16
-"""Of a block with more accepted lines, as many are looked at, or one of every sixteen, if that is more."""
+"""Of a block with more accepted lines, about as many are looked at, or one of every sixteen, if that is more."""
 _LEAST_SAMPLES = 4
 """The same of each interface with many lines."""
-# By the width of a field, the part of each word that belongs to it.
-_MASKS: list[Words] = [
-    np.array([mask_of(width - WORD * place) for width in range(WORD * LONG + 1)], np.uint64) for place in range(LONG)
-]
+_EXPONENT = np.uint64(0x7FF << 52)
 _PROTOCOLS: Words = np.array([word_of(f"{label}/") for label in PROTOCOL_LABELS], np.uint64)
-_ZERO = np.uint64(word_of("0"))
-_SIXES, _THREES, _UPPER_HALVES = (np.uint64(0x0101010101010101 * byte) for byte in (0x06, 0x30, 0xF0))
+# Ingress is the first of the ways.
+_KIND_OF_WAY: Integers = np.array([INGRESS, EGRESS], np.int64)
 
 
-def collect(lines: Lines, fields: Fields, decided: Decided, rejected: Integers, collector: Collector) -> None:
-    """Add the counted lines of a block; `rejected` are the places of those that were rejected."""
-    subnets = np.array([collector.subnet(each.subnet_id) for each in decided.listed], np.int64)
-    accepted = np.flatnonzero(decided.counted & (decided.action == _ACCEPT))
+def collect(
+    lines: Lines, fields: Fields, decided: Decided, counts: Sequence[int], rejected: Integers, collector: Collector
+) -> None:
+    """Add the counted lines of a block, of which each log stream has `counts`; `rejected` are the places of some."""
+    groups = np.array([collector.subnet(each.subnet_id) for each in decided.listed], np.int64) << KIND_BITS
+    accepted, octets = _sampled(decided, counts, collector)
     if len(accepted):
-        accepted, octets = _sampled(accepted, decided, collector.next_start())
-        groups = subnets[decided.of_line[accepted]] << KIND_BITS
-        # Ingress is the first of the ways.
-        groups |= np.where(decided.way[accepted] == 0, INGRESS, EGRESS)
+        kinds = _KIND_OF_WAY.take(decided.way[accepted], mode="clip")
         ends, widths = decided.peer_ends[accepted], decided.peer_widths[accepted]
-        collector.add_accepts(groups, _names(lines, ends, widths, _count(widths)), octets)
+        peers = lines.tails(ends, _count(widths))
+        collector.add_accepts(groups[decided.of_line[accepted]] | kinds, peers, widths, octets)
     if len(rejected):
-        ports, have_port = _ports(lines, fields.dstport, rejected, decided.protocol[rejected])
-        sources = lines.ends(fields.srcaddr)[rejected], lines.widths(fields.srcaddr)[rejected]
-        targets = lines.ends(fields.dstaddr)[rejected], lines.widths(fields.dstaddr)[rejected]
-        count = _count(np.maximum(sources[1], targets[1]))
-        words = _names(lines, *sources, count), _names(lines, *targets, count)
-        collector.add_rejects(subnets[decided.of_line[rejected]], *words, ports, have_port)
+        (source_ends, source_widths), (target_ends, target_widths), (port_ends, port_widths) = (
+            _ends(lines, field, rejected) for field in (fields.srcaddr, fields.dstaddr, fields.dstport)
+        )
+        count = _count(np.maximum(source_widths, target_widths))
+        collector.add_rejects(
+            groups[decided.of_line[rejected]],
+            lines.tails(source_ends, count),
+            source_widths,
+            lines.tails(target_ends, count),
+            target_widths,
+            _PROTOCOLS.take(decided.protocol[rejected]),
+            lines.words_before(port_ends),
+            port_widths,
+        )
 
 
-def _sampled(accepted: Integers, decided: Decided, start: float) -> tuple[Integers, Numbers]:
+def _sampled(decided: Decided, counts: Sequence[int], collector: Collector) -> tuple[Integers, Numbers]:
     """Return some of the accepted lines, each with the bytes that it stands for.
 
-    A line that has a large share of its interface's bytes always stands for itself. Any other is chosen with a
-    probability of its bytes by a threshold, and stands for the threshold, so that sums are right on average.
+    A line that has a large share of its log stream's bytes always stands for itself. Any other is chosen with a
+    probability of its bytes by a threshold, and stands for the threshold, so that sums are right on average: if the sum
+    of all bytes passes a multiple of the threshold with it. As that is a power of two, a higher bit changes.
     """
-    octets = decided.octets[accepted].astype(np.float64)
-    if len(accepted) <= _SAMPLES:
-        return accepted, octets
-    of_line, count = decided.of_line[accepted], len(decided.listed)
-    totals = np.bincount(of_line, octets, count)
-    samples = max(_SAMPLES, len(accepted) // _EVERY)
-    thresholds = np.maximum(totals / max(_LEAST_SAMPLES, samples // count), 1.0)[of_line]
-    shares = octets / thresholds
-    shares[0] += start
-    steps = np.cumsum(shares).astype(np.int64)
-    is_chosen = steps > 0
-    is_chosen[1:] = steps[1:] != steps[:-1]
-    chosen = np.flatnonzero(is_chosen)
-    return accepted[chosen], np.maximum(octets[chosen], thresholds[chosen])
+    are_accepted = decided.counted & (decided.action == _ACCEPT)
+    number = int(np.count_nonzero(are_accepted))
+    if number <= _SAMPLES:
+        accepted = np.flatnonzero(are_accepted)
+        return accepted, decided.octets[accepted].astype(np.float64)
+    sums = collector.sums(decided.octets, are_accepted)
+    of_log_streams = sums.take(np.cumsum((0, *counts)))
+    samples = max(_LEAST_SAMPLES, max(_SAMPLES, number // _EVERY) // len(counts))
+    thresholds = np.repeat(_powers_of_two((of_log_streams[1:] - of_log_streams[:-1]) / samples), counts)
+    chosen = np.flatnonzero((sums[1:] ^ sums[:-1]) >= thresholds)
+    return chosen, np.maximum(decided.octets[chosen], thresholds[chosen], dtype=np.float64)
+
+
+def _powers_of_two(numbers: Numbers) -> Words:
+    """Return about these numbers as powers of two, at least 1."""
+    # Of a number with a fraction of 0, only the exponent is left.
+    return ((numbers * math.sqrt(2.0) + 1.0).view(np.uint64) & _EXPONENT).view(np.float64).astype(np.uint64)
+
+
+def _ends(lines: Lines, field: int | None, rows: Integers) -> tuple[Integers, Integers]:
+    """Return the ends and widths of a field in some lines; without the field, any place and no width."""
+    if field is None:
+        return lines.ends(0)[rows], np.zeros(len(rows), np.int64)
+    ends = lines.ends(field)[rows]
+    return ends, ends - lines.starts(field)[rows] - 1
 
 
 def _count(widths: Integers) -> int:
     return SHORT if int(widths.max()) <= WORD * SHORT else LONG
-
-
-def _names(lines: Lines, ends: Integers, widths: Integers, count: int) -> list[Words]:
-    tails = lines.tails(ends, count)
-    return [tail & masks.take(widths, mode="clip") for tail, masks in zip(tails, _MASKS[:count], strict=True)]
-
-
-def _ports(lines: Lines, field: int | None, rows: Integers, protocols: Integers) -> tuple[list[Words], Flags]:
-    """Return the names of ports, each with its protocol, and whether a line has a port."""
-    if field is None:
-        return [np.zeros(len(rows), np.uint64)] * SHORT, np.zeros(len(rows), np.bool_)
-    widths = lines.widths(field)[rows]
-    numbers = lines.words_before(lines.ends(field)[rows]) & _MASKS[0].take(widths, mode="clip")
-    # A digit, and no other letter, has a 3 as its upper half, also once 6 is added.
-    threes = _MASKS[0].take(widths, mode="clip") & _THREES
-    are_digits = (numbers & _UPPER_HALVES == threes) & ((numbers + _SIXES) & _UPPER_HALVES == threes)
-    have_port = are_digits & (numbers != _ZERO) & (widths <= LONGEST_PORT)
-    return [numbers, _PROTOCOLS.take(protocols)], have_port

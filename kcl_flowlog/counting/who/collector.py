@@ -15,14 +15,16 @@ from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS, PAIR, PORT, SOURCE
 from kcl_flowlog.counting.who.names import (
-    SHORT,
+    WORD,
     Flags,
     Integers,
     Numbers,
     Words,
-    column,
+    are_ports,
+    cut,
     hash_of,
     pairs,
+    texts_of,
     words_needed,
     words_of,
 )
@@ -34,7 +36,8 @@ _BATCH = 4096
 # No more than are sampled.
 _MOST_WAITING = 512
 _GOLDEN = 0.6180339887498949
-LONGEST_PORT = 5
+# Without a pattern, whatever power of two it is divided by.
+_FIRST_SUM = np.uint64(0x9E3779B97F4A7C15)
 _SAMPLES = 512
 """Of more than twice as many rejected flows that come together, about as many are looked at."""
 
@@ -72,10 +75,11 @@ class Collector:
         self._pending_count = 0
         self._distinct = DistinctGroups()
         self._start = 0.0
+        self._last_sum = _FIRST_SUM
         self._small_rejects = _Batches(self._count_rejects)
         self._small_accepts = _Batches(self._count_accepts)
         # Single records that wait for each other.
-        self._rejects: list[tuple[int, str, str, str]] = []
+        self._rejects: list[tuple[int, str, str, str, str]] = []
         self._accepts: list[tuple[int, str, float]] = []
         # Of single records, the bytes that others stand for.
         self._stood_for = 0.0
@@ -92,16 +96,21 @@ class Collector:
         """Return the number of a subnet."""
         return self._subnets.setdefault(subnet_id, len(self._subnets))
 
-    def next_start(self) -> float:
-        """Return a number from 0 to 1, at which the next sample starts; they are spread evenly."""
-        self._start = (self._start + _GOLDEN) % 1.0
-        return self._start
+    def sums(self, octets: Integers, are_accepted: Flags) -> Words:
+        """Return the sums of the bytes of accepted lines, before the first line and after each.
+
+        They go on where those of the last block ended, and lack what has no room in a word.
+        """
+        sums = np.empty(len(octets) + 1, np.uint64)
+        sums[0] = self._last_sum
+        np.multiply(octets.view(np.uint64), are_accepted, out=sums[1:])
+        np.cumsum(sums, out=sums)
+        self._last_sum = sums[-1]
+        return sums
 
     def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
         """Add a rejected flow."""
-        has_port = port.isascii() and port.isdecimal() and len(port) <= LONGEST_PORT and port != "0"
-        name = f"{protocol}/{port}" if has_port else ""
-        self._rejects.append((self.subnet(subnet_id), source, destination, name))
+        self._rejects.append((self.subnet(subnet_id) << KIND_BITS, source, destination, protocol, port))
         if len(self._rejects) >= _MOST_WAITING:
             self._flush()
 
@@ -122,93 +131,115 @@ class Collector:
 
     def add_rejects(
         self,
-        subnets: Integers,
+        groups: Integers,
         sources: Sequence[Words],
-        destinations: Sequence[Words],
-        ports: Sequence[Words],
-        have_port: Flags,
+        source_widths: Integers,
+        targets: Sequence[Words],
+        target_widths: Integers,
+        protocols: Words,
+        ports: Words,
+        port_widths: Integers,
     ) -> None:
-        """Add rejected flows: the number of their subnet, and the words of their names.
+        """Add rejected flows: their subnets as groups, the fields of their names, and their protocols with a slash.
 
-        The heaviest are looked for in some of them, evenly, if they are many: a spray must not cost much.
+        Of a field are given its last words, the last first, which may begin before the field, and its widths.
+        The heaviest are looked for in some of the flows, evenly, if they are many: a spray must not cost much.
         """
-        every = max(1, len(subnets) // _SAMPLES)
-        columns = (subnets << KIND_BITS, have_port, *ports, *sources, *destinations)
+        every = max(1, len(groups) // _SAMPLES)
+        widths = source_widths, target_widths, port_widths
+        columns = (groups, *widths, ports, protocols, *sources, *targets)
         if every > 1:
             self._count_rejects(columns, every)
         else:
             self._small_rejects.add(columns)
 
     def _count_rejects(self, columns: Sequence[Any], every: int = 1) -> None:
-        groups, have_port, *words = columns
-        ports, count = words[:SHORT], (len(words) - SHORT) // 2
-        sources, destinations = words[SHORT : SHORT + count], words[SHORT + count :]
+        groups, source_widths, target_widths, port_widths, port, protocols, *words = columns
+        count = len(words) // 2
+        sources, targets = cut(words[:count], source_widths), cut(words[count:], target_widths)
+        ports = [*cut([port], port_widths), protocols]
+        have_port = are_ports(ports[0], port_widths)
         source_hashes, port_hashes = hash_of(sources), hash_of(ports)
         self._distinct.add(groups | SOURCE, source_hashes)
         self._distinct.add(groups[have_port] | PORT, port_hashes[have_port])
-        some = slice(int(self.next_start() * every), None, every)
-        groups, have_port = groups[some], have_port[some]
-        sources, destinations = ([each[some] for each in words] for words in (sources, destinations))
-        weights, zeros = np.full(len(groups), float(every)), np.zeros(len(groups))
-        self._put(Rows(groups | SOURCE, source_hashes[some], column(sources), weights, zeros))
-        both = pairs(sources, destinations)
-        self._put(Rows(groups | PAIR, hash_of(both), column(both), weights, zeros))
-        rows = np.flatnonzero(have_port)
-        names = column([each[some][rows] for each in ports])
-        self._put(Rows(groups[rows] | PORT, port_hashes[some][rows], names, weights[rows], zeros[rows]))
+        some = slice(int(self._next_start() * every), None, every)
+        with_port = np.flatnonzero(have_port[some])
+        groups, source_hashes, port_hashes = groups[some], source_hashes[some], port_hashes[some][with_port]
+        sources, targets = ([each[some] for each in words] for words in (sources, targets))
+        both = pairs(sources, targets)
+        self._put(
+            [groups | SOURCE, groups | PAIR, groups[with_port] | PORT],
+            [source_hashes, hash_of(both), port_hashes],
+            [sources, both, [each[some][with_port] for each in ports]],
+            np.full(2 * len(groups) + len(with_port), float(every)),
+        )
 
-    def add_accepts(self, groups: Integers, peers: Sequence[Words], octets: Numbers) -> None:
-        """Add the bytes of accepted flows; `group_of` tells the group of each."""
-        self._small_accepts.add((groups, octets, *peers))
+    def add_accepts(self, groups: Integers, peers: Sequence[Words], widths: Integers, octets: Numbers) -> None:
+        """Add the bytes of accepted flows: of each the group as of `group_of`, and the peer as `add_rejects` says."""
+        self._small_accepts.add((groups, widths, octets, *peers))
 
     def _count_accepts(self, columns: Sequence[Any]) -> None:
-        groups, octets, *peers = columns
-        self._put(Rows(groups, hash_of(peers), column(peers), octets, np.zeros(len(groups))))
+        groups, widths, octets, *words = columns
+        peers = cut(words, widths)
+        self._put([groups], [hash_of(peers)], [peers], octets)
+
+    def _next_start(self) -> float:
+        """Return a number from 0 to 1, at which the next sample starts; they are spread evenly."""
+        self._start = (self._start + _GOLDEN) % 1.0
+        return self._start
 
     def take(self, step: int) -> Sketches:
         """Return all that was added, as of a step of five minutes; nothing may be added afterwards."""
         self._flush()
         for batches in (self._small_rejects, self._small_accepts):
             batches.finish()
-        self._merge(kept=True)
-        return Sketches(step, [*self._subnets], self._summary, dict(self._distinct.sets()))
+        self._merge()
+        return Sketches(step, [*self._subnets], self._summary, self._distinct.sets())
 
-    def _put(self, rows: Rows) -> None:
-        if len(rows.groups):
-            self._pending.append(rows)
-            self._pending_count += len(rows.groups)
-            if self._pending_count >= _MOST_PENDING:
-                self._merge()
+    def _put(
+        self,
+        groups: Sequence[Integers],
+        hashes: Sequence[Words],
+        names: Sequence[Sequence[Words]],
+        weights: Numbers,
+    ) -> None:
+        """Add rows of several kinds."""
+        rows = Rows(np.concatenate(groups), np.concatenate(hashes), texts_of(names), weights, np.zeros(len(weights)))
+        self._pending.append(rows)
+        self._pending_count += len(weights)
+        if self._pending_count >= _MOST_PENDING:
+            self._merge()
 
-    def _merge(self, kept: bool = False) -> None:
+    def _merge(self) -> None:
         pending, self._pending = self._pending, []
         self._pending_count = 0
         count = len(self._subnets) << KIND_BITS
-        self._summary = merge([self._summary, *map(Summary, pending)], count, _MOST_ROWS, kept)
+        self._summary = merge([self._summary, *map(Summary, pending)], count, _MOST_ROWS)
 
     def _flush(self) -> None:
         """Add the single records that wait, as columns."""
         rejects, self._rejects = self._rejects, []
         accepts, self._accepts = self._accepts, []
         if rejects:
-            numbers, sources, destinations, ports = zip(*rejects, strict=True)
-            count = words_needed([*sources, *destinations])
-            have_port = np.array([port != "" for port in ports], np.bool_)
-            # As columns read them: the protocol, and in the last word the number.
-            names = [
-                f"{protocol}{slash}{port:\0>8}" for protocol, slash, port in (port.partition("/") for port in ports)
-            ]
+            groups, sources, targets, protocols, ports = zip(*rejects, strict=True)
+            count = words_needed([*sources, *targets])
+            whole = np.full(len(rejects), WORD * count)
             self.add_rejects(
-                np.array(numbers, np.int64),
+                np.array(groups, np.int64),
                 words_of(sources, count),
-                words_of(destinations, count),
-                words_of(names, SHORT),
-                have_port,
+                whole,
+                words_of(targets, count),
+                whole,
+                words_of([f"{protocol}/" for protocol in protocols], 1)[0],
+                # A longer text is no port.
+                words_of([port[:WORD] for port in ports], 1)[0],
+                np.array([*map(len, ports)], np.int64),
             )
         if accepts:
             groups, peers, octets = zip(*accepts, strict=True)
-            words = words_of(peers, words_needed(peers))
-            self.add_accepts(np.array(groups, np.int64), words, np.array(octets, np.float64))
+            count = words_needed(peers)
+            whole = np.full(len(accepts), WORD * count)
+            self.add_accepts(np.array(groups, np.int64), words_of(peers, count), whole, np.array(octets, np.float64))
 
 
 def group_of(subnet: int, kind: int) -> int:

@@ -21,13 +21,13 @@ REGISTERS = 1 << _BITS
 _RANK_BITS = 32 - _BITS
 MOST_HASHES = 1024
 """Above, registers take less room."""
-_NO_HASHES: Hashes = np.zeros(0, np.uint32)
+NO_HASHES: Hashes = np.zeros(0, np.uint32)
 
 
 class Distinct(NamedTuple):
     """A set of names: their hashes, sorted, or registers. If `is_partial`, there are more, as the room was used up."""
 
-    hashes: Hashes = _NO_HASHES
+    hashes: Hashes = NO_HASHES
     registers: Registers | None = None
     is_partial: bool = False
 
@@ -41,29 +41,22 @@ def of_hashes(hashes: Hashes) -> Distinct:
     return Distinct(hashes) if len(hashes) <= MOST_HASHES else Distinct(registers=registers_of(hashes))
 
 
-def from_hashes(hashes: Hashes, is_partial: bool) -> Distinct:
-    """Return the set that was stored as these hashes. Raises `ValueError`."""
-    if len(hashes) > MOST_HASHES or not (hashes[1:] > hashes[:-1]).all():
-        raise ValueError("not a sketch: the hashes of its distinct names are too many, or not sorted")
-    return Distinct(hashes, None, is_partial)
-
-
-def from_registers(registers: Registers, is_partial: bool) -> Distinct:
-    """Return the set that was stored as these registers. Raises `ValueError`."""
+def from_registers(registers: Registers) -> Registers:
+    """Return registers that were stored. Raises `ValueError`."""
     if len(registers) != REGISTERS or registers.max() > _RANK_BITS + 1:
         raise ValueError("not a sketch: the registers of its distinct names are impossible")
-    return Distinct(_NO_HASHES, registers, is_partial)
+    return registers
 
 
 def union(sets: Iterable[Distinct]) -> Distinct:
     """Return the union of sets."""
     sets = list(sets)
     is_partial = any(each.is_partial for each in sets)
-    hashes = np.unique(np.concatenate([_NO_HASHES, *(each.hashes for each in sets)]))
+    hashes = np.unique(np.concatenate([NO_HASHES, *(each.hashes for each in sets)]))
     dense = [each.registers for each in sets if each.registers is not None]
     if not dense:
         return of_hashes(hashes)._replace(is_partial=is_partial)
-    return Distinct(_NO_HASHES, np.maximum.reduce([*dense, registers_of(hashes)]), is_partial)
+    return Distinct(NO_HASHES, np.maximum.reduce([*dense, registers_of(hashes)]), is_partial)
 
 
 def registers_of(hashes: Hashes) -> Registers:

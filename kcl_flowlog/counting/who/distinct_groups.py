@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-
 import numpy as np
 
-from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS, Distinct, Registers, registers_of
+from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS, Registers, registers_of
+from kcl_flowlog.counting.who.distinct_sets import DistinctSets
 from kcl_flowlog.counting.who.names import Integers, Words
 
 _MOST_PENDING = 131_072
@@ -42,17 +40,12 @@ class DistinctGroups:
         if self._pending_count >= _MOST_PENDING:
             self._settle()
 
-    def sets(self) -> Iterator[tuple[int, Distinct]]:
-        """Yield the set of each group."""
+    def sets(self) -> DistinctSets:
+        """Return the set of each group."""
         self._settle()
         groups, starts = self._groups()
-        hashes = (self._hashes & _MASK).astype(np.uint32)
-        # `np.split` takes ten times as long.
-        bounds = pairwise([*starts.tolist(), len(hashes)])
-        for group, (start, end) in zip(groups.tolist(), bounds, strict=True):
-            yield group, Distinct(hashes[start:end], None, group in self._partial)
-        for group, registers in self._dense.items():
-            yield group, Distinct(registers=registers)
+        counts = np.diff(starts, append=len(self._hashes))
+        return DistinctSets(groups, counts, (self._hashes & _MASK).astype(np.uint32), self._dense, self._partial)
 
     def _groups(self) -> tuple[Integers, Integers]:
         """Return the groups that have hashes, and where they begin."""

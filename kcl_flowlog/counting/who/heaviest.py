@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kcl_flowlog.counting.who.kinds import KEPT, KINDS
-from kcl_flowlog.counting.who.names import Integers, Numbers, Texts, Words, in_group
+from kcl_flowlog.counting.who.names import Flags, Integers, Numbers, Texts, Words, in_order
 
 _KEPT: Integers = np.array([*KEPT, *[0] * (KINDS - len(KEPT))], np.int64)
 _NONE = np.zeros(0)
@@ -52,9 +52,10 @@ def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = No
     unseen = np.zeros(group_count)
     for part in parts:
         unseen[: len(part.unseen)] += part.unseen
-    together = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
-    if not len(together.groups):
+    parts = [part for part in parts if len(part.rows.groups)]
+    if not parts:
         return Summary(NO_ROWS, unseen)
+    together = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
     had = np.concatenate([_of_groups(part.unseen, part.rows.groups) for part in parts])
     places, seen, missed = _sums(together, had, unseen)
     groups = together.groups[places]
@@ -63,7 +64,7 @@ def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = No
     if most_rows is not None:
         limits = _lowered(limits, sizes, most_rows)
     if (sizes > limits).any():
-        rows = _heaviest(groups, seen + missed, limits, unseen)
+        rows = np.flatnonzero(_are_heaviest(groups, seen + missed, sizes, limits, unseen))
         groups, places, seen, missed = groups[rows], places[rows], seen[rows], missed[rows]
     # The names are moved last, as they are wide.
     return Summary(Rows(groups, together.hashes[places], together.names[places], seen, missed), unseen)
@@ -74,15 +75,27 @@ def _sums(rows: Rows, had: Numbers, unseen: Numbers) -> tuple[Integers, Numbers,
 
     A part without the name may have missed as much as is `unseen` of its group; `had` is that of the part of each row.
     """
-    idents = in_group(rows.hashes, rows.groups)
-    order = np.argsort(idents)
-    idents = idents[order]
-    starts = np.flatnonzero(np.concatenate(([True], idents[1:] != idents[:-1])))
+    order = in_order(rows.groups, rows.hashes, digits=2)
+    groups, hashes = rows.groups[order], rows.hashes[order]
+    starts = _starts(groups, hashes)
+    if len(starts) > len(_starts(groups, hashes >> np.uint64(32))):
+        # Rows of two names may take turns, whose hashes begin alike.
+        order = in_order(rows.groups, rows.hashes)
+        starts = _starts(rows.groups[order], rows.hashes[order])
     firsts = order[starts]
     missed = np.add.reduceat((rows.missed - had)[order], starts) + unseen[rows.groups[firsts]]
     # Rounded, a difference of equal sums may be less than nothing.
     np.maximum(missed, 0.0, out=missed)
     return firsts, np.add.reduceat(rows.seen[order], starts), missed
+
+
+def _starts(groups: Integers, *columns: Words) -> Integers:
+    """Return where each group begins, or each row of columns in it."""
+    is_first = np.ones(len(groups), np.bool_)
+    np.not_equal(groups[1:], groups[:-1], out=is_first[1:])
+    for column in columns:
+        is_first[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(is_first)
 
 
 def _of_groups(unseen: Numbers, groups: Integers) -> Numbers:
@@ -100,15 +113,17 @@ def _lowered(limits: Integers, sizes: Integers, most_rows: int) -> Integers:
     return np.minimum(limits, level)
 
 
-def _heaviest(groups: Integers, weights: Numbers, limits: Integers, unseen: Numbers) -> Integers:
-    """Return the rows to keep of each group, by the most that each may be; note in `unseen` what is left out."""
-    # Equal weights stay in the order of their names, wherever they are cut.
-    order = np.argsort(-weights, kind="stable")
-    order = order[np.argsort(groups[order], kind="stable")]
-    ordered = groups[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+def _are_heaviest(groups: Integers, weights: Numbers, sizes: Integers, limits: Integers, unseen: Numbers) -> Flags:
+    """Tell which rows to keep of each group, by the most that each may be; note in `unseen` what is left out."""
+    rows = np.flatnonzero((sizes > limits)[groups])
+    # By falling weight, as numbers that are not negative are ordered as their bits; equal weights by their hashes.
+    rows = rows[in_order(groups[rows], ~weights[rows].view(np.uint64))]
+    ordered = groups[rows]
+    starts = _starts(ordered)
+    ranks = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
     limit_of = limits[ordered]
     following = ranks == limit_of
-    unseen[ordered[following]] = np.maximum(unseen[ordered[following]], weights[order[following]])
-    return order[ranks < limit_of]
+    unseen[ordered[following]] = np.maximum(unseen[ordered[following]], weights[rows[following]])
+    are_kept = np.ones(len(groups), np.bool_)
+    are_kept[rows[ranks >= limit_of]] = False
+    return are_kept

@@ -32,6 +32,15 @@ MOST_WORDS = len(_FACTORS)
 """Of a pair of IPv6 addresses."""
 _MIX = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
 _SPACE = np.uint64(0x20 << 56)
+_LONGEST_PORT = 5
+_BITS, _DIGITS = 16, 4
+_ZERO = np.uint64(0x30 << 56)
+_SIXES, _THREES, _UPPER_HALVES = (np.uint64(0x0101010101010101 * byte) for byte in (0x06, 0x30, 0xF0))
+# By the width of a field, the part of each of its words that belongs to it, the last word first.
+_MASKS: list[Words] = [
+    np.array([2**64 - (1 << 64 - 8 * min(WORD, max(0, width - start))) for width in range(WORD * LONG + 1)], np.uint64)
+    for start in range(0, WORD * LONG, WORD)
+]
 
 
 def hash_of(words: Sequence[Words]) -> Words:
@@ -52,15 +61,42 @@ def mixed(numbers: Words) -> Words:
     return found
 
 
-def in_group(hashes: Words, groups: Integers) -> Words:
-    """Return what identifies a name within its group."""
-    return hashes ^ (groups.astype(np.uint64) * np.uint64(_FACTORS[1]))
+def in_order(groups: Integers, numbers: Words, digits: int = _DIGITS) -> Integers:
+    """Return the places of numbers by their group, then by their highest digits of 16 bits; else as they are.
+
+    Digit by digit numpy sorts by radix, which takes a third of the time.
+    """
+    keys = [(numbers >> np.uint64(_BITS * digit)).astype(np.uint16) for digit in range(_DIGITS - digits, _DIGITS)]
+    keys.append(groups.astype(np.uint16))
+    if int(groups.max(initial=0)) >> _BITS:
+        keys.append((groups >> _BITS).astype(np.uint16))
+    return np.lexsort(keys)
 
 
-def column(words: Sequence[Words]) -> Texts:
-    """Return the names as one column."""
-    matrix = np.stack(words[::-1], 1)
-    return matrix.view(f"S{WORD * len(words)}").reshape(len(matrix))
+def cut(tails: Sequence[Words], widths: Integers) -> list[Words]:
+    """Return the words of fields, given their last words, which may begin before them, and their widths."""
+    return [tail & masks.take(widths, mode="clip") for tail, masks in zip(tails, _MASKS, strict=False)]
+
+
+def are_ports(numbers: Words, widths: Integers) -> Flags:
+    """Tell which are ports, given the last word of each field, cut, and its width: decimal, and not 0."""
+    # A digit, and no other letter, has a 3 as its upper half, also once 6 is added.
+    threes = _MASKS[0].take(widths, mode="clip") & _THREES
+    are_digits = (numbers & _UPPER_HALVES == threes) & ((numbers + _SIXES) & _UPPER_HALVES == threes)
+    found: Flags = are_digits & (numbers != _ZERO) & (widths > 0) & (widths <= _LONGEST_PORT)
+    return found
+
+
+def texts_of(names: Sequence[Sequence[Words]]) -> Texts:
+    """Return names of several kinds, of each its words, as one column."""
+    widest = max(map(len, names))
+    matrix = np.zeros((sum(len(words[0]) for words in names), widest), np.uint64)
+    end = 0
+    for words in names:
+        start, end = end, end + len(words[0])
+        for place, word in enumerate(words, 1):
+            matrix[start:end, widest - place] = word
+    return matrix.view(f"S{WORD * widest}").reshape(len(matrix))
 
 
 def pairs(sources: Sequence[Words], destinations: Sequence[Words]) -> list[Words]:
@@ -81,9 +117,8 @@ def joined(names: Texts) -> str:
     size = names.dtype.itemsize
     matrix = np.full((len(names), size + 1), _LINE_FEED, np.uint8)
     matrix[:, :size] = names.view(np.uint8).reshape(len(names), size)
-    letters = matrix.ravel()
-    text: bytes = letters[letters != 0].tobytes()
-    return text.decode("ascii", "replace")
+    # Faster than numpy finds what is not 0.
+    return matrix.tobytes().translate(None, b"\0").decode("ascii", "replace")
 
 
 def words_needed(texts: Iterable[str]) -> int:

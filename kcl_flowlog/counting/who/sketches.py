@@ -15,12 +15,13 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from kcl_flowlog.counting.who.distinct import Distinct, from_hashes, from_registers, union
+from kcl_flowlog.counting.who.distinct import Distinct, from_registers, union
+from kcl_flowlog.counting.who.distinct_sets import DistinctSets, as_columns, from_columns
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
 from kcl_flowlog.counting.who.names import MOST_WORDS, WORD, Integers, Numbers, Texts, Words, hash_of, joined
 
-_VERSION = 1
+_VERSION = 2
 _MOST_BYTES = 64 * 1024 * 1024
 _LARGEST = 1e300
 """Sums of such numbers don't overflow."""
@@ -46,8 +47,13 @@ class _Body(msgspec.Struct, array_like=True):
     missed: bytes
     unseen_groups: bytes
     unseen: bytes
-    # Group, whether these are registers, whether the set is partial.
-    distinct: list[tuple[Annotated[int, msgspec.Meta(ge=0)], bool, bool, bytes]]
+    # The groups of sets of few names, how many each has, and all their hashes.
+    distinct_groups: bytes
+    distinct_counts: bytes
+    distinct_hashes: bytes
+    # Each followed by its registers.
+    dense_groups: list[tuple[Annotated[int, msgspec.Meta(ge=0)], bytes]]
+    partial_groups: bytes
 
 
 _decoder = msgspec.msgpack.Decoder(_Body)
@@ -57,9 +63,7 @@ def encode(sketches: Sketches) -> bytes:
     """Return sketches as bytes."""
     rows, unseen = sketches.summary
     cut = np.flatnonzero(unseen)
-    distinct = [
-        (group, each.registers is not None, each.is_partial, _bytes(each)) for group, each in sketches.distinct.items()
-    ]
+    sets = as_columns(sketches.distinct)
     body = _Body(
         _VERSION,
         sketches.step,
@@ -70,13 +74,13 @@ def encode(sketches: Sketches) -> bytes:
         rows.missed.astype("<f8").tobytes(),
         cut.astype("<u4").tobytes(),
         unseen[cut].astype("<f8").tobytes(),
-        distinct,
+        sets.groups.astype("<u4").tobytes(),
+        sets.counts.astype("<u4").tobytes(),
+        sets.hashes.astype("<u4").tobytes(),
+        [(group, registers.tobytes()) for group, registers in sets.dense.items()],
+        np.array([*sets.partial], "<u4").tobytes(),
     )
     return isal_zlib.compress(msgspec.msgpack.encode(body), 1)
-
-
-def _bytes(distinct: Distinct) -> bytes:
-    return distinct.hashes.astype("<u4").tobytes() if distinct.registers is None else distinct.registers.tobytes()
 
 
 def decode(data: bytes, most_bytes: int = _MOST_BYTES) -> Sketches:
@@ -143,14 +147,14 @@ def _column(data: bytes, kind: str) -> NDArray[Any]:
     return np.frombuffer(data, kind)
 
 
-def _distinct_of(body: _Body) -> dict[int, Distinct]:
-    found = {}
-    for group, has_registers, is_partial, data in body.distinct:
-        if group >= len(body.subnets) << KIND_BITS:
-            raise ValueError("not a sketch: it has distinct names of a subnet that it lacks")
-        column = _column(data, "u1" if has_registers else "<u4")
-        found[group] = (from_registers if has_registers else from_hashes)(column, is_partial)
-    return found
+def _distinct_of(body: _Body) -> DistinctSets:
+    group_count = len(body.subnets) << KIND_BITS
+    groups, partial = (_groups(some, group_count) for some in (body.distinct_groups, body.partial_groups))
+    counts = _column(body.distinct_counts, "<u4").astype(np.int64)
+    dense = {group: from_registers(_column(registers, "u1")) for group, registers in body.dense_groups}
+    if max(dense, default=-1) >= group_count:
+        raise ValueError("not a sketch: it has distinct names of a subnet that it lacks")
+    return from_columns(groups, counts, _column(body.distinct_hashes, "<u4"), dense, {*partial.tolist()})
 
 
 def _texts(lines: str) -> Texts:

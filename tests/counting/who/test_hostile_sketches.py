@@ -18,7 +18,10 @@ from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS
 from kcl_flowlog.counting.who.kinds import KINDS, SOURCE
 from tests.counting.who.truth import address, sketch_of
 
-FIELDS = ("version", "step", "subnets", "groups", "names", "seen", "missed", "unseen_groups", "unseen", "distinct")
+FIELDS = (
+    *("version", "step", "subnets", "groups", "names", "seen", "missed", "unseen_groups", "unseen"),
+    *("distinct_groups", "distinct_counts", "distinct_hashes", "dense_groups", "partial_groups"),
+)
 FLOWS = [(address(number), "10.0.0.1", "22") for number in range(5)]
 SOUND: list[Any] = msgspec.msgpack.decode(isal_zlib.decompress(sketches.encode(sketch_of(FLOWS))))
 
@@ -42,8 +45,14 @@ def one_row(**changed: Any) -> bytes:
     return packed(**{**row, **changed})
 
 
+def distinct(*numbers: int, **changed: bytes) -> bytes:
+    """Return a sound body with sets of one name each, of groups with these numbers."""
+    fields = {"groups": groups(*numbers), "counts": groups(*[1] * len(numbers)), "hashes": groups(*[7] * len(numbers))}
+    return packed(**{f"distinct_{name}": value for name, value in {**fields, **changed}.items()})
+
+
 CONTRADICTIONS = {
-    "another version": packed(version=2),
+    "another version": packed(version=SOUND[0] + 1),
     "fewer names": packed(names="10.0.0.1\n"),
     "fewer numbers seen": packed(seen=floats(1)),
     "no number missed": packed(missed=b""),
@@ -58,14 +67,23 @@ CONTRADICTIONS = {
     "unseen of no subnet": packed(unseen_groups=groups(KINDS), unseen=floats(1)),
     "more unseen than groups": packed(unseen_groups=groups(0), unseen=floats(1, 2)),
     "unseen that is not a number": packed(unseen_groups=groups(0), unseen=floats(math.nan)),
-    "distinct of no subnet": packed(distinct=[(KINDS, False, False, b"")]),
-    "distinct of a negative group": packed(distinct=[(-1, False, False, b"")]),
-    "distinct of a huge group": packed(distinct=[(2**63, False, False, b"")]),
-    "a hash cut off": packed(distinct=[(0, False, False, b"abc")]),
-    "more hashes than are kept": packed(distinct=[(0, False, False, groups(*range(MOST_HASHES + 1)))]),
-    "a missing register": packed(distinct=[(0, True, False, b"\1" * (REGISTERS - 1))]),
-    "an impossible rank": packed(distinct=[(0, True, False, b"\x14" * REGISTERS)]),
-    "hashes out of order": packed(distinct=[(0, False, False, groups(2, 1))]),
+    "distinct of no subnet": distinct(KINDS),
+    "distinct of a subnet twice": distinct(0, 0),
+    "distinct out of order": distinct(1, 0),
+    "distinct without a number": packed(distinct_counts=b""),
+    "a number of hashes cut off": packed(distinct_counts=SOUND[10][:-1]),
+    "registers of no subnet": packed(dense_groups=[(KINDS, b"\1" * REGISTERS)]),
+    "registers of a negative group": packed(dense_groups=[(-1, b"\1" * REGISTERS)]),
+    "registers of a huge group": packed(dense_groups=[(2**63, b"\1" * REGISTERS)]),
+    "partial of no subnet": packed(partial_groups=groups(KINDS)),
+    "a hash cut off": distinct(0, hashes=b"abc"),
+    "fewer hashes than counted": distinct(0, hashes=b""),
+    "more hashes than counted": distinct(0, hashes=groups(1, 2)),
+    "more hashes than are kept": distinct(0, counts=groups(MOST_HASHES + 1), hashes=groups(*range(MOST_HASHES + 1))),
+    "a missing register": packed(dense_groups=[(0, b"\1" * (REGISTERS - 1))]),
+    "an impossible rank": packed(dense_groups=[(0, b"\x14" * REGISTERS)]),
+    "hashes out of order": distinct(0, counts=groups(2), hashes=groups(2, 1)),
+    "a hash twice": distinct(0, counts=groups(2), hashes=groups(2, 2)),
 }
 
 
@@ -106,15 +124,13 @@ ANYTHING: dict[str, st.SearchStrategy[Any]] = {
     "missed": st.lists(st.floats(), max_size=7).map(lambda some: floats(*some)),
     "unseen_groups": st.lists(st.integers(0, 30), max_size=3).map(lambda some: groups(*some)),
     "unseen": st.lists(st.floats(), max_size=3).map(lambda some: floats(*some)),
-    "distinct": st.lists(
-        st.tuples(
-            st.integers(-1, 30),
-            st.booleans(),
-            st.booleans(),
-            st.binary(max_size=12) | st.binary(min_size=1, max_size=1).map(lambda some: some * REGISTERS),
-        ),
-        max_size=3,
+    "distinct_groups": st.lists(st.integers(0, 30), max_size=3).map(lambda some: groups(*sorted(some))),
+    "distinct_counts": st.lists(st.integers(0, 2), max_size=3).map(lambda some: groups(*some)),
+    "distinct_hashes": st.lists(st.integers(0, 9), max_size=4).map(lambda some: groups(*some)),
+    "dense_groups": st.lists(
+        st.tuples(st.integers(-1, 30), st.integers(0, 255).map(lambda octet: bytes([octet]) * REGISTERS)), max_size=2
     ),
+    "partial_groups": st.lists(st.integers(0, 30), max_size=3).map(lambda some: groups(*some)),
 }
 
 
