@@ -58,16 +58,17 @@ class Ends:
         self._sources = lines.ends(fields.srcaddr)
         self._targets = lines.ends(fields.dstaddr)
         # The last words of all ends are used again, to find the codes of peers.
-        self._source_tails = lines.tails(self._sources, IPV4_WORDS)
-        self._target_tails = lines.tails(self._targets, IPV4_WORDS)
+        self.source_tails = lines.tails(self._sources, IPV4_WORDS)
+        self.target_tails = lines.tails(self._targets, IPV4_WORDS)
         columns = columns_of([each.ipv4 for each in listed], of_line, IPV4_WORDS)
-        self._from_own, self._to_own = _are_own(columns, self._source_tails, self._target_tails)
+        self._from_own, self._to_own = _are_own(columns, self.source_tails, self.target_tails)
         # Records that IPv4 addresses alone do not decide; the ends of no other are compared with IPv6 addresses.
         self._may_be_ipv6 = (self._from_own == self._to_own) & decided
         self._compare_ipv6(np.flatnonzero(self._may_be_ipv6))
         self.is_egress = self._find_direction()
-        # Where the other end that counts stands in each line, once `find_peers` has found it.
+        # Where the other end that counts stands in each line, and its last words, once `find_peers` has found it.
         self.peer_ends = self.peer_widths = self._sources
+        self.peer_tails = self.source_tails
 
     def find_peers(self) -> Integers:
         """Return the class of each record's other end, by its place in `PEERS`."""
@@ -135,18 +136,20 @@ class Ends:
         lines, fields, is_egress = self._lines, self._fields, self.is_egress
         ends = np.where(is_egress, self._targets, self._sources)
         widths = ends - np.where(is_egress, lines.starts(fields.dstaddr), lines.starts(fields.srcaddr)) - 1
-        low, high = map(np.where, (is_egress, is_egress), self._target_tails, self._source_tails)
-        codes = known.find(widths, low, high)
+        tails = [*map(np.where, (is_egress, is_egress), self.target_tails, self.source_tails)]
+        codes = known.find(widths, *tails)
         are_ipv4 = codes != NOT_IPV4
         packets = self._packets()
-        self.peer_ends, self.peer_widths = ends, widths
+        self.peer_ends, self.peer_widths, self.peer_tails = ends, widths, tails
         if packets is not None:
             packet_ends, packet_widths, has_packet = packets
-            inside = known.find(packet_widths, *lines.tails(packet_ends, IPV4_WORDS))
+            packet_tails = lines.tails(packet_ends, IPV4_WORDS)
+            inside = known.find(packet_widths, *packet_tails)
             codes = np.where(has_packet, inside, codes)
             are_ipv4 &= (inside != NOT_IPV4) | ~has_packet
             self.peer_ends = np.where(has_packet, packet_ends, ends)
             self.peer_widths = np.where(has_packet, packet_widths, widths)
+            self.peer_tails = [*map(np.where, (has_packet, has_packet), packet_tails, tails)]
         shared = np.flatnonzero(codes == SHARED)
         if len(shared):
             vpcs = spread([each.vpc for each in self._listed], self._of_line[shared])

@@ -39,7 +39,8 @@ _STATUSES = [(status, column_of([spaced(status, _STATUS_WORDS)], NO_LINE)) for s
 class Decided(NamedTuple):
     """What the lines of a block count: `without_flow` by log status, and the columns of the `counted` lines.
 
-    `listed` are interfaces, and `of_line` the place of each line's.
+    `listed` are interfaces, and `of_line` the place of each line's. The `tails` of an end are its last words: all of an
+    IPv4 address.
     """
 
     counted: Flags
@@ -55,6 +56,9 @@ class Decided(NamedTuple):
     ends: Integers
     peer_ends: Integers
     peer_widths: Integers
+    peer_tails: list[Words]
+    source_tails: list[Words]
+    target_tails: list[Words]
 
 
 class Block:
@@ -101,6 +105,9 @@ class Block:
             time,
             ends.peer_ends,
             ends.peer_widths,
+            ends.peer_tails,
+            ends.source_tails,
+            ends.target_tails,
         )
 
     def _read_status(self, is_ok: Flags | None) -> dict[str, Flags]:

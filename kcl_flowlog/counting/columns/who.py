@@ -30,27 +30,27 @@ def collect(
     lines: Lines, fields: Fields, decided: Decided, counts: Sequence[int], rejected: Integers, collector: Collector
 ) -> None:
     """Add the counted lines of a block, of which each log stream has `counts`; `rejected` are the places of some."""
-    groups = np.array([collector.subnet(each.subnet_id) for each in decided.listed], np.int64) << KIND_BITS
+    numbers = collector.subnets
+    groups = np.array([numbers[each.subnet_id] for each in decided.listed], np.int64) << KIND_BITS
     accepted, octets = _sampled(decided, counts, collector)
     if len(accepted):
         kinds = _KIND_OF_WAY.take(decided.way[accepted], mode="clip")
-        ends, widths = decided.peer_ends[accepted], decided.peer_widths[accepted]
-        peers = lines.tails(ends, _count(widths))
+        widths = decided.peer_widths[accepted]
+        peers = _tails(lines, decided.peer_ends, decided.peer_tails, accepted, _are_short(widths))
         collector.add_accepts(groups[decided.of_line[accepted]] | kinds, peers, widths, octets)
     if len(rejected):
-        (source_ends, source_widths), (target_ends, target_widths), (port_ends, port_widths) = (
-            _ends(lines, field, rejected) for field in (fields.srcaddr, fields.dstaddr, fields.dstport)
-        )
-        count = _count(np.maximum(source_widths, target_widths))
+        source_ends, source_widths = lines.ends(fields.srcaddr), _widths(lines, fields.srcaddr, rejected)
+        target_ends, target_widths = lines.ends(fields.dstaddr), _widths(lines, fields.dstaddr, rejected)
+        are_short = _are_short(np.maximum(source_widths, target_widths))
         collector.add_rejects(
             groups[decided.of_line[rejected]],
-            lines.tails(source_ends, count),
+            _tails(lines, source_ends, decided.source_tails, rejected, are_short),
             source_widths,
-            lines.tails(target_ends, count),
+            _tails(lines, target_ends, decided.target_tails, rejected, are_short),
             target_widths,
             _PROTOCOLS.take(decided.protocol[rejected]),
-            lines.words_before(port_ends),
-            port_widths,
+            lines.words_before(lines.ends(fields.dstport or 0)[rejected]),
+            _widths(lines, fields.dstport, rejected),
         )
 
 
@@ -80,13 +80,19 @@ def _powers_of_two(numbers: Numbers) -> Words:
     return ((numbers * math.sqrt(2.0) + 1.0).view(np.uint64) & _EXPONENT).view(np.float64).astype(np.uint64)
 
 
-def _ends(lines: Lines, field: int | None, rows: Integers) -> tuple[Integers, Integers]:
-    """Return the ends and widths of a field in some lines; without the field, any place and no width."""
+def _widths(lines: Lines, field: int | None, rows: Integers) -> Integers:
+    """Return the widths of a field in some lines, 0 without the field."""
     if field is None:
-        return lines.ends(0)[rows], np.zeros(len(rows), np.int64)
-    ends = lines.ends(field)[rows]
-    return ends, ends - lines.starts(field)[rows] - 1
+        return np.zeros(len(rows), np.int64)
+    widths: Integers = lines.ends(field)[rows] - lines.starts(field)[rows]
+    widths -= 1
+    return widths
 
 
-def _count(widths: Integers) -> int:
-    return SHORT if int(widths.max()) <= WORD * SHORT else LONG
+def _are_short(widths: Integers) -> bool:
+    return int(widths.max()) <= WORD * SHORT
+
+
+def _tails(lines: Lines, ends: Integers, tails: Sequence[Words], rows: Integers, are_short: bool) -> list[Words]:
+    """Return the last words of an end in some lines, of which `tails` are some; far apart, they take long to read."""
+    return [tail[rows] for tail in tails] if are_short else lines.tails(ends[rows], LONG)

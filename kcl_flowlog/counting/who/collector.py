@@ -37,7 +37,7 @@ _BATCH = 4096
 _MOST_WAITING = 512
 _GOLDEN = 0.6180339887498949
 # Without a pattern, whatever power of two it is divided by.
-_FIRST_SUM = np.uint64(0x9E3779B97F4A7C15)
+_FIRST_SUM = np.int64(0x1E3779B97F4A7C15)
 _SAMPLES = 512
 """Of more than twice as many rejected flows that come together, about as many are looked at."""
 
@@ -65,11 +65,19 @@ class _Batches:
             self._use([np.concatenate(columns) for columns in zip(*several, strict=True)])
 
 
+class _Numbers(dict[str, int]):
+    """The numbers of names, of which a new one gets the next."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self)
+        return number
+
+
 class Collector:
     """Collects what one commit adds."""
 
     def __init__(self) -> None:
-        self._subnets: dict[str, int] = {}
+        self.subnets = _Numbers()
         self._summary = Summary()
         self._pending: list[Rows] = []
         self._pending_count = 0
@@ -92,25 +100,22 @@ class Collector:
         """The memory of the distinct counts in bytes, which grows with the names seen."""
         return self._distinct.size
 
-    def subnet(self, subnet_id: str) -> int:
-        """Return the number of a subnet."""
-        return self._subnets.setdefault(subnet_id, len(self._subnets))
-
     def sums(self, octets: Integers, are_accepted: Flags) -> Words:
         """Return the sums of the bytes of accepted lines, before the first line and after each.
 
         They go on where those of the last block ended, and lack what has no room in a word.
         """
-        sums = np.empty(len(octets) + 1, np.uint64)
+        sums = np.empty(len(octets) + 1, np.int64)
         sums[0] = self._last_sum
-        np.multiply(octets.view(np.uint64), are_accepted, out=sums[1:])
-        np.cumsum(sums, out=sums)
+        np.multiply(octets, are_accepted, out=sums[1:])
+        # `np.cumsum` takes a third longer.
+        np.add.accumulate(sums, out=sums)
         self._last_sum = sums[-1]
-        return sums
+        return sums.view(np.uint64)
 
     def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
         """Add a rejected flow."""
-        self._rejects.append((self.subnet(subnet_id) << KIND_BITS, source, destination, protocol, port))
+        self._rejects.append((self.subnets[subnet_id] << KIND_BITS, source, destination, protocol, port))
         if len(self._rejects) >= _MOST_WAITING:
             self._flush()
 
@@ -119,7 +124,7 @@ class Collector:
         stands_for = max(float(octets), self.threshold)
         self.carried -= stands_for
         self._stood_for += stands_for
-        self._accepts.append((group_of(self.subnet(subnet_id), EGRESS if is_egress else INGRESS), peer, stands_for))
+        self._accepts.append((group_of(self.subnets[subnet_id], EGRESS if is_egress else INGRESS), peer, stands_for))
         if len(self._accepts) >= _MOST_WAITING:
             self.threshold = (self._stood_for + self.carried) / _MOST_WAITING
             self._flush()
@@ -194,7 +199,7 @@ class Collector:
         for batches in (self._small_rejects, self._small_accepts):
             batches.finish()
         self._merge()
-        return Sketches(step, [*self._subnets], self._summary, self._distinct.sets())
+        return Sketches(step, [*self.subnets], self._summary, self._distinct.sets())
 
     def _put(
         self,
@@ -213,7 +218,7 @@ class Collector:
     def _merge(self) -> None:
         pending, self._pending = self._pending, []
         self._pending_count = 0
-        count = len(self._subnets) << KIND_BITS
+        count = len(self.subnets) << KIND_BITS
         self._summary = merge([self._summary, *map(Summary, pending)], count, _MOST_ROWS)
 
     def _flush(self) -> None:
