@@ -13,7 +13,7 @@ import numpy as np
 
 from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
-from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS, PAIR, PORT, SOURCE
+from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS, KINDS, PAIR, PORT, SOURCE
 from kcl_flowlog.counting.who.names import (
     WORD,
     Flags,
@@ -40,6 +40,9 @@ _GOLDEN = 0.6180339887498949
 _FIRST_SUM = np.int64(0x1E3779B97F4A7C15)
 _SAMPLES = 512
 """Of more than twice as many rejected flows that come together, about as many are looked at."""
+
+_Names = tuple[Integers, Words, Sequence[Words], Numbers]
+"""The groups of names, their hashes, their words, and their flows or bytes."""
 
 
 class _Batches:
@@ -79,9 +82,10 @@ class Collector:
     def __init__(self) -> None:
         self.subnets = _Numbers()
         self._summary = Summary()
-        self._pending: list[Rows] = []
+        self._pending: list[_Names] = []
         self._pending_count = 0
         self._distinct = DistinctGroups()
+        self._is_distinct_behind = False
         self._start = 0.0
         self._last_sum = _FIRST_SUM
         self._small_rejects = _Batches(self._count_rejects)
@@ -165,18 +169,21 @@ class Collector:
         ports = [*cut([port], port_widths), protocols]
         have_port = are_ports(ports[0], port_widths)
         source_hashes, port_hashes = hash_of(sources), hash_of(ports)
-        self._distinct.add(groups | SOURCE, source_hashes)
-        self._distinct.add(groups[have_port] | PORT, port_hashes[have_port])
+        if every > 1:
+            self._distinct.add(groups | SOURCE, source_hashes)
+            self._distinct.add(groups[have_port] | PORT, port_hashes[have_port])
+        else:
+            self._is_distinct_behind = True
         some = slice(int(self._next_start() * every), None, every)
         with_port = np.flatnonzero(have_port[some])
         groups, source_hashes, port_hashes = groups[some], source_hashes[some], port_hashes[some][with_port]
         sources, targets = ([each[some] for each in words] for words in (sources, targets))
-        both = pairs(sources, targets)
+        both, ports = pairs(sources, targets), [each[some][with_port] for each in ports]
+        weight = float(every)
         self._put(
-            [groups | SOURCE, groups | PAIR, groups[with_port] | PORT],
-            [source_hashes, hash_of(both), port_hashes],
-            [sources, both, [each[some][with_port] for each in ports]],
-            np.full(2 * len(groups) + len(with_port), float(every)),
+            (groups | SOURCE, source_hashes, sources, np.full(len(groups), weight)),
+            (groups | PAIR, hash_of(both), both, np.full(len(groups), weight)),
+            (groups[with_port] | PORT, port_hashes, ports, np.full(len(with_port), weight)),
         )
 
     def add_accepts(self, groups: Integers, peers: Sequence[Words], widths: Integers, octets: Numbers) -> None:
@@ -186,7 +193,7 @@ class Collector:
     def _count_accepts(self, columns: Sequence[Any]) -> None:
         groups, widths, octets, *words = columns
         peers = cut(words, widths)
-        self._put([groups], [hash_of(peers)], [peers], octets)
+        self._put((groups, hash_of(peers), peers, octets))
 
     def _next_start(self) -> float:
         """Return a number from 0 to 1, at which the next sample starts; they are spread evenly."""
@@ -201,25 +208,28 @@ class Collector:
         self._merge()
         return Sketches(step, [*self.subnets], self._summary, self._distinct.sets())
 
-    def _put(
-        self,
-        groups: Sequence[Integers],
-        hashes: Sequence[Words],
-        names: Sequence[Sequence[Words]],
-        weights: Numbers,
-    ) -> None:
-        """Add rows of several kinds."""
-        rows = Rows(np.concatenate(groups), np.concatenate(hashes), texts_of(names), weights, np.zeros(len(weights)))
-        self._pending.append(rows)
-        self._pending_count += len(weights)
+    def _put(self, *several: _Names) -> None:
+        self._pending += several
+        self._pending_count += sum(len(groups) for groups, *_ in several)
         if self._pending_count >= _MOST_PENDING:
             self._merge()
 
     def _merge(self) -> None:
-        pending, self._pending = self._pending, []
-        self._pending_count = 0
-        count = len(self.subnets) << KIND_BITS
-        self._summary = merge([self._summary, *map(Summary, pending)], count, _MOST_ROWS)
+        parts = [self._summary]
+        if self._pending_count:
+            groups, hashes, weights = (np.concatenate([names[place] for names in self._pending]) for place in (0, 1, 3))
+            texts = texts_of([names for _, _, names, _ in self._pending])
+            parts.append(Summary(Rows(groups, hashes, texts, weights, np.zeros(len(weights)))))
+            self._pending.clear()
+            self._pending_count = 0
+        self._summary = merge(parts, len(self.subnets) << KIND_BITS, _MOST_ROWS, on_names=self._count_names)
+
+    def _count_names(self, groups: Integers, hashes: Words) -> None:
+        """Count distinct names, unless they have been counted."""
+        if self._is_distinct_behind:
+            self._is_distinct_behind = False
+            rows = np.flatnonzero(groups & (KINDS - 1) <= PORT)
+            self._distinct.add(groups[rows], hashes[rows])
 
     def _flush(self) -> None:
         """Add the single records that wait, as columns."""

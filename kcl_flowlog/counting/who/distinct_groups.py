@@ -6,7 +6,7 @@ import numpy as np
 
 from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS, Registers, registers_of
 from kcl_flowlog.counting.who.distinct_sets import DistinctSets
-from kcl_flowlog.counting.who.names import Integers, Words
+from kcl_flowlog.counting.who.names import Integers, Words, lengths_of, starts_of
 
 _MOST_PENDING = 131_072
 _MOST_HASHES_IN_ALL = 524_288
@@ -34,7 +34,7 @@ class DistinctGroups:
         return 8 * (len(self._hashes) + self._pending_count) + REGISTERS * len(self._dense)
 
     def add(self, groups: Integers, hashes: Words) -> None:
-        """Add names by their hashes of 64 bits."""
+        """Add names by their hashes of 64 bits; in order, they cost less."""
         self._pending.append((groups.astype(np.uint64) << _LOW) | (hashes >> _LOW))
         self._pending_count += len(groups)
         if self._pending_count >= _MOST_PENDING:
@@ -43,35 +43,33 @@ class DistinctGroups:
     def sets(self) -> DistinctSets:
         """Return the set of each group."""
         self._settle()
-        groups, starts = self._groups()
-        counts = np.diff(starts, append=len(self._hashes))
+        groups, _, counts = self._groups()
         return DistinctSets(groups, counts, (self._hashes & _MASK).astype(np.uint32), self._dense, self._partial)
 
-    def _groups(self) -> tuple[Integers, Integers]:
-        """Return the groups that have hashes, and where they begin."""
-        of_hashes = (self._hashes >> _LOW).astype(np.uint32)
-        is_first = np.ones(len(of_hashes), np.bool_)
-        np.not_equal(of_hashes[1:], of_hashes[:-1], out=is_first[1:])
-        starts = np.flatnonzero(is_first)
-        return of_hashes[starts].astype(np.int64), starts
+    def _groups(self) -> tuple[Integers, Integers, Integers]:
+        """Return the groups that have hashes, where they begin, and how many each has."""
+        of_hashes = (self._hashes >> _LOW).astype(np.int64)
+        starts = starts_of(of_hashes)
+        return of_hashes[starts], starts, lengths_of(starts, len(of_hashes))
 
     def _settle(self) -> None:
         """Sort what was added; turn the hashes of large groups into registers, while there is room."""
         together = np.concatenate([self._hashes, *self._pending])
         self._pending.clear()
         self._pending_count = 0
-        # In place: `np.unique` takes several times the memory.
-        together.sort()
-        is_new = np.ones(len(together), np.bool_)
-        np.not_equal(together[1:], together[:-1], out=is_new[1:])
-        self._hashes = together[is_new]
-        groups, starts = self._groups()
-        counts = np.diff(np.append(starts, len(self._hashes)))
+        # In place: `np.unique` takes several times the memory. Mostly some parts are in order.
+        together.sort(kind="stable")
+        self._hashes = together[starts_of(together)]
+        groups, starts, counts = self._groups()
         most = MOST_HASHES
         if len(self._hashes) > _MOST_HASHES_IN_ALL:
             most = min(most, max(1, _MOST_HASHES_IN_ALL // len(groups)))
-        is_dense = np.array([group in self._dense for group in groups.tolist()], np.bool_)
-        rows = np.flatnonzero(is_dense | (counts > most))
+        are_large = counts > most
+        if self._dense:
+            are_large |= np.array([group in self._dense for group in groups.tolist()], np.bool_)
+        rows = np.flatnonzero(are_large)
+        if not len(rows):
+            return
         kept = np.ones(len(self._hashes), np.bool_)
         for group, start, count in zip(
             groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), strict=True
@@ -83,5 +81,4 @@ class DistinctGroups:
             else:
                 self._partial.add(group)
                 kept[start + most : start + count] = False
-        if len(rows):
-            self._hashes = self._hashes[kept]
+        self._hashes = self._hashes[kept]

@@ -8,16 +8,17 @@ et al., "Mergeable Summaries" (2012). A group that has never been cut is exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from kcl_flowlog.counting.who.kinds import KEPT, KINDS
-from kcl_flowlog.counting.who.names import Flags, Integers, Numbers, Texts, Words, in_order
+from kcl_flowlog.counting.who.names import Flags, Integers, Numbers, Texts, Words, in_order, lengths_of, starts_of
 
 _KEPT: Integers = np.array([*KEPT, *[0] * (KINDS - len(KEPT))], np.int64)
 _NONE = np.zeros(0)
+_LOWER_HALF = np.uint64(2**32 - 1)
 
 
 class Rows(NamedTuple):
@@ -44,10 +45,17 @@ class Summary(NamedTuple):
     unseen: Numbers = _NONE
 
 
-def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = None, kept: bool = True) -> Summary:
+def merge(
+    parts: Sequence[Summary],
+    group_count: int,
+    most_rows: int | None = None,
+    kept: bool = True,
+    on_names: Callable[[Integers, Words], None] = lambda groups, hashes: None,
+) -> Summary:
     """Return one summary of several; a part that has no `unseen` for a group has seen all of it.
 
-    Keeps at most `most_rows`, and of each kind what a subnet keeps, if `kept`.
+    Keeps at most `most_rows`, and of each kind what a subnet keeps, if `kept`. Before any name is left out, `on_names`
+    gets the groups and hashes of all, in order.
     """
     unseen = np.zeros(group_count)
     for part in parts:
@@ -55,47 +63,43 @@ def merge(parts: Sequence[Summary], group_count: int, most_rows: int | None = No
     parts = [part for part in parts if len(part.rows.groups)]
     if not parts:
         return Summary(NO_ROWS, unseen)
-    together = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
-    had = np.concatenate([_of_groups(part.unseen, part.rows.groups) for part in parts])
-    places, seen, missed = _sums(together, had, unseen)
-    groups = together.groups[places]
-    sizes = np.bincount(groups, minlength=group_count)
-    limits = np.tile(_KEPT, -(-group_count // KINDS))[:group_count] if kept else np.full(group_count, len(groups))
-    if most_rows is not None:
-        limits = _lowered(limits, sizes, most_rows)
-    if (sizes > limits).any():
-        rows = np.flatnonzero(_are_heaviest(groups, seen + missed, sizes, limits, unseen))
-        groups, places, seen, missed = groups[rows], places[rows], seen[rows], missed[rows]
+    rows = parts[0].rows
+    if len(parts) > 1:
+        rows = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
+    order, starts = _by_name(rows)
+    places = order[starts]
+    groups, hashes, seen = rows.groups[places], rows.hashes[places], np.add.reduceat(rows.seen[order], starts)
+    missed = _missed(rows, parts, order, starts, unseen)
+    on_names(groups, hashes)
+    are_kept = _are_kept(groups, seen + missed, unseen, most_rows, kept)
+    if are_kept is not None:
+        places, groups, hashes = places[are_kept], groups[are_kept], hashes[are_kept]
+        seen, missed = seen[are_kept], missed[are_kept]
     # The names are moved last, as they are wide.
-    return Summary(Rows(groups, together.hashes[places], together.names[places], seen, missed), unseen)
+    return Summary(Rows(groups, hashes, rows.names[places], seen, missed), unseen)
 
 
-def _sums(rows: Rows, had: Numbers, unseen: Numbers) -> tuple[Integers, Numbers, Numbers]:
-    """Return for each name a row that has it, what was seen of it, and what was missed.
-
-    A part without the name may have missed as much as is `unseen` of its group; `had` is that of the part of each row.
-    """
+def _by_name(rows: Rows) -> tuple[Integers, Integers]:
+    """Return the places of rows in the order of their groups and names, and where among them each name begins."""
     order = in_order(rows.groups, rows.hashes, digits=2)
     groups, hashes = rows.groups[order], rows.hashes[order]
-    starts = _starts(groups, hashes)
-    if len(starts) > len(_starts(groups, hashes >> np.uint64(32))):
-        # Rows of two names may take turns, whose hashes begin alike.
+    differences = hashes[1:] ^ hashes[:-1]
+    if ((differences != 0) & (differences <= _LOWER_HALF)).any():
+        # Rows of two names, whose hashes begin alike, may take turns.
         order = in_order(rows.groups, rows.hashes)
-        starts = _starts(rows.groups[order], rows.hashes[order])
-    firsts = order[starts]
-    missed = np.add.reduceat((rows.missed - had)[order], starts) + unseen[rows.groups[firsts]]
+        groups, hashes = rows.groups[order], rows.hashes[order]
+        differences = hashes[1:] ^ hashes[:-1]
+    return order, starts_of(groups, differences != 0)
+
+
+def _missed(rows: Rows, parts: Sequence[Summary], order: Integers, starts: Integers, unseen: Numbers) -> Numbers:
+    """Return what was missed of each name: a part without it may have missed as much as is `unseen` of its group."""
+    if not rows.missed.any() and not unseen.any():
+        return np.zeros(len(starts))
+    had = np.concatenate([_of_groups(part.unseen, part.rows.groups) for part in parts])
+    missed: Numbers = np.add.reduceat((rows.missed - had)[order], starts) + unseen[rows.groups[order[starts]]]
     # Rounded, a difference of equal sums may be less than nothing.
-    np.maximum(missed, 0.0, out=missed)
-    return firsts, np.add.reduceat(rows.seen[order], starts), missed
-
-
-def _starts(groups: Integers, *columns: Words) -> Integers:
-    """Return where each group begins, or each row of columns in it."""
-    is_first = np.ones(len(groups), np.bool_)
-    np.not_equal(groups[1:], groups[:-1], out=is_first[1:])
-    for column in columns:
-        is_first[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(is_first)
+    return np.maximum(missed, 0.0, out=missed)
 
 
 def _of_groups(unseen: Numbers, groups: Integers) -> Numbers:
@@ -113,17 +117,28 @@ def _lowered(limits: Integers, sizes: Integers, most_rows: int) -> Integers:
     return np.minimum(limits, level)
 
 
-def _are_heaviest(groups: Integers, weights: Numbers, sizes: Integers, limits: Integers, unseen: Numbers) -> Flags:
-    """Tell which rows to keep of each group, by the most that each may be; note in `unseen` what is left out."""
-    rows = np.flatnonzero((sizes > limits)[groups])
-    # By falling weight, as numbers that are not negative are ordered as their bits; equal weights by their hashes.
+def _are_kept(groups: Integers, weights: Numbers, unseen: Numbers, most_rows: int | None, kept: bool) -> Flags | None:
+    """Tell which rows to keep of each group, by the most that each may be, None for all.
+
+    Notes in `unseen` what is left out.
+    """
+    sizes = np.bincount(groups, minlength=len(unseen))
+    by_subnet = sizes.reshape(-1, KINDS)
+    limits = np.broadcast_to(_KEPT, by_subnet.shape) if kept else by_subnet
+    if most_rows is not None and len(groups) > most_rows:
+        limits = _lowered(limits, by_subnet, most_rows)
+    if not (by_subnet > limits).any():
+        return None
+    limit_of = limits.ravel()
+    rows = np.flatnonzero((sizes > limit_of)[groups])
+    # By falling weight: numbers that are not negative are ordered as their bits. Equal ones stay in order.
     rows = rows[in_order(groups[rows], ~weights[rows].view(np.uint64))]
     ordered = groups[rows]
-    starts = _starts(ordered)
-    ranks = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    limit_of = limits[ordered]
-    following = ranks == limit_of
-    unseen[ordered[following]] = np.maximum(unseen[ordered[following]], weights[rows[following]])
+    starts = starts_of(ordered)
+    ranks = np.arange(len(rows)) - np.repeat(starts, lengths_of(starts, len(rows)))
+    are_left, are_following = ranks >= limit_of[ordered], ranks == limit_of[ordered]
+    following = ordered[are_following]
+    unseen[following] = np.maximum(unseen[following], weights[rows[are_following]])
     are_kept = np.ones(len(groups), np.bool_)
-    are_kept[rows[ranks >= limit_of]] = False
+    are_kept[rows[are_left]] = False
     return are_kept

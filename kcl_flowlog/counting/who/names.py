@@ -32,10 +32,19 @@ MOST_WORDS = len(_FACTORS)
 """Of a pair of IPv6 addresses."""
 _MIX = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
 _SPACE = np.uint64(0x20 << 56)
-_LONGEST_PORT = 5
 _BITS, _DIGITS = 16, 4
 _ZERO = np.uint64(0x30 << 56)
-_SIXES, _THREES, _UPPER_HALVES = (np.uint64(0x0101010101010101 * byte) for byte in (0x06, 0x30, 0xF0))
+_SIXES, _UPPER_HALVES = (np.uint64(0x0101010101010101 * byte) for byte in (0x06, 0xF0))
+_LONGEST_PORT = 5
+# By the width of a field, what all upper halves of a port are; nothing else has the first or the last.
+_DIGITS_OF_PORTS: Words = np.array(
+    [
+        2**64 - 1,
+        *(0x3030303030303030 >> 64 - 8 * width << 64 - 8 * width for width in range(1, _LONGEST_PORT + 1)),
+        2**64 - 1,
+    ],
+    np.uint64,
+)
 # By the width of a field, the part of each of its words that belongs to it, the last word first.
 _MASKS: list[Words] = [
     np.array([2**64 - (1 << 64 - 8 * min(WORD, max(0, width - start))) for width in range(WORD * LONG + 1)], np.uint64)
@@ -73,6 +82,23 @@ def in_order(groups: Integers, numbers: Words, digits: int = _DIGITS) -> Integer
     return np.lexsort(keys)
 
 
+def starts_of(column: Integers | Words, are_next: Flags | None = None) -> Integers:
+    """Return where each number of a column begins, and each row but the first of which `are_next` says so."""
+    are_first = np.ones(len(column), np.bool_)
+    np.not_equal(column[1:], column[:-1], out=are_first[1:])
+    if are_next is not None:
+        are_first[1:] |= are_next
+    return np.flatnonzero(are_first)
+
+
+def lengths_of(starts: Integers, end: int) -> Integers:
+    """Return how many rows there are from each start to the next, or to the end; far faster than `np.diff`."""
+    lengths = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1:] = end - starts[-1:]
+    return lengths
+
+
 def cut(tails: Sequence[Words], widths: Integers) -> list[Words]:
     """Return the words of fields, given their last words, which may begin before them, and their widths."""
     return [tail & masks.take(widths, mode="clip") for tail, masks in zip(tails, _MASKS, strict=False)]
@@ -81,9 +107,9 @@ def cut(tails: Sequence[Words], widths: Integers) -> list[Words]:
 def are_ports(numbers: Words, widths: Integers) -> Flags:
     """Tell which are ports, given the last word of each field, cut, and its width: decimal, and not 0."""
     # A digit, and no other letter, has a 3 as its upper half, also once 6 is added.
-    threes = _MASKS[0].take(widths, mode="clip") & _THREES
-    are_digits = (numbers & _UPPER_HALVES == threes) & ((numbers + _SIXES) & _UPPER_HALVES == threes)
-    found: Flags = are_digits & (numbers != _ZERO) & (widths > 0) & (widths <= _LONGEST_PORT)
+    threes = _DIGITS_OF_PORTS.take(widths, mode="clip")
+    differences = ((numbers ^ threes) | ((numbers + _SIXES) ^ threes)) & _UPPER_HALVES
+    found: Flags = (differences == 0) & (numbers != _ZERO)
     return found
 
 
