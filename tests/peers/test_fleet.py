@@ -38,7 +38,7 @@ ME = Me("me", "flow-logs")
 
 def wide(number: int, first: int = 0) -> Sketches:
     """Return a sketch with so many sources, of which later ones are heavier."""
-    names = np.array([address(first + place) for place in range(number)], np.bytes_)
+    names = np.array([address(first + place).rjust(16, "\0") for place in range(number)], "S16")
     rows = Rows(
         np.full(number, SOURCE, np.int64),
         np.zeros(number, np.uint64),

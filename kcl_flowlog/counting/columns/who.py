@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -62,15 +63,15 @@ def _sampled(decided: Decided, counts: Sequence[int], collector: Collector) -> t
     of all bytes passes a multiple of the threshold with it. As that is a power of two, a higher bit changes.
     """
     are_accepted = decided.counted & (decided.action == _ACCEPT)
-    number = int(np.count_nonzero(are_accepted))
+    number = len(are_accepted)
     if number <= _SAMPLES:
         accepted = np.flatnonzero(are_accepted)
         return accepted, decided.octets[accepted].astype(np.float64)
     sums = collector.sums(decided.octets, are_accepted)
-    of_log_streams = sums.take(np.cumsum((0, *counts)))
+    of_log_streams = sums[[*accumulate(counts, initial=0)]]
     samples = max(_LEAST_SAMPLES, max(_SAMPLES, number // _EVERY) // len(counts))
-    thresholds = np.repeat(_powers_of_two((of_log_streams[1:] - of_log_streams[:-1]) / samples), counts)
-    chosen = np.flatnonzero((sums[1:] ^ sums[:-1]) >= thresholds)
+    thresholds = _powers_of_two((of_log_streams[1:] - of_log_streams[:-1]) / samples).repeat(counts)
+    (chosen,) = ((sums[1:] ^ sums[:-1]) >= thresholds).nonzero()
     return chosen, np.maximum(decided.octets[chosen], thresholds[chosen], dtype=np.float64)
 
 

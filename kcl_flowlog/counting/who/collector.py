@@ -23,8 +23,8 @@ from kcl_flowlog.counting.who.names import (
     are_ports,
     cut,
     hash_of,
+    named,
     pairs,
-    texts_of,
     words_needed,
     words_of,
 )
@@ -41,8 +41,8 @@ _FIRST_SUM = np.int64(0x1E3779B97F4A7C15)
 _SAMPLES = 512
 """Of more than twice as many rejected flows that come together, about as many are looked at."""
 
-_Names = tuple[Integers, Words, Sequence[Words], Numbers]
-"""The groups of names, their hashes, their words, and their flows or bytes."""
+_Names = tuple[Integers, Sequence[Words], Numbers]
+"""The groups of names, their words, and their flows or bytes."""
 
 
 class _Batches:
@@ -168,22 +168,20 @@ class Collector:
         sources, targets = cut(words[:count], source_widths), cut(words[count:], target_widths)
         ports = [*cut([port], port_widths), protocols]
         have_port = are_ports(ports[0], port_widths)
-        source_hashes, port_hashes = hash_of(sources), hash_of(ports)
         if every > 1:
-            self._distinct.add(groups | SOURCE, source_hashes)
-            self._distinct.add(groups[have_port] | PORT, port_hashes[have_port])
+            self._distinct.add(groups | SOURCE, hash_of(sources))
+            self._distinct.add(groups[have_port] | PORT, hash_of(ports)[have_port])
+            some = slice(int(self._next_start() * every), None, every)
+            groups, have_port = groups[some], have_port[some]
+            sources, targets, ports = ([each[some] for each in words] for words in (sources, targets, ports))
         else:
             self._is_distinct_behind = True
-        some = slice(int(self._next_start() * every), None, every)
-        with_port = np.flatnonzero(have_port[some])
-        groups, source_hashes, port_hashes = groups[some], source_hashes[some], port_hashes[some][with_port]
-        sources, targets = ([each[some] for each in words] for words in (sources, targets))
-        both, ports = pairs(sources, targets), [each[some][with_port] for each in ports]
-        weight = float(every)
+        with_port = np.flatnonzero(have_port)
+        weights = np.full(len(groups), float(every))
         self._put(
-            (groups | SOURCE, source_hashes, sources, np.full(len(groups), weight)),
-            (groups | PAIR, hash_of(both), both, np.full(len(groups), weight)),
-            (groups[with_port] | PORT, port_hashes, ports, np.full(len(with_port), weight)),
+            (groups | SOURCE, sources, weights),
+            (groups | PAIR, pairs(sources, targets), weights),
+            (groups[with_port] | PORT, [each[with_port] for each in ports], weights[: len(with_port)]),
         )
 
     def add_accepts(self, groups: Integers, peers: Sequence[Words], widths: Integers, octets: Numbers) -> None:
@@ -192,8 +190,7 @@ class Collector:
 
     def _count_accepts(self, columns: Sequence[Any]) -> None:
         groups, widths, octets, *words = columns
-        peers = cut(words, widths)
-        self._put((groups, hash_of(peers), peers, octets))
+        self._put((groups, cut(words, widths), octets))
 
     def _next_start(self) -> float:
         """Return a number from 0 to 1, at which the next sample starts; they are spread evenly."""
@@ -217,11 +214,12 @@ class Collector:
     def _merge(self) -> None:
         parts = [self._summary]
         if self._pending_count:
-            groups, hashes, weights = (np.concatenate([names[place] for names in self._pending]) for place in (0, 1, 3))
-            texts = texts_of([names for _, _, names, _ in self._pending])
-            parts.append(Summary(Rows(groups, hashes, texts, weights, np.zeros(len(weights)))))
+            groups, words, weights = zip(*self._pending, strict=True)
             self._pending.clear()
             self._pending_count = 0
+            texts, hashes = named(words, [*map(len, groups)])
+            rows = Rows(np.concatenate(groups), hashes, texts, np.concatenate(weights), np.zeros(len(hashes)))
+            parts.append(Summary(rows))
         self._summary = merge(parts, len(self.subnets) << KIND_BITS, _MOST_ROWS, on_names=self._count_names)
 
     def _count_names(self, groups: Integers, hashes: Words) -> None:

@@ -14,11 +14,21 @@ from typing import NamedTuple
 import numpy as np
 
 from kcl_flowlog.counting.who.kinds import KEPT, KINDS
-from kcl_flowlog.counting.who.names import Flags, Integers, Numbers, Texts, Words, in_order, lengths_of, starts_of
+from kcl_flowlog.counting.who.names import (
+    Flags,
+    Integers,
+    Numbers,
+    Texts,
+    Words,
+    in_order,
+    lengths_of,
+    stacked,
+    starts_of,
+)
 
 _KEPT: Integers = np.array([*KEPT, *[0] * (KINDS - len(KEPT))], np.int64)
 _NONE = np.zeros(0)
-_LOWER_HALF = np.uint64(2**32 - 1)
+_ONE, _LOWER_HALF = np.uint64(1), np.uint64(2**32 - 1)
 
 
 class Rows(NamedTuple):
@@ -35,7 +45,17 @@ class Rows(NamedTuple):
         return Rows(self.groups[rows], self.hashes[rows], self.names[rows], self.seen[rows], self.missed[rows])
 
 
-NO_ROWS = Rows(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, "S1"), _NONE, _NONE)
+NO_ROWS = Rows(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, "S8"), _NONE, _NONE)
+
+
+def one_after_the_other(several: Sequence[Rows]) -> Rows:
+    """Return the rows of several as one."""
+    if len(several) == 1:
+        return several[0]
+    groups, hashes, names, seen, missed = zip(*several, strict=True)
+    return Rows(
+        np.concatenate(groups), np.concatenate(hashes), stacked(names), np.concatenate(seen), np.concatenate(missed)
+    )
 
 
 class Summary(NamedTuple):
@@ -63,9 +83,7 @@ def merge(
     parts = [part for part in parts if len(part.rows.groups)]
     if not parts:
         return Summary(NO_ROWS, unseen)
-    rows = parts[0].rows
-    if len(parts) > 1:
-        rows = Rows(*(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True)))
+    rows = one_after_the_other([part.rows for part in parts])
     order, starts = _by_name(rows)
     places = order[starts]
     groups, hashes, seen = rows.groups[places], rows.hashes[places], np.add.reduceat(rows.seen[order], starts)
@@ -84,7 +102,8 @@ def _by_name(rows: Rows) -> tuple[Integers, Integers]:
     order = in_order(rows.groups, rows.hashes, digits=2)
     groups, hashes = rows.groups[order], rows.hashes[order]
     differences = hashes[1:] ^ hashes[:-1]
-    if ((differences != 0) & (differences <= _LOWER_HALF)).any():
+    # Without a difference, less than none is the largest number.
+    if (differences - _ONE < _LOWER_HALF).any():
         # Rows of two names, whose hashes begin alike, may take turns.
         order = in_order(rows.groups, rows.hashes)
         groups, hashes = rows.groups[order], rows.hashes[order]
@@ -111,7 +130,7 @@ def _of_groups(unseen: Numbers, groups: Integers) -> Numbers:
 
 def _lowered(limits: Integers, sizes: Integers, most_rows: int) -> Integers:
     """Return lower limits, by which all groups together keep at most `most_rows`; small groups stay whole."""
-    level = int(limits.max(initial=0))
+    level = int(limits.max())
     while level > 0 and int(np.minimum(sizes, np.minimum(limits, level)).sum()) > most_rows:
         level = level * 3 // 4
     return np.minimum(limits, level)
@@ -122,21 +141,21 @@ def _are_kept(groups: Integers, weights: Numbers, unseen: Numbers, most_rows: in
 
     Notes in `unseen` what is left out.
     """
-    sizes = np.bincount(groups, minlength=len(unseen))
-    by_subnet = sizes.reshape(-1, KINDS)
-    limits = np.broadcast_to(_KEPT, by_subnet.shape) if kept else by_subnet
+    sizes = np.bincount(groups, minlength=len(unseen)).reshape(-1, KINDS)
+    limits = _KEPT if kept else sizes
     if most_rows is not None and len(groups) > most_rows:
-        limits = _lowered(limits, by_subnet, most_rows)
-    if not (by_subnet > limits).any():
+        limits = _lowered(limits, sizes, most_rows)
+    are_large = sizes > limits
+    if not are_large.any():
         return None
-    limit_of = limits.ravel()
-    rows = np.flatnonzero((sizes > limit_of)[groups])
+    limits = np.broadcast_to(limits, sizes.shape).ravel()
+    rows = np.flatnonzero(are_large.ravel()[groups])
     # By falling weight: numbers that are not negative are ordered as their bits. Equal ones stay in order.
     rows = rows[in_order(groups[rows], ~weights[rows].view(np.uint64))]
     ordered = groups[rows]
     starts = starts_of(ordered)
     ranks = np.arange(len(rows)) - np.repeat(starts, lengths_of(starts, len(rows)))
-    are_left, are_following = ranks >= limit_of[ordered], ranks == limit_of[ordered]
+    are_left, are_following = ranks >= limits[ordered], ranks == limits[ordered]
     following = ordered[are_following]
     unseen[following] = np.maximum(unseen[following], weights[rows[are_following]])
     are_kept = np.ones(len(groups), np.bool_)

@@ -31,7 +31,7 @@ _FACTORS = (
 MOST_WORDS = len(_FACTORS)
 """Of a pair of IPv6 addresses."""
 _MIX = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
-_SPACE = np.uint64(0x20 << 56)
+_SPACE: Words = np.array([0x20 << 56], np.uint64)
 _BITS, _DIGITS = 16, 4
 _ZERO = np.uint64(0x30 << 56)
 _SIXES, _UPPER_HALVES = (np.uint64(0x0101010101010101 * byte) for byte in (0x06, 0xF0))
@@ -113,21 +113,44 @@ def are_ports(numbers: Words, widths: Integers) -> Flags:
     return found
 
 
-def texts_of(names: Sequence[Sequence[Words]]) -> Texts:
-    """Return names of several kinds, of each its words, as one column."""
-    widest = max(map(len, names))
-    matrix = np.zeros((sum(len(words[0]) for words in names), widest), np.uint64)
+def named(words: Sequence[Sequence[Words]], counts: Sequence[int]) -> tuple[Texts, Words]:
+    """Return names of several kinds as one column, and their hashes; of each kind, given its words and its number."""
+    table = np.zeros((max(map(len, words)), sum(counts)), np.uint64)
     end = 0
-    for words in names:
-        start, end = end, end + len(words[0])
-        for place, word in enumerate(words, 1):
-            matrix[start:end, widest - place] = word
-    return matrix.view(f"S{WORD * widest}").reshape(len(matrix))
+    for some, count in zip(words, counts, strict=True):
+        start, end = end, end + count
+        for row, word in zip(table, some, strict=False):
+            row[start:end] = word
+    return texts_of(np.ascontiguousarray(table[::-1].T)), hash_of([*table])
+
+
+def texts_of(matrix: Words) -> Texts:
+    """Return names as one column, given their words row by row, the first word first."""
+    count, size = matrix.shape
+    return matrix.view(f"S{WORD * size}").reshape(count)
+
+
+def matrix_of(names: Texts) -> Words:
+    """Return what `texts_of` was given."""
+    return names.view("<u8").reshape(len(names), names.dtype.itemsize // WORD)
+
+
+def stacked(several: Sequence[Texts]) -> Texts:
+    """Return several columns of names as one."""
+    if len({names.dtype for names in several}) == 1:
+        return np.concatenate(several)
+    size = max(names.dtype.itemsize // WORD for names in several)
+    matrix = np.zeros((sum(map(len, several)), size), np.uint64)
+    end = 0
+    for names in several:
+        start, end = end, end + len(names)
+        matrix[start:end, size - names.dtype.itemsize // WORD :] = matrix_of(names)
+    return texts_of(matrix)
 
 
 def pairs(sources: Sequence[Words], destinations: Sequence[Words]) -> list[Words]:
     """Return the words of `source destination`."""
-    return [*destinations, np.full(len(sources[0]), _SPACE), *sources]
+    return [*destinations, _SPACE, *sources]
 
 
 def words_of(texts: Sequence[str], count: int) -> list[Words]:

@@ -17,9 +17,19 @@ from numpy.typing import NDArray
 
 from kcl_flowlog.counting.who.distinct import Distinct, from_registers, union
 from kcl_flowlog.counting.who.distinct_sets import DistinctSets, as_columns, from_columns
-from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
+from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge, one_after_the_other
 from kcl_flowlog.counting.who.kinds import KIND_BITS, KINDS
-from kcl_flowlog.counting.who.names import MOST_WORDS, WORD, Integers, Numbers, Texts, Words, hash_of, joined
+from kcl_flowlog.counting.who.names import (
+    MOST_WORDS,
+    SHORT,
+    Integers,
+    Numbers,
+    Texts,
+    Words,
+    hash_of,
+    matrix_of,
+    texts_of,
+)
 
 _VERSION = 2
 _MOST_BYTES = 64 * 1024 * 1024
@@ -42,7 +52,10 @@ class _Body(msgspec.Struct, array_like=True):
     step: int
     subnets: list[str]
     groups: bytes
-    names: str
+    # A bit for each name, whether it is longer than the short ones; both as words.
+    are_long: bytes
+    short_names: bytes
+    long_names: bytes
     seen: bytes
     missed: bytes
     unseen_groups: bytes
@@ -69,7 +82,7 @@ def encode(sketches: Sketches) -> bytes:
         sketches.step,
         sketches.subnets,
         rows.groups.astype("<u4").tobytes(),
-        joined(rows.names),
+        *_packed(rows.names),
         rows.seen.astype("<f8").tobytes(),
         rows.missed.astype("<f8").tobytes(),
         cut.astype("<u4").tobytes(),
@@ -83,20 +96,33 @@ def encode(sketches: Sketches) -> bytes:
     return isal_zlib.compress(msgspec.msgpack.encode(body), 1)
 
 
+def _packed(names: Texts) -> tuple[bytes, bytes, bytes]:
+    """Return which names are long, the short names, and the long names."""
+    matrix = matrix_of(names)
+    are_long = np.zeros(len(names), np.bool_)
+    for place in range(matrix.shape[1] - SHORT):
+        are_long |= matrix[:, place] != 0
+    # As texts, rows are taken far faster.
+    short = texts_of(np.ascontiguousarray(matrix[:, -SHORT:]))
+    return (
+        np.packbits(are_long).tobytes(),
+        short[np.flatnonzero(~are_long)].tobytes(),
+        names[np.flatnonzero(are_long)].tobytes(),
+    )
+
+
 def decode(data: bytes, most_bytes: int = _MOST_BYTES) -> Sketches:
     """Return what `encode` has encoded, at most so many bytes once decompressed. Raises `ValueError`."""
     body = _decode_body(data, most_bytes)
     group_count = len(body.subnets) << KIND_BITS
-    names = _texts(body.names)
     groups, cut = (_groups(some, group_count) for some in (body.groups, body.unseen_groups))
     seen, missed = (_numbers(some, len(groups)) for some in (body.seen, body.missed))
-    if len(names) != len(groups):
-        raise ValueError("not a sketch: its columns differ in length")
+    matrix = _matrix(body, len(groups))
+    hashes = hash_of([*np.ascontiguousarray(matrix.T[::-1])])
     unseen = np.zeros(group_count)
     unseen[cut] = _numbers(body.unseen, len(cut))
-    return Sketches(
-        body.step, body.subnets, Summary(Rows(groups, _hashes(names), names, seen, missed), unseen), _distinct_of(body)
-    )
+    summary = Summary(Rows(groups, hashes, texts_of(matrix), seen, missed), unseen)
+    return Sketches(body.step, body.subnets, summary, _distinct_of(body))
 
 
 def decode_distinct(data: bytes) -> Mapping[int, Distinct]:
@@ -121,6 +147,24 @@ def _decompressed(data: bytes, most_bytes: int) -> bytes:
         what = f"more than {most_bytes} bytes" if len(body) >= most_bytes else "it is cut off"
         raise ValueError(f"not a sketch: {what}")
     return body
+
+
+def _matrix(body: _Body, count: int) -> Words:
+    """Return the words of so many names."""
+    if len(body.are_long) != -(-count // 8):
+        raise ValueError("not a sketch: its columns differ in length")
+    are_long = np.unpackbits(np.frombuffer(body.are_long, np.uint8), count=count).view(np.bool_)
+    number = int(np.count_nonzero(are_long))
+    short, long = _column(body.short_names, "<u8"), _column(body.long_names, "<u8")
+    size = len(long) // number if number else SHORT
+    if len(short) != (count - number) * SHORT or len(long) != number * size or not SHORT <= size <= MOST_WORDS:
+        raise ValueError("not a sketch: its names differ in length")
+    if b"\n" in body.short_names or b"\n" in body.long_names:
+        raise ValueError("not a sketch: a name is more than a line")
+    matrix = np.zeros((count, size), np.uint64)
+    matrix[are_long] = long.reshape(number, size)
+    matrix[~are_long, size - SHORT :] = short.reshape(-1, SHORT)
+    return matrix
 
 
 def _groups(data: bytes, group_count: int) -> Integers:
@@ -155,20 +199,6 @@ def _distinct_of(body: _Body) -> DistinctSets:
     if max(dense, default=-1) >= group_count:
         raise ValueError("not a sketch: it has distinct names of a subnet that it lacks")
     return from_columns(groups, counts, _column(body.distinct_hashes, "<u4"), dense, {*partial.tolist()})
-
-
-def _texts(lines: str) -> Texts:
-    *names, rest = lines.encode("utf-8", "replace").split(b"\n")
-    if rest or max(map(len, names), default=0) > MOST_WORDS * WORD:
-        raise ValueError("not a sketch: it has a name that is too long or cut off")
-    return np.array(names, np.bytes_)
-
-
-def _hashes(names: Texts) -> Words:
-    """Return hashes by which the same names are found; other than those of names as columns read them."""
-    size = max(WORD, -(-names.dtype.itemsize // WORD) * WORD)
-    matrix = names.astype(f"S{size}").view("<u8").reshape(len(names), size // WORD)
-    return hash_of([matrix[:, place] for place in range(size // WORD)])
 
 
 def combine(step: int, parts: Sequence[Sketches], most_rows: int | None = None, kept: bool = True) -> Sketches:
@@ -225,7 +255,6 @@ def side_by_side(step: int, parts: Sequence[Sketches]) -> Sketches:
         unseen.append(part.summary.unseen if len(part.summary.unseen) else np.zeros(len(part.subnets) << KIND_BITS))
         distinct |= {first + group: each for group, each in part.distinct.items()}
     if rows:
-        together = Rows(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
-        found.summary = Summary(together, np.concatenate(unseen))
+        found.summary = Summary(one_after_the_other(rows), np.concatenate(unseen))
     found.distinct = distinct
     return found

@@ -19,7 +19,8 @@ from kcl_flowlog.counting.who.kinds import KINDS, SOURCE
 from tests.counting.who.truth import address, sketch_of
 
 FIELDS = (
-    *("version", "step", "subnets", "groups", "names", "seen", "missed", "unseen_groups", "unseen"),
+    *("version", "step", "subnets", "groups", "are_long", "short_names", "long_names"),
+    *("seen", "missed", "unseen_groups", "unseen"),
     *("distinct_groups", "distinct_counts", "distinct_hashes", "dense_groups", "partial_groups"),
 )
 FLOWS = [(address(number), "10.0.0.1", "22") for number in range(5)]
@@ -40,9 +41,17 @@ def groups(*numbers: int) -> bytes:
     return np.array(numbers, "<u4").tobytes()
 
 
+def name(text: str, size: int = 16) -> bytes:
+    return text.encode().rjust(size, b"\0")
+
+
 def one_row(**changed: Any) -> bytes:
-    row = {"groups": groups(0), "names": "10.0.0.1\n", "seen": floats(1), "missed": floats(0)}
-    return packed(**{**row, **changed})
+    row = {"groups": groups(0), "are_long": b"\0", "short_names": name("10.0.0.1"), "long_names": b""}
+    return packed(**{**row, "seen": floats(1), "missed": floats(0), **changed})
+
+
+def one_long_name(data: bytes) -> bytes:
+    return one_row(are_long=b"\x80", short_names=b"", long_names=data)
 
 
 def distinct(*numbers: int, **changed: bytes) -> bytes:
@@ -53,17 +62,25 @@ def distinct(*numbers: int, **changed: bytes) -> bytes:
 
 CONTRADICTIONS = {
     "another version": packed(version=SOUND[0] + 1),
-    "fewer names": packed(names="10.0.0.1\n"),
+    "fewer names": packed(are_long=b""),
+    "fewer short names": one_row(short_names=b""),
+    "more short names": one_row(short_names=name("10.0.0.1") * 2),
+    "a short name cut off": one_row(short_names=name("10.0.0.1")[:-1]),
+    "no long name": one_long_name(b""),
+    "a long name that is none": one_row(long_names=name("10.0.0.1 10.0.0.2", 24)),
+    "a long name cut off": one_long_name(name("10.0.0.1 10.0.0.2", 24)[:-1]),
+    "a name of a word": one_long_name(name("10.0.0.1", 8)),
+    "two lines as a name": one_row(short_names=name("10.0.0.1\n::")),
+    "two lines as a long name": one_long_name(name("10.0.0.1\n10.0.0.2", 24)),
     "fewer numbers seen": packed(seen=floats(1)),
     "no number missed": packed(missed=b""),
-    "a number cut off": packed(seen=SOUND[5][:-1]),
+    "a number cut off": packed(seen=SOUND[FIELDS.index("seen")][:-1]),
     "no subnet": packed(subnets=[]),
     "a group of no subnet": one_row(groups=groups(KINDS)),
     "not a number": one_row(seen=floats(math.nan)),
     "an infinite number": one_row(seen=floats(math.inf)),
     "a number whose sums overflow": one_row(missed=floats(1.7e308)),
-    "a long name": one_row(names=f"{'x' * 89}\n"),
-    "a name cut off": one_row(names="10.0.0.1"),
+    "a very long name": one_long_name(name("10.0.0.1", 96)),
     "unseen of no subnet": packed(unseen_groups=groups(KINDS), unseen=floats(1)),
     "more unseen than groups": packed(unseen_groups=groups(0), unseen=floats(1, 2)),
     "unseen that is not a number": packed(unseen_groups=groups(0), unseen=floats(math.nan)),
@@ -71,7 +88,7 @@ CONTRADICTIONS = {
     "distinct of a subnet twice": distinct(0, 0),
     "distinct out of order": distinct(1, 0),
     "distinct without a number": packed(distinct_counts=b""),
-    "a number of hashes cut off": packed(distinct_counts=SOUND[10][:-1]),
+    "a number of hashes cut off": packed(distinct_counts=SOUND[FIELDS.index("distinct_counts")][:-1]),
     "registers of no subnet": packed(dense_groups=[(KINDS, b"\1" * REGISTERS)]),
     "registers of a negative group": packed(dense_groups=[(-1, b"\1" * REGISTERS)]),
     "registers of a huge group": packed(dense_groups=[(2**63, b"\1" * REGISTERS)]),
@@ -103,7 +120,7 @@ def test_a_body_that_contradicts_itself_is_refused(data: bytes) -> None:
 
 def test_a_body_that_swells_is_refused() -> None:
     """A few kilobytes may be gigabytes, once they are decompressed."""
-    data = packed(names="\n" * 10_000_000)
+    data = packed(short_names=b"\0" * 10_000_000)
     assert len(data) < 100_000
 
     with pytest.raises(ValueError, match="not a sketch: more than 1000000 bytes"):
@@ -119,7 +136,11 @@ ANYTHING: dict[str, st.SearchStrategy[Any]] = {
     "step": st.integers(-(2**63), 2**63),
     "subnets": st.lists(st.text(max_size=3), max_size=3),
     "groups": st.lists(st.integers(0, 30), max_size=7).map(lambda some: groups(*some)),
-    "names": st.lists(st.text(max_size=5), max_size=7).map("\n".join),
+    "are_long": st.binary(max_size=2),
+    "short_names": st.lists(st.binary(max_size=16), max_size=7).map(
+        lambda some: b"".join(each.rjust(16, b"\0") for each in some)
+    ),
+    "long_names": st.integers(0, 12).map(lambda words: b"12345678" * words),
     "seen": st.lists(st.floats(), max_size=7).map(lambda some: floats(*some)) | st.binary(max_size=9),
     "missed": st.lists(st.floats(), max_size=7).map(lambda some: floats(*some)),
     "unseen_groups": st.lists(st.integers(0, 30), max_size=3).map(lambda some: groups(*some)),
