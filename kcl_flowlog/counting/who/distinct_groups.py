@@ -42,8 +42,7 @@ class DistinctGroups:
 
     def sets(self) -> DistinctSets:
         """Return the set of each group."""
-        self._settle()
-        groups, _, counts = self._groups()
+        groups, counts = self._settle()
         return DistinctSets(groups, counts, (self._hashes & _MASK).astype(np.uint32), self._dense, self._partial)
 
     def _groups(self) -> tuple[Integers, Integers, Integers]:
@@ -52,8 +51,11 @@ class DistinctGroups:
         starts = starts_of(of_hashes)
         return of_hashes[starts], starts, lengths_of(starts, len(of_hashes))
 
-    def _settle(self) -> None:
-        """Sort what was added; turn the hashes of large groups into registers, while there is room."""
+    def _settle(self) -> tuple[Integers, Integers]:
+        """Sort what was added; turn the hashes of large groups into registers, while there is room.
+
+        Return the groups that have hashes, and how many each has.
+        """
         together = np.concatenate([self._hashes, *self._pending])
         self._pending.clear()
         self._pending_count = 0
@@ -69,7 +71,7 @@ class DistinctGroups:
             are_large |= np.array([group in self._dense for group in groups.tolist()], np.bool_)
         rows = np.flatnonzero(are_large)
         if not len(rows):
-            return
+            return groups, counts
         kept = np.ones(len(self._hashes), np.bool_)
         for group, start, count in zip(
             groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), strict=True
@@ -82,3 +84,5 @@ class DistinctGroups:
                 self._partial.add(group)
                 kept[start + most : start + count] = False
         self._hashes = self._hashes[kept]
+        groups, _, counts = self._groups()
+        return groups, counts

@@ -22,11 +22,14 @@ WORD = 8
 _LINE_FEED = 10
 SHORT, LONG = 2, 5
 """The words of an address of up to 16 characters, which every IPv4 address is, and of any address."""
-# Odd numbers without a pattern.
-_FACTORS = (
-    *(0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F),
-    *(0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3, 0x589965CC75374CC3, 0x1D8E4E27C47D124F, 0xEB44ACCAB455D165),
-    0x9FB21C651E98DF25,
+# Odd numbers without a pattern; the last is that of the last word.
+_FACTORS: Words = np.array(
+    (
+        *(0x9FB21C651E98DF25, 0xEB44ACCAB455D165, 0x1D8E4E27C47D124F, 0x589965CC75374CC3, 0x8EBC6AF09C88C6E3),
+        *(0xE7037ED1A0B428DB, 0xA0761D6478BD642F, 0xD6E8FEB86659FD93, 0x165667B19E3779F9, 0xC2B2AE3D27D4EB4F),
+        0x9E3779B97F4A7C15,
+    ),
+    np.uint64,
 )
 MOST_WORDS = len(_FACTORS)
 """Of a pair of IPv6 addresses."""
@@ -54,10 +57,12 @@ _MASKS: list[Words] = [
 
 def hash_of(words: Sequence[Words]) -> Words:
     """Return the hash of each name, of up to eleven words."""
-    total = words[0] * np.uint64(_FACTORS[0])
-    for word, factor in zip(words[1:], _FACTORS[1:], strict=False):
-        total = total + word * np.uint64(factor)
-    return mixed(total)
+    return hashes_of(np.stack(words[::-1], 1))
+
+
+def hashes_of(matrix: Words) -> Words:
+    """Return the hash of each name, given the words row by row, the first word first."""
+    return mixed(matrix @ _FACTORS[MOST_WORDS - matrix.shape[1] :])
 
 
 def mixed(numbers: Words) -> Words:
@@ -115,13 +120,14 @@ def are_ports(numbers: Words, widths: Integers) -> Flags:
 
 def named(words: Sequence[Sequence[Words]], counts: Sequence[int]) -> tuple[Texts, Words]:
     """Return names of several kinds as one column, and their hashes; of each kind, given its words and its number."""
-    table = np.zeros((max(map(len, words)), sum(counts)), np.uint64)
+    size = max(map(len, words))
+    matrix = np.zeros((sum(counts), size), np.uint64)
     end = 0
     for some, count in zip(words, counts, strict=True):
         start, end = end, end + count
-        for row, word in zip(table, some, strict=False):
-            row[start:end] = word
-    return texts_of(np.ascontiguousarray(table[::-1].T)), hash_of([*table])
+        for place, word in enumerate(some, 1):
+            matrix[start:end, size - place] = word
+    return texts_of(matrix), hashes_of(matrix)
 
 
 def texts_of(matrix: Words) -> Texts:

@@ -26,7 +26,7 @@ from kcl_flowlog.counting.who.names import (
     Numbers,
     Texts,
     Words,
-    hash_of,
+    hashes_of,
     matrix_of,
     texts_of,
 )
@@ -118,10 +118,9 @@ def decode(data: bytes, most_bytes: int = _MOST_BYTES) -> Sketches:
     groups, cut = (_groups(some, group_count) for some in (body.groups, body.unseen_groups))
     seen, missed = (_numbers(some, len(groups)) for some in (body.seen, body.missed))
     matrix = _matrix(body, len(groups))
-    hashes = hash_of([*np.ascontiguousarray(matrix.T[::-1])])
     unseen = np.zeros(group_count)
     unseen[cut] = _numbers(body.unseen, len(cut))
-    summary = Summary(Rows(groups, hashes, texts_of(matrix), seen, missed), unseen)
+    summary = Summary(Rows(groups, hashes_of(matrix), texts_of(matrix), seen, missed), unseen)
     return Sketches(body.step, body.subnets, summary, _distinct_of(body))
 
 
