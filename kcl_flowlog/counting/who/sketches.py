@@ -28,6 +28,7 @@ from kcl_flowlog.counting.who.names import (
     Words,
     hashes_of,
     matrix_of,
+    taken,
     texts_of,
 )
 
@@ -57,6 +58,7 @@ class _Body(msgspec.Struct, array_like=True):
     short_names: bytes
     long_names: bytes
     seen: bytes
+    # Empty if nothing was.
     missed: bytes
     unseen_groups: bytes
     unseen: bytes
@@ -84,7 +86,7 @@ def encode(sketches: Sketches) -> bytes:
         rows.groups.astype("<u4").tobytes(),
         *_packed(rows.names),
         rows.seen.astype("<f8").tobytes(),
-        rows.missed.astype("<f8").tobytes(),
+        rows.missed.astype("<f8").tobytes() if rows.missed.any() else b"",
         cut.astype("<u4").tobytes(),
         unseen[cut].astype("<f8").tobytes(),
         sets.groups.astype("<u4").tobytes(),
@@ -102,12 +104,11 @@ def _packed(names: Texts) -> tuple[bytes, bytes, bytes]:
     are_long = np.zeros(len(names), np.bool_)
     for place in range(matrix.shape[1] - SHORT):
         are_long |= matrix[:, place] != 0
-    # As texts, rows are taken far faster.
     short = texts_of(np.ascontiguousarray(matrix[:, -SHORT:]))
     return (
         np.packbits(are_long).tobytes(),
-        short[np.flatnonzero(~are_long)].tobytes(),
-        names[np.flatnonzero(are_long)].tobytes(),
+        taken(short, np.flatnonzero(~are_long)).tobytes(),
+        taken(names, np.flatnonzero(are_long)).tobytes(),
     )
 
 
@@ -116,7 +117,8 @@ def decode(data: bytes, most_bytes: int = _MOST_BYTES) -> Sketches:
     body = _decode_body(data, most_bytes)
     group_count = len(body.subnets) << KIND_BITS
     groups, cut = (_groups(some, group_count) for some in (body.groups, body.unseen_groups))
-    seen, missed = (_numbers(some, len(groups)) for some in (body.seen, body.missed))
+    seen = _numbers(body.seen, len(groups))
+    missed = _numbers(body.missed, len(groups)) if body.missed else np.zeros(len(groups))
     matrix = _matrix(body, len(groups))
     unseen = np.zeros(group_count)
     unseen[cut] = _numbers(body.unseen, len(cut))

@@ -73,7 +73,7 @@ CONTRADICTIONS = {
     "two lines as a name": one_row(short_names=name("10.0.0.1\n::")),
     "two lines as a long name": one_long_name(name("10.0.0.1\n10.0.0.2", 24)),
     "fewer numbers seen": packed(seen=floats(1)),
-    "no number missed": packed(missed=b""),
+    "fewer numbers missed": packed(missed=floats(1)),
     "a number cut off": packed(seen=SOUND[FIELDS.index("seen")][:-1]),
     "no subnet": packed(subnets=[]),
     "a group of no subnet": one_row(groups=groups(KINDS)),
