@@ -29,7 +29,6 @@ from kcl_flowlog.counting.known_interface import EGRESS, INGRESS, UNKNOWN, Known
 from kcl_flowlog.counting.line_format import LineFormat
 from kcl_flowlog.counting.peers import SAME_SUBNET
 from kcl_flowlog.counting.tally import Tally
-from kcl_flowlog.counting.who_of_record import collect
 from kcl_flowlog.errors import Malformed
 
 OTHER_PORT: Final = "other"
@@ -50,7 +49,6 @@ _WITH_FLOW = frozenset((OK, NO_VALUE))
 
 _Pick = Callable[[list[str]], Any]
 _Labels = tuple[str, ...]
-_NOTHING_INSIDE = (NO_VALUE, NO_VALUE)
 _LEFT: _Labels = (UNKNOWN, UNKNOWN, UNKNOWN)
 
 
@@ -83,6 +81,7 @@ class OrdinaryLines:
         peer_ends, peer_classes = attributor.peers.ends, attributor.peers.classes
         leaves_rejected = self._leaves_rejected
         who = tally.delta.who
+        carried, threshold = (who.carried, who.threshold) if who is not None else (0, 0)
         left: list[LogEvent | bytes] = []
         ends: list[int] = []
         word_count, pick, pick_further = 0, None, None
@@ -146,17 +145,27 @@ class OrdinaryLines:
             cell[1] += packets
             cell[2] += octets
             ends.append(end)
-            if who is not None:
-                carried = who.carried + octets
-                if carried < who.threshold and action == _ACCEPTED and peer != UNKNOWN:
-                    # It is not wanted, as `collect` would find out; a call for each costs a tenth.
-                    who.carried = carried
-                else:
-                    inside: tuple[str, str] = _NOTHING_INSIDE if pick_further is None else further[2:4]
-                    collect(who, subnet_id, direction, ACTION_OF[action], from_, to, *inside, protocol, port, octets)
             if action == _REJECTED:
                 label = port if port in self._watched_ports else OTHER_PORT
                 tally.delta.rejected_ports[RejectedPort(subnet_id, direction, protocol, label)] += 1
+                if who is not None:
+                    who.add_reject(subnet_id, from_, to, protocol, port)
+            elif who is not None and action == _ACCEPTED:
+                # As `who_of_record.collect`.
+                carried += octets
+                if carried >= threshold or peer == UNKNOWN:
+                    is_egress = direction == EGRESS
+                    other_end = NO_VALUE if pick_further is None else further[2 + is_egress]
+                    if other_end == NO_VALUE:
+                        other_end = to if is_egress else from_
+                    if other_end == NO_VALUE:
+                        carried -= octets
+                    elif carried >= threshold:
+                        who.carried = carried
+                        who.add_accept(subnet_id, is_egress, other_end, octets)
+                        carried, threshold = who.carried, who.threshold
+        if who is not None:
+            who.carried = carried
         if ends:
             tally.events[outcomes.COUNTED] += len(ends)
             tally.ends += ends

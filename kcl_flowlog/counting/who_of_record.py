@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 from kcl_flowlog.counting.fields import NO_VALUE
@@ -28,18 +27,10 @@ def collect(
 ) -> None:
     """Add a record that counts for a subnet, and whose addresses are valid; without an address, it is left out."""
     if action == "reject":
-        if NO_VALUE not in (source, destination):
-            collector.add_reject(subnet_id, _canonical(source), _canonical(destination), protocol, port)
+        collector.add_reject(subnet_id, source, destination, protocol, port)
     elif action == "accept" and direction != UNKNOWN:
         is_egress = direction == EGRESS
         of_packet, of_line = (packet_destination, destination) if is_egress else (packet_source, source)
         peer = of_line if of_packet == NO_VALUE else of_packet
         if peer != NO_VALUE and collector.is_wanted(octets):
-            collector.add_accept(subnet_id, is_egress, _canonical(peer), octets)
-
-
-def _canonical(address: str) -> str:
-    """Return the canonical text of an address; an IPv4 address has no other."""
-    if ":" not in address:
-        return address
-    return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
+            collector.add_accept(subnet_id, is_egress, peer, octets)

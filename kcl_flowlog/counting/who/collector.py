@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
 from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
 from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KIND_BITS, KINDS, PAIR, PORT, SOURCE
@@ -21,12 +22,12 @@ from kcl_flowlog.counting.who.names import (
     Numbers,
     Words,
     are_ports,
+    canonical,
     cut,
+    fields_of,
     hash_of,
     named,
     pairs,
-    words_needed,
-    words_of,
 )
 from kcl_flowlog.counting.who.sketches import Sketches
 
@@ -35,6 +36,8 @@ _MOST_ROWS = 24_576
 _BATCH = 4096
 # No more than are sampled.
 _MOST_WAITING = 512
+# Of single accepted records after those, as many stand for as many bytes as there were before.
+_LEAST_STANDING = 256
 _GOLDEN = 0.6180339887498949
 # Without a pattern, whatever power of two it is divided by.
 _FIRST_SUM = np.int64(0x1E3779B97F4A7C15)
@@ -76,6 +79,17 @@ class _Numbers(dict[str, int]):
         return number
 
 
+class _Protocols(dict[str, int]):
+    """The word of each protocol, as the name of a port begins."""
+
+    def __missing__(self, protocol: str) -> int:
+        self[protocol] = word = int.from_bytes(f"{protocol}/".encode().rjust(WORD, b"\0"), "little")
+        return word
+
+
+_PROTOCOLS = _Protocols()
+
+
 class Collector:
     """Collects what one commit adds."""
 
@@ -91,13 +105,13 @@ class Collector:
         self._small_rejects = _Batches(self._count_rejects)
         self._small_accepts = _Batches(self._count_accepts)
         # Single records that wait for each other.
-        self._rejects: list[tuple[int, str, str, str, str]] = []
-        self._accepts: list[tuple[int, str, float]] = []
+        self._rejects: list[tuple[str, str, str, str, str]] = []
+        self._accepts: list[tuple[str, int, str, int]] = []
         # Of single records, the bytes that others stand for.
-        self._stood_for = 0.0
-        self.carried = 0.0
+        self._stood_for = 0
+        self.carried = 0
         """The bytes of single records that no record stands for yet; from `threshold` on, the next is wanted."""
-        self.threshold = 0.0
+        self.threshold = 0
 
     @property
     def size(self) -> int:
@@ -118,19 +132,19 @@ class Collector:
         return sums.view(np.uint64)
 
     def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
-        """Add a rejected flow."""
-        self._rejects.append((self.subnets[subnet_id] << KIND_BITS, source, destination, protocol, port))
+        """Add a rejected flow between two addresses, or leave it out if one is missing."""
+        self._rejects.append((subnet_id, source, destination, protocol, port))
         if len(self._rejects) >= _MOST_WAITING:
             self._flush()
 
     def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
         """Add the bytes of an accepted flow from or to a peer, or of others that it stands for, if `is_wanted`."""
-        stands_for = max(float(octets), self.threshold)
+        stands_for = max(octets, self.threshold)
         self.carried -= stands_for
         self._stood_for += stands_for
-        self._accepts.append((group_of(self.subnets[subnet_id], EGRESS if is_egress else INGRESS), peer, stands_for))
+        self._accepts.append((subnet_id, EGRESS if is_egress else INGRESS, peer, stands_for))
         if len(self._accepts) >= _MOST_WAITING:
-            self.threshold = (self._stood_for + self.carried) / _MOST_WAITING
+            self.threshold = (self._stood_for + self.carried) // _LEAST_STANDING
             self._flush()
 
     def is_wanted(self, octets: int) -> bool:
@@ -234,27 +248,31 @@ class Collector:
         rejects, self._rejects = self._rejects, []
         accepts, self._accepts = self._accepts, []
         if rejects:
-            groups, sources, targets, protocols, ports = zip(*rejects, strict=True)
-            count = words_needed([*sources, *targets])
-            whole = np.full(len(rejects), WORD * count)
-            self.add_rejects(
-                np.array(groups, np.int64),
-                words_of(sources, count),
-                whole,
-                words_of(targets, count),
-                whole,
-                words_of([f"{protocol}/" for protocol in protocols], 1)[0],
-                # A longer text is no port.
-                words_of([port[:WORD] for port in ports], 1)[0],
-                np.array([*map(len, ports)], np.int64),
-            )
+            columns = [*zip(*rejects, strict=True)]
+            if NO_VALUE in columns[1] or NO_VALUE in columns[2]:
+                columns = [*zip(*(each for each in rejects if NO_VALUE not in each[1:3]), strict=True)]
+            if columns:
+                self._add_columns(*columns)
         if accepts:
-            groups, peers, octets = zip(*accepts, strict=True)
-            count = words_needed(peers)
-            whole = np.full(len(accepts), WORD * count)
-            self.add_accepts(np.array(groups, np.int64), words_of(peers, count), whole, np.array(octets, np.float64))
+            subnet_ids, kinds, peers, octets = zip(*accepts, strict=True)
+            (names,) = fields_of(canonical(peers))
+            groups = self._groups(subnet_ids) | np.array(kinds, np.int64)
+            self.add_accepts(groups, *names, np.array(octets, np.float64))
 
+    def _add_columns(
+        self,
+        subnet_ids: Sequence[str],
+        sources: Sequence[str],
+        targets: Sequence[str],
+        protocols: Sequence[str],
+        ports: Sequence[str],
+    ) -> None:
+        addresses = fields_of(canonical(sources), canonical(targets))
+        # A port has no more than a word; the width tells that a longer text is none.
+        ((port, *_), port_widths) = fields_of(ports)[0]
+        words = np.array([_PROTOCOLS[protocol] for protocol in protocols], np.uint64)
+        self.add_rejects(self._groups(subnet_ids), *addresses[0], *addresses[1], words, port, port_widths)
 
-def group_of(subnet: int, kind: int) -> int:
-    """Return the group of a kind of names of a subnet."""
-    return subnet << KIND_BITS | kind
+    def _groups(self, subnet_ids: Sequence[str]) -> Integers:
+        numbers = self.subnets
+        return np.array([numbers[subnet_id] for subnet_id in subnet_ids], np.int64) << KIND_BITS

@@ -7,7 +7,8 @@ words it has. Hashes are part of the distinct counts that are stored and merged:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import socket
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,12 +165,25 @@ def pairs(sources: Sequence[Words], destinations: Sequence[Words]) -> list[Words
     return [*destinations, _SPACE, *sources]
 
 
-def words_of(texts: Sequence[str], count: int) -> list[Words]:
-    """Return the words of texts that are no longer than so many words."""
-    size = WORD * count
-    joined = b"".join(text.encode().rjust(size, b"\0") for text in texts)
-    matrix = np.frombuffer(joined, "<u8").reshape(len(texts), count)
-    return [matrix[:, place] for place in range(count - 1, -1, -1)]
+def fields_of(*columns: Sequence[str]) -> list[tuple[list[Words], Integers]]:
+    """Return columns of texts as `cut` takes them: of each the words, equally many, and the widths."""
+    widths = [np.array([*map(len, texts)], np.int64) for texts in columns]
+    count = SHORT if max(int(some.max(initial=0)) for some in widths) <= WORD * SHORT else LONG
+    size, found = WORD * count, []
+    for texts, some in zip(columns, widths, strict=True):
+        # One call for all takes a third of the time of one for each.
+        joined = (f"%{size}.{size}s" * len(texts) % tuple(texts)).encode("ascii", "replace")
+        matrix = np.frombuffer(joined, "<u8").reshape(len(texts), count)
+        found.append(([matrix[:, place] for place in range(count - 1, -1, -1)], some))
+    return found
+
+
+def canonical(addresses: Sequence[str]) -> Sequence[str]:
+    """Return the canonical texts of addresses; an IPv4 address has no other."""
+    if ":" not in "".join(addresses):
+        return addresses
+    family = socket.AF_INET6
+    return [socket.inet_ntop(family, socket.inet_pton(family, each)) if ":" in each else each for each in addresses]
 
 
 def joined(names: Texts) -> str:
@@ -179,8 +193,3 @@ def joined(names: Texts) -> str:
     matrix[:, :size] = names.view(np.uint8).reshape(len(names), size)
     # Faster than numpy finds what is not 0.
     return matrix.tobytes().translate(None, b"\0").decode("ascii", "replace")
-
-
-def words_needed(texts: Iterable[str]) -> int:
-    """Return how many words the longest of some addresses needs, `SHORT` or `LONG`."""
-    return SHORT if all(len(text) <= WORD * SHORT for text in texts) else LONG

@@ -12,12 +12,17 @@ from kcl_flowlog.counting.who import distinct, sketches
 from kcl_flowlog.counting.who.distinct import Distinct, of_hashes, union
 from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
 from kcl_flowlog.counting.who.kinds import SOURCE
-from kcl_flowlog.counting.who.names import SHORT, Words, hash_of, mixed, words_of
+from kcl_flowlog.counting.who.names import Words, cut, fields_of, hash_of, mixed
 from tests.counting.who.truth import address, sketch_of
 
 
+def hashes_of_texts(*texts: str) -> Words:
+    (names,) = fields_of(texts)
+    return hash_of(cut(*names))
+
+
 def hashes(first: int, number: int) -> Words:
-    return hash_of(words_of([address(each) for each in range(first, first + number)], SHORT))
+    return hashes_of_texts(*map(address, range(first, first + number)))
 
 
 def set_of(first: int, number: int) -> Distinct:
@@ -66,12 +71,12 @@ def test_a_union_does_not_depend_on_order_or_form() -> None:
 def test_hashes_never_change() -> None:
     """They are stored, and merged with those of other instances, which may have another version."""
     assert [291304917, 209255240] == [number >> 32 for number in hashes(0x0A000001, 2).tolist()]
-    assert [1227077602] == [each >> 32 for each in hash_of(words_of(["2001:db8:1:2:3:4:5:6789"], 5)).tolist()]
+    assert [1227077602] == [each >> 32 for each in hashes_of_texts("2001:db8:1:2:3:4:5:6789").tolist()]
 
 
 def test_a_short_name_has_one_hash() -> None:
     """However many words it is given."""
-    assert hash_of(words_of(["10.0.0.1"], 2)).tolist() == hash_of(words_of(["10.0.0.1"], 5)).tolist()
+    assert hashes_of_texts("10.0.0.1")[0] == hashes_of_texts("10.0.0.1", "2001:db8:1:2:3:4:5:6789")[0]
 
 
 def test_room_that_is_used_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
