@@ -36,8 +36,10 @@ _MOST_ROWS = 24_576
 _BATCH = 4096
 # No more than are sampled.
 _MOST_WAITING = 512
+# The values of a single record.
+_REJECT, _ACCEPT = 5, 3
 # Of single accepted records after those, as many stand for as many bytes as there were before.
-_LEAST_STANDING = 256
+_LEAST_STANDING = 128
 _GOLDEN = 0.6180339887498949
 # Without a pattern, whatever power of two it is divided by.
 _FIRST_SUM = np.int64(0x1E3779B97F4A7C15)
@@ -104,9 +106,9 @@ class Collector:
         self._last_sum = _FIRST_SUM
         self._small_rejects = _Batches(self._count_rejects)
         self._small_accepts = _Batches(self._count_accepts)
-        # Single records that wait for each other.
-        self._rejects: list[tuple[str, str, str, str, str]] = []
-        self._accepts: list[tuple[str, int, str, int]] = []
+        # Single records that wait for each other, value by value: many tuples keep the garbage collector at work.
+        self._rejects: list[str] = []
+        self._accepts: list[Any] = []
         # Of single records, the bytes that others stand for.
         self._stood_for = 0
         self.carried = 0
@@ -133,8 +135,8 @@ class Collector:
 
     def add_reject(self, subnet_id: str, source: str, destination: str, protocol: str, port: str) -> None:
         """Add a rejected flow between two addresses, or leave it out if one is missing."""
-        self._rejects.append((subnet_id, source, destination, protocol, port))
-        if len(self._rejects) >= _MOST_WAITING:
+        self._rejects += (subnet_id, source, destination, protocol, port)
+        if len(self._rejects) >= _MOST_WAITING * _REJECT:
             self._flush()
 
     def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
@@ -142,8 +144,9 @@ class Collector:
         stands_for = max(octets, self.threshold)
         self.carried -= stands_for
         self._stood_for += stands_for
-        self._accepts.append((subnet_id, EGRESS if is_egress else INGRESS, peer, stands_for))
-        if len(self._accepts) >= _MOST_WAITING:
+        group = self.subnets[subnet_id] << KIND_BITS | (EGRESS if is_egress else INGRESS)
+        self._accepts += (group, peer, stands_for)
+        if len(self._accepts) >= _MOST_WAITING * _ACCEPT:
             self.threshold = (self._stood_for + self.carried) // _LEAST_STANDING
             self._flush()
 
@@ -199,7 +202,7 @@ class Collector:
         )
 
     def add_accepts(self, groups: Integers, peers: Sequence[Words], widths: Integers, octets: Numbers) -> None:
-        """Add the bytes of accepted flows: of each the group as of `group_of`, and the peer as `add_rejects` says."""
+        """Add the bytes of accepted flows: of each the group, and the peer as `add_rejects` says."""
         self._small_accepts.add((groups, widths, octets, *peers))
 
     def _count_accepts(self, columns: Sequence[Any]) -> None:
@@ -248,16 +251,11 @@ class Collector:
         rejects, self._rejects = self._rejects, []
         accepts, self._accepts = self._accepts, []
         if rejects:
-            columns = [*zip(*rejects, strict=True)]
-            if NO_VALUE in columns[1] or NO_VALUE in columns[2]:
-                columns = [*zip(*(each for each in rejects if NO_VALUE not in each[1:3]), strict=True)]
-            if columns:
-                self._add_columns(*columns)
+            self._add_columns(*(rejects[place::_REJECT] for place in range(_REJECT)))
         if accepts:
-            subnet_ids, kinds, peers, octets = zip(*accepts, strict=True)
+            groups, peers, octets = (accepts[place::_ACCEPT] for place in range(_ACCEPT))
             (names,) = fields_of(canonical(peers))
-            groups = self._groups(subnet_ids) | np.array(kinds, np.int64)
-            self.add_accepts(groups, *names, np.array(octets, np.float64))
+            self.add_accepts(np.array(groups, np.int64), *names, np.array(octets, np.float64))
 
     def _add_columns(
         self,
@@ -267,12 +265,16 @@ class Collector:
         protocols: Sequence[str],
         ports: Sequence[str],
     ) -> None:
+        if NO_VALUE in sources or NO_VALUE in targets:
+            columns = subnet_ids, sources, targets, protocols, ports
+            rows = [row for row, pair in enumerate(zip(sources, targets, strict=True)) if NO_VALUE not in pair]
+            if rows:
+                self._add_columns(*([column[row] for row in rows] for column in columns))
+            return
         addresses = fields_of(canonical(sources), canonical(targets))
         # A port has no more than a word; the width tells that a longer text is none.
         ((port, *_), port_widths) = fields_of(ports)[0]
         words = np.array([_PROTOCOLS[protocol] for protocol in protocols], np.uint64)
-        self.add_rejects(self._groups(subnet_ids), *addresses[0], *addresses[1], words, port, port_widths)
-
-    def _groups(self, subnet_ids: Sequence[str]) -> Integers:
         numbers = self.subnets
-        return np.array([numbers[subnet_id] for subnet_id in subnet_ids], np.int64) << KIND_BITS
+        groups = np.array([numbers[subnet_id] for subnet_id in subnet_ids], np.int64) << KIND_BITS
+        self.add_rejects(groups, *addresses[0], *addresses[1], words, port, port_widths)
