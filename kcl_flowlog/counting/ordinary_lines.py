@@ -145,25 +145,24 @@ class OrdinaryLines:
             cell[1] += packets
             cell[2] += octets
             ends.append(end)
+            if who is not None:
+                # As `who_of_record.collect`, since a call for each costs a tenth.
+                carried += octets
+                if carried >= threshold:
+                    who.carried = carried - octets
+                    if who.is_wanted(octets) and action == _ACCEPTED:
+                        is_egress = direction == EGRESS
+                        other_end = NO_VALUE if pick_further is None else further[2 + is_egress]
+                        if other_end == NO_VALUE:
+                            other_end = to if is_egress else from_
+                        if other_end != NO_VALUE:
+                            who.add_accept(subnet_id, is_egress, other_end, octets)
+                    carried, threshold = who.carried, who.threshold
             if action == _REJECTED:
                 label = port if port in self._watched_ports else OTHER_PORT
                 tally.delta.rejected_ports[RejectedPort(subnet_id, direction, protocol, label)] += 1
                 if who is not None:
                     who.add_reject(subnet_id, from_, to, protocol, port)
-            elif who is not None and action == _ACCEPTED:
-                # As `who_of_record.collect`.
-                carried += octets
-                if carried >= threshold or peer == UNKNOWN:
-                    is_egress = direction == EGRESS
-                    other_end = NO_VALUE if pick_further is None else further[2 + is_egress]
-                    if other_end == NO_VALUE:
-                        other_end = to if is_egress else from_
-                    if other_end == NO_VALUE:
-                        carried -= octets
-                    elif carried >= threshold:
-                        who.carried = carried
-                        who.add_accept(subnet_id, is_egress, other_end, octets)
-                        carried, threshold = who.carried, who.threshold
         if who is not None:
             who.carried = carried
         if ends:

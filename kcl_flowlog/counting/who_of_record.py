@@ -26,11 +26,12 @@ def collect(
     octets: int,
 ) -> None:
     """Add a record that counts for a subnet, and whose addresses are valid; without an address, it is left out."""
+    is_wanted = collector.is_wanted(octets)
     if action == "reject":
         collector.add_reject(subnet_id, source, destination, protocol, port)
-    elif action == "accept" and direction != UNKNOWN:
+    elif is_wanted and action == "accept" and direction != UNKNOWN:
         is_egress = direction == EGRESS
         of_packet, of_line = (packet_destination, destination) if is_egress else (packet_source, source)
         peer = of_line if of_packet == NO_VALUE else of_packet
-        if peer != NO_VALUE and collector.is_wanted(octets):
+        if peer != NO_VALUE:
             collector.add_accept(subnet_id, is_egress, peer, octets)

@@ -109,7 +109,7 @@ class Collector:
         # Single records that wait for each other, value by value: many tuples keep the garbage collector at work.
         self._rejects: list[str] = []
         self._accepts: list[Any] = []
-        # Of single records, the bytes that others stand for.
+        # The bytes of single records that others stand for.
         self._stood_for = 0
         self.carried = 0
         """The bytes of single records that no record stands for yet; from `threshold` on, the next is wanted."""
@@ -139,21 +139,26 @@ class Collector:
         if len(self._rejects) >= _MOST_WAITING * _REJECT:
             self._flush()
 
-    def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
-        """Add the bytes of an accepted flow from or to a peer, or of others that it stands for, if `is_wanted`."""
+    def is_wanted(self, octets: int) -> bool:
+        """Tell whether to add a flow if it is accepted; after the first of a commit only some, by their bytes.
+
+        Each flow has its turn, also if it can't be added.
+        """
+        self.carried += octets
+        if self.carried < self.threshold:
+            return False
         stands_for = max(octets, self.threshold)
         self.carried -= stands_for
         self._stood_for += stands_for
+        return True
+
+    def add_accept(self, subnet_id: str, is_egress: bool, peer: str, octets: int) -> None:
+        """Add the bytes of an accepted flow from or to a peer that `is_wanted`, or of others that it stands for."""
         group = self.subnets[subnet_id] << KIND_BITS | (EGRESS if is_egress else INGRESS)
-        self._accepts += (group, peer, stands_for)
+        self._accepts += (group, peer, max(octets, self.threshold))
         if len(self._accepts) >= _MOST_WAITING * _ACCEPT:
             self.threshold = (self._stood_for + self.carried) // _LEAST_STANDING
             self._flush()
-
-    def is_wanted(self, octets: int) -> bool:
-        """Tell whether to add an accepted flow; after the first of a commit only some, by their bytes."""
-        self.carried += octets
-        return self.carried >= self.threshold
 
     def add_rejects(
         self,
