@@ -2,7 +2,8 @@
 
 Compares counting as columns and line by line with their lower bound, gunzip alone, and with the same work done by the
 standard library; for several sizes of envelopes, numbers of subnets, and formats. Absolute figures depend on the
-machine; only ratios can be compared with another run. Prints a table, and writes it to build/bench/counting.json.
+machine; only ratios can be compared with another run. Also tells by how much who sent what makes the time grow. Prints
+a table, and writes it to build/bench/counting.json.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ RESULT = Path(__file__).parent.parent / "build" / "bench" / "counting.json"
 RECORDS = 30_000
 INTERFACES = 25
 FLOOR = "gunzip alone"
+NO_WHO = ", --no-who"
 ORIGIN = PayloadOrigin("shardId-000000000000", Position("1"))
 V5 = (
     f"{DEFAULT_FORMAT} ${{vpc-id}} ${{subnet-id}} ${{instance-id}} ${{tcp-flags}} ${{type}} ${{pkt-srcaddr}}"
@@ -187,7 +189,9 @@ class StandardLibrary:
 
 
 def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, object]:
-    """Return the median CPU time of a record in microseconds, by path, and the memory that columns took, in MB.
+    """Return the median CPU time of a record in microseconds, by path, and its growth with who sent what.
+
+    Also the memory that columns took, in MB.
 
     All paths take turns, so a busy machine disturbs all alike.
     """
@@ -200,25 +204,32 @@ def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, o
     second = plain.count(made)
     if first.traffic != second.traffic or first.counts != second.counts:
         raise SystemExit(f"{case}: columns and line by line differ.")
+    # Beside each path the same without who sent what, as a ratio of few percent needs neighbours.
     paths: dict[str, Callable[[Sequence[bytes]], object]] = {
         "columns": columns.count,
+        f"columns{NO_WHO}": columns_alone.count,
         "line by line": plain.count,
-        "columns, --no-who": columns_alone.count,
-        "line by line, --no-who": plain_alone.count,
+        f"line by line{NO_WHO}": plain_alone.count,
     }
     times: dict[str, list[float]] = {name: [] for name in (FLOOR, *paths)}
     with alone(made, len(made) * case.events) as gunzip:
         gunzip.count()
-        for _ in range(rounds):
+        for number in range(rounds):
             times[FLOOR].append(gunzip.count())
-            for name, count in paths.items():
-                times[name].append(microseconds(count, made, case))
+            for name in [*paths] if number % 2 else [*reversed(paths)]:
+                times[name].append(microseconds(paths[name], made, case))
+    growth = {name: growth_of(times[name], times[f"{name}{NO_WHO}"]) for name in ("columns", "line by line")}
     found = {name: statistics.median(values) for name, values in times.items()}
     if with_standard_library:
         # It takes seconds for a few records; a ratio of a hundred needs no median.
         few = made[: max(1, 1500 // case.events)]
         found["standard library"] = microseconds(StandardLibrary(case, world).count, few, case)
-    return {"microseconds": found, "megabytes": memory}
+    return {"microseconds": found, "growth_with_who": growth, "megabytes": memory}
+
+
+def growth_of(times: Sequence[float], without: Sequence[float]) -> float:
+    """Return by what part times are longer than others of the same rounds, as the median of their ratios."""
+    return statistics.median(one / other for one, other in zip(times, without, strict=True)) - 1
 
 
 def microseconds(count: Callable[[Sequence[bytes]], object], made: Sequence[bytes], case: Case) -> float:
@@ -244,12 +255,12 @@ def main() -> int:
         command = [sys.executable, __file__, *sys.argv[1:], f"--case={number}"]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         if not number:
-            print(row("", {name: name for name in found["microseconds"]}))
-        print(row(str(case), cells(found["microseconds"])), flush=True)
+            print(row("", {name: name for name in (*found["microseconds"], *growths(found))}))
+        print(row(str(case), {**cells(found["microseconds"]), **growths(found)}), flush=True)
         results.append({"case": case._asdict(), **found})
     machine = {"processor": processor(), "python": platform.python_version(), "rounds": options.rounds}
     write_json(RESULT, {**machine, "results": results})
-    print("CPU µs per record (× gunzip alone).")
+    print("CPU µs per record (× gunzip alone); by how much who sent what makes it grow, at most 10 %.")
     print(f"{processor()}, Python {platform.python_version()}, median of {options.rounds} rounds.")
     return 0
 
@@ -258,6 +269,11 @@ def cells(times: Mapping[str, float]) -> dict[str, str]:
     """Return the time of each path, and what multiple of gunzip alone it is."""
     floor = times[FLOOR]
     return {name: f"{value:.2f} ({value / floor:.1f}×)" for name, value in times.items()}
+
+
+def growths(found: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """Return by how much who sent what makes the time of each path grow."""
+    return {f"{name}: who": f"{growth:+.1%}" for name, growth in found["growth_with_who"].items()}
 
 
 def row(head: str, texts: Mapping[str, str]) -> str:

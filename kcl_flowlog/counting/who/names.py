@@ -183,7 +183,9 @@ def canonical(addresses: Sequence[str]) -> Sequence[str]:
     if ":" not in "".join(addresses):
         return addresses
     family = socket.AF_INET6
-    return [socket.inet_ntop(family, socket.inet_pton(family, each)) if ":" in each else each for each in addresses]
+    # Many are there again and again.
+    known = {each: socket.inet_ntop(family, socket.inet_pton(family, each)) for each in {*addresses} if ":" in each}
+    return [known.get(each, each) for each in addresses]
 
 
 def joined(names: Texts) -> str:
