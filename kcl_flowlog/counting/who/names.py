@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,12 +181,14 @@ def fields_of(*columns: Sequence[str]) -> list[tuple[list[Words], Integers]]:
 
 def canonical(addresses: Sequence[str]) -> Sequence[str]:
     """Return the canonical texts of addresses; an IPv4 address has no other."""
-    if ":" not in "".join(addresses):
-        return addresses
-    family = socket.AF_INET6
-    # Many are there again and again.
-    known = {each: socket.inet_ntop(family, socket.inet_pton(family, each)) for each in {*addresses} if ":" in each}
-    return [known.get(each, each) for each in addresses]
+    return addresses if ":" not in "".join(addresses) else [*map(_canonical, addresses)]
+
+
+@lru_cache(4096)
+def _canonical(address: str) -> str:
+    if ":" not in address:
+        return address
+    return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
 
 
 def joined(names: Texts) -> str:
