@@ -15,7 +15,7 @@ from kcl_flowlog.counting.flow_record import USED_FIELDS
 from kcl_flowlog.counting.inventory_index import Index
 from kcl_flowlog.counting.line_by_line import LineByLine
 from kcl_flowlog.counting.line_format import DEFAULT_FORMAT, LineFormat
-from kcl_flowlog.counting.who.kinds import EGRESS
+from kcl_flowlog.counting.who.kinds import EGRESS, SOURCE
 from tests.support.builders import GOOD, INVENTORY, NODATA, NOW, ORIGIN, SKIPDATA, envelope, labelled, line
 from tests.support.columns import as_cloudwatch_logs, counted_all_ways, counter
 
@@ -298,3 +298,27 @@ def test_columns_of_many_lines_know_the_bytes_of_all_peers_together() -> None:
     found = {name: about for name, about, _ in kinds[EGRESS]}
     assert 1_000_000 == found.pop("203.0.113.9")
     assert pytest.approx(300_000, rel=0.05) == sum(found.values())
+
+
+def test_a_quiet_log_stream_is_looked_at_beside_a_busy_one() -> None:
+    """Each has a threshold of its own, and the bytes of both are right on average."""
+    busy = [line("10.0.1.10", f"198.51.100.{number % 50}", bytes=1_000_000 + number) for number in range(2000)]
+    quiet = [line("10.0.2.10", "203.0.113.9", "eni-b", bytes=100 + number) for number in range(100)]
+
+    _, _, as_columns = counted_all_ways([as_cloudwatch_logs(busy), as_cloudwatch_logs(quiet, "eni-b-all")])
+
+    sums = {}
+    for subnet_id, (kinds, _) in as_columns["who"].items():
+        sums[subnet_id] = sum(about for _, about, _ in kinds[EGRESS])
+    assert {"subnet-a": 2_001_999_000, "subnet-b": 14_950} == pytest.approx(sums, rel=0.25)
+
+
+def test_a_rejected_flow_without_an_address_is_left_out() -> None:
+    """As columns leave out what has none; others that wait with it are there."""
+    lines = [line(source, "10.0.1.10", action="REJECT") for source in ("-", "198.51.100.7", "-")]
+
+    by_line, shortly, as_columns = counted_all_ways([envelope(*lines)])
+
+    assert by_line == shortly == as_columns
+    kinds, _ = by_line["who"]["subnet-a"]
+    assert [("198.51.100.7", 1, 1)] == kinds[SOURCE]

@@ -11,7 +11,7 @@ from datasketches import hll_sketch
 from kcl_flowlog.counting.who import distinct, sketches
 from kcl_flowlog.counting.who.distinct import Distinct, of_hashes, union
 from kcl_flowlog.counting.who.distinct_groups import DistinctGroups
-from kcl_flowlog.counting.who.kinds import SOURCE
+from kcl_flowlog.counting.who.kinds import PORT, SOURCE
 from kcl_flowlog.counting.who.names import Words, cut, fields_of, hash_of, mixed
 from tests.counting.who.truth import address, sketch_of
 
@@ -107,3 +107,14 @@ def test_what_is_no_sketch_is_refused() -> None:
     for bad in (b"", b"x", sketches.encode(sketches.Sketches(0, []))[:-3]):
         with pytest.raises(ValueError, match="not a sketch"):
             sketches.decode(bad)
+
+
+def test_names_are_counted_whatever_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit with many names merges before it is complete, also between two kinds of the same flows."""
+    monkeypatch.setattr("kcl_flowlog.counting.who.collector._MOST_PENDING", 100)
+    monkeypatch.setattr("kcl_flowlog.counting.who.collector._BATCH", 60)
+    monkeypatch.setattr("kcl_flowlog.counting.who.collector._MOST_WAITING", 30)
+
+    found = sketch_of((address(number), "10.0.0.1", str(1 + number)) for number in range(1000)).distinct
+
+    assert [1000, 1000] == [found[kind].number() for kind in (SOURCE, PORT)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from kcl_flowlog.counting.who import sketches
+from kcl_flowlog.counting.who.answers import heaviest
 from kcl_flowlog.counting.who.collector import Collector
-from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KEPT, PAIR, PORT, SOURCE
+from kcl_flowlog.counting.who.heaviest import Rows, Summary, merge
+from kcl_flowlog.counting.who.kinds import EGRESS, INGRESS, KEPT, KINDS, PAIR, PORT, SOURCE
 from tests.counting.who.truth import SUBNET, address, errors, hour, rejects, sketch_of, top
 
 
@@ -109,3 +112,54 @@ def test_small_subnets_keep_all_names_when_large_ones_are_cut(monkeypatch: pytes
     assert {(address(number), 1, 1) for number in range(5)} == set(top(found["subnet-small"], SOURCE))
     assert sum(len(each.summary.rows.groups) for each in found.values()) <= 500
     assert 100 == found["subnet-7"].distinct[SOURCE].number()
+
+
+def rows(*names: tuple[int, int, str]) -> Summary:
+    """Return flows from sources, each with its group and hash."""
+    groups, hashes, texts = zip(*names, strict=True)
+    size = 16 if max(map(len, texts)) <= 16 else 40
+    padded = np.array([text.rjust(size, "\0") for text in texts], f"S{size}")
+    numbers = np.ones(len(names)), np.zeros(len(names))
+    return Summary(Rows(np.array(groups, np.int64), np.array(hashes, np.uint64), padded, *numbers))
+
+
+@pytest.mark.parametrize("group", [SOURCE, KINDS * 70_000])
+def test_names_whose_hashes_begin_alike_are_told_apart(group: int) -> None:
+    """Rows are sorted by a part of their hash: then two such names may take turns."""
+    alike = (7 << 32) + 1, (7 << 32) + 2
+    flows = [(group, alike[turn % 2], f"10.0.0.{turn % 2}") for turn in range(5)]
+
+    found = merge([rows(*flows)], group + KINDS)
+
+    assert [("10.0.0.0", 3, 3), ("10.0.0.1", 2, 2)] == heaviest(found, group, 10)
+
+
+def test_groups_beyond_sixteen_bits_stay_apart() -> None:
+    flows = [(number << 16, 5, "10.0.0.1") for number in (0, 1, 2, 1)]
+
+    found = merge([rows(*flows)], 3 << 16)
+
+    assert [1, 2, 1] == [heaviest(found, number << 16, 1)[0].about for number in range(3)]
+
+
+def test_short_and_long_names_merge() -> None:
+    """A part with IPv6 addresses has wider names."""
+    short, long = rows((0, 5, "10.0.0.1")), rows((0, 5, "10.0.0.1"), (0, 6, "2001:db8:1:2:3:4:5:6789"))
+
+    found = merge([short, long, short], KINDS)
+
+    assert [("10.0.0.1", 3, 3), ("2001:db8:1:2:3:4:5:6789", 1, 1)] == heaviest(found, SOURCE, 10)
+
+
+def test_names_are_the_same_from_columns_and_from_storage() -> None:
+    """Else a step would count a name twice that a commit has as columns read it, and another as it was stored."""
+    flows = [("10.0.0.1", "10.0.0.2", "22"), ("2001:db8::1", "2001:db8::2", "22")]
+    collector = Collector()
+    for source, destination, port in flows:
+        collector.add_reject(SUBNET, source, destination, "tcp", port)
+    fresh = collector.take(0).summary.rows
+
+    stored = sketch_of(flows).summary.rows
+
+    assert fresh.hashes.tolist() == stored.hashes.tolist()
+    assert fresh.names.tolist() == stored.names.tolist()
