@@ -228,8 +228,12 @@ def measure(case: Case, rounds: int, with_standard_library: bool) -> dict[str, o
 
 
 def growth_of(times: Sequence[float], without: Sequence[float]) -> float:
-    """Return by what part times are longer than others of the same rounds, as the median of their ratios."""
-    return statistics.median(one / other for one, other in zip(times, without, strict=True)) - 1
+    """Return by what part times are longer than others of the same rounds, as the median of their ratios.
+
+    Two rounds count together, as the path that comes first in one comes last in the next.
+    """
+    longer, shorter = ([*map(sum, zip(some, some[1:] or some, strict=False))] for some in (times, without))
+    return statistics.median(one / other for one, other in zip(longer, shorter, strict=True)) - 1
 
 
 def microseconds(count: Callable[[Sequence[bytes]], object], made: Sequence[bytes], case: Case) -> float:

@@ -30,6 +30,16 @@ def test_each_figure_is_under_the_name_of_its_path(
     assert len(counting.CASES) == len(json.loads((tmp_path / "counting.json").read_text())["results"])
 
 
-def test_a_growth_compares_times_of_the_same_round() -> None:
-    """A round in which the machine was busy with something else does not count for more."""
-    assert pytest.approx(0.1) == counting.growth_of([1.1, 22.0, 2.2], [1.0, 10.0, 2.0])
+@pytest.mark.parametrize(
+    ("times", "without"),
+    [
+        ([1.1], [1.0]),
+        # A busy machine.
+        ([1.1, 1.1, 11.0, 1.1, 1.1], [1.0, 1.0, 10.0, 1.0, 1.0]),
+        # Who comes first takes longer.
+        ([1.5, 1.15, 1.5, 1.15, 1.5], [1.0, 1.409, 1.0, 1.409, 1.0]),
+    ],
+)
+def test_a_growth_compares_times_of_the_same_rounds(times: list[float], without: list[float]) -> None:
+    """Whatever else the machine does, and whichever path comes first."""
+    assert pytest.approx(0.1, abs=0.001) == counting.growth_of(times, without)
