@@ -36,10 +36,11 @@ _MOST_ROWS = 24_576
 _BATCH = 4096
 # No more than are sampled.
 _MOST_WAITING = 512
+# The first single records that are accepted; of those after them, about half as many stand for as many bytes.
+_MOST_ACCEPTED = 256
+_LEAST_STANDING = 128
 # The values of a single record.
 _REJECT, _ACCEPT = 5, 3
-# Of single accepted records after those, as many stand for as many bytes as there were before.
-_LEAST_STANDING = 128
 _GOLDEN = 0.6180339887498949
 # Without a pattern, whatever power of two it is divided by.
 _FIRST_SUM = np.int64(0x1E3779B97F4A7C15)
@@ -156,7 +157,7 @@ class Collector:
         """Add the bytes of an accepted flow from or to a peer that `is_wanted`, or of others that it stands for."""
         group = self.subnets[subnet_id] << KIND_BITS | (EGRESS if is_egress else INGRESS)
         self._accepts += (group, peer, max(octets, self.threshold))
-        if len(self._accepts) >= _MOST_WAITING * _ACCEPT:
+        if len(self._accepts) >= _MOST_ACCEPTED * _ACCEPT:
             self.threshold = (self._stood_for + self.carried) // _LEAST_STANDING
             self._flush()
 
