@@ -301,7 +301,7 @@ def test_columns_of_many_lines_know_the_bytes_of_all_peers_together() -> None:
 
 
 def test_a_quiet_log_stream_is_looked_at_beside_a_busy_one() -> None:
-    """Each has a threshold of its own, and the bytes of both are right on average."""
+    """Each has another threshold, and the bytes of both are right on average."""
     busy = [line("10.0.1.10", f"198.51.100.{number % 50}", bytes=1_000_000 + number) for number in range(2000)]
     quiet = [line("10.0.2.10", "203.0.113.9", "eni-b", bytes=100 + number) for number in range(100)]
 
@@ -314,7 +314,7 @@ def test_a_quiet_log_stream_is_looked_at_beside_a_busy_one() -> None:
 
 
 def test_a_rejected_flow_without_an_address_is_left_out() -> None:
-    """As columns leave out what has none; others that wait with it are there."""
+    """Also by columns; others that wait with it are there."""
     lines = [line(source, "10.0.1.10", action="REJECT") for source in ("-", "198.51.100.7", "-")]
 
     by_line, shortly, as_columns = counted_all_ways([envelope(*lines)])

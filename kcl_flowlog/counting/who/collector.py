@@ -278,7 +278,7 @@ class Collector:
                 self._add_columns(*([column[row] for row in rows] for column in columns))
             return
         addresses = fields_of(canonical(sources), canonical(targets))
-        # A port has no more than a word; the width tells that a longer text is none.
+        # A port has no more than a word; the width tells that a longer text is not a port.
         ((port, *_), port_widths) = fields_of(ports)[0]
         words = np.array([_PROTOCOLS[protocol] for protocol in protocols], np.uint64)
         numbers = self.subnets

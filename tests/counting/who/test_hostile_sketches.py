@@ -67,7 +67,7 @@ CONTRADICTIONS = {
     "more short names": one_row(short_names=name("10.0.0.1") * 2),
     "a short name cut off": one_row(short_names=name("10.0.0.1")[:-1]),
     "no long name": one_long_name(b""),
-    "a long name that is none": one_row(long_names=name("10.0.0.1 10.0.0.2", 24)),
+    "a long name too many": one_row(long_names=name("10.0.0.1 10.0.0.2", 24)),
     "a long name cut off": one_long_name(name("10.0.0.1 10.0.0.2", 24)[:-1]),
     "a name of a word": one_long_name(name("10.0.0.1", 8)),
     "two lines as a name": one_row(short_names=name("10.0.0.1\n::")),
