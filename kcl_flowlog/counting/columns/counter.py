@@ -145,15 +145,13 @@ class ColumnCounter:
             counted &= ~is_rejected
         most = int((np.maximum(decided.packets, decided.octets) * counted).max())
         slots = [(each.subnet_id, each.interface_type) for each in decided.listed]
-        begins = self._sums.begin(slots, most, lines.count, delta)
-        begin = spread(begins, decided.of_line)
+        begin = spread(self._sums.begin(slots, most, lines.count, delta), decided.of_line)
         counted &= begin >= 0
         series = begin + series_of(decided.way, decided.action, decided.protocol, decided.peer)
         self._sums.add(np.where(counted, series, self._sums.nowhere), decided.packets, decided.octets)
         rejected = np.flatnonzero(counted & is_rejected)
         if len(rejected):
-            ports = self._ports.numbers(lines, fields.dstport, rejected)
-            self._sums.add_rejected(series[rejected], ports)
+            self._sums.add_rejected(series[rejected], self._ports.numbers(lines, fields.dstport, rejected))
         if delta.who is not None:
             who.collect(lines, fields, decided, counts, rejected, delta.who)
         if fields.end is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kcl_flowlog.counting.who.distinct import MOST_HASHES, REGISTERS, Registers, registers_of
@@ -72,10 +74,14 @@ class DistinctGroups:
         rows = np.flatnonzero(are_large)
         if not len(rows):
             return groups, counts
+        self._move(groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), most)
+        groups, _, counts = self._groups()
+        return groups, counts
+
+    def _move(self, groups: Sequence[int], starts: Sequence[int], counts: Sequence[int], most: int) -> None:
+        """Turn the hashes of these groups into registers; without room, each keeps the first of them."""
         kept = np.ones(len(self._hashes), np.bool_)
-        for group, start, count in zip(
-            groups[rows].tolist(), starts[rows].tolist(), counts[rows].tolist(), strict=True
-        ):
+        for group, start, count in zip(groups, starts, counts, strict=True):
             if group in self._dense or len(self._dense) < _MOST_DENSE:
                 registers = registers_of((self._hashes[start : start + count] & _MASK).astype(np.uint32))
                 self._dense[group] = np.maximum(self._dense.get(group, registers), registers)
@@ -84,5 +90,3 @@ class DistinctGroups:
                 self._partial.add(group)
                 kept[start + most : start + count] = False
         self._hashes = self._hashes[kept]
-        groups, _, counts = self._groups()
-        return groups, counts
