@@ -39,18 +39,6 @@ class FailStopProcess(kcl.KCLProcess):  # type: ignore[misc] # amazon_kclpy has 
         self.io_handler = Requests(requests, answers, sys.stderr)
         self.checkpointer = kcl.Checkpointer(self.io_handler)
 
-    def run(self) -> None:
-        """Answer requests to their end."""
-        while self._answer():
-            pass
-
-    def _answer(self) -> bool:
-        """Answer a request, and let go of it; return False at the end."""
-        line = self.io_handler.read_line()
-        if line:
-            self._handle_a_line(line)
-        return bool(line)
-
     def _perform_action(self, action: Any) -> None:
         action.dispatch(self.checkpointer, self.processor)
 

@@ -23,7 +23,7 @@ from kcl_flowlog.commits.messages import acknowledged
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.processor import __main__ as program
 from kcl_flowlog.processor import faults
-from tests.support.conversation import GOOD, acknowledge, initialize, payload, records, say
+from tests.support.conversation import GOOD, acknowledge, as_line, initialize, payload, records, say
 from tests.support.ledgers import sums
 from tests.support.paths import ROOT
 from tests.support.processors import Driver
@@ -80,7 +80,7 @@ class Program:
     def run(self, *steps: tuple[str, Any]) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit code and the answers."""
         requests, answers = self._directory / "requests", self._directory / "answers"
-        requests.write_text("".join(json.dumps(message) + "\n" for _, message in steps))
+        requests.write_bytes(b"".join(as_line(message) for _, message in steps))
         with requests.open("rb", buffering=0) as source, answers.open("w") as target:
             code = program.run(self.environ, source, target)
         return code, [json.loads(line) for line in answers.read_text().splitlines() if line]
