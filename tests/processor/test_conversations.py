@@ -382,7 +382,7 @@ def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> Non
 
 ACTIONS = ("ACCEPT", "REJECT")
 # Bytes that a processor may hold for the largest batch.
-MOST_MEMORY = 200_000_000
+MOST_MEMORY = 100_000_000
 
 
 def test_envelopes_of_thousands_of_events_make_one_commit(stage: Stage) -> None:
