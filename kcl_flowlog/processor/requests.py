@@ -81,8 +81,7 @@ class Pipe:
         """Return and remove this many bytes, fewer at the end of the pipe."""
         while len(self._text) < size and self._read():
             pass
-        with memoryview(self._text) as view:
-            taken = bytes(view[:size])
+        taken = self._copy(0, size)
         del self._text[:size]
         return taken
 
@@ -92,21 +91,27 @@ class Pipe:
         return self.take(len(self._text) if end < 0 else end + 1)
 
     def take_record(self) -> _Record:
-        """Return and remove a record. Raises `msgspec.DecodeError`."""
-        end = -1
-        while True:
-            end = self._find(b"}", end + 1)
-            with memoryview(self._text) as view:
-                text = bytes(view[: end + 1])
-            try:
-                record = _decode_record(text)
-            except msgspec.DecodeError:
-                # Only a brace in the partition key is no end of a record.
-                if end < 0 or not _is_within_string(text):
-                    raise
-            else:
-                del self._text[: end + 1]
-                return record
+        """Return and remove a record. Raises `msgspec.DecodeError`, or `ValueError` if it is no text."""
+        end = self._find(b"}")
+        try:
+            record = _decode_record(self._copy(0, end + 1))
+        except msgspec.DecodeError:
+            # It is damaged, or the brace is in its partition key.
+            end = self._find_end(end)
+            record = _decode_record(self._copy(0, end + 1))
+        del self._text[: end + 1]
+        return record
+
+    def _find_end(self, brace: int) -> int:
+        """Return the place of the brace, this or a later, that is in no string; -1 if the line has no such."""
+        begin, is_within = 0, False
+        while brace >= 0:
+            piece = self._copy(begin, brace).replace(rb"\\", b"").replace(rb"\"", b"")
+            is_within ^= piece.count(b'"') % 2 == 1
+            if not is_within:
+                break
+            begin, brace = brace + 1, self._find(b"}", brace + 1)
+        return brace
 
     def _find(self, mark: bytes, begin: int = 0) -> int:
         """Return the place of a byte in the line, -1 if it is not there."""
@@ -116,6 +121,10 @@ class Pipe:
                 return -1
             begin = size
         return place
+
+    def _copy(self, begin: int, end: int) -> bytes:
+        with memoryview(self._text) as view:
+            return bytes(view[begin:end])
 
     def _read(self) -> bool:
         """Read what is there; return False at the end of the pipe."""
@@ -154,11 +163,6 @@ class Requests(kcl._IOHandler):  # type: ignore[misc] # amazon_kclpy has no type
         if self._batch is not None and not self._batch.is_read:
             raise RuntimeError("A batch must be read to its end before anything is answered.")
         super().write_action(response)
-
-
-def _is_within_string(text: bytes) -> bool:
-    """Tell whether a part of JSON ends within a string."""
-    return text.replace(rb"\\", b"").replace(rb"\"", b"").count(b'"') % 2 == 1
 
 
 def _to_kclpy(record: _Record) -> messages.Record:
