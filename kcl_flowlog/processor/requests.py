@@ -15,8 +15,8 @@ from typing import Any, TextIO
 import msgspec
 from amazon_kclpy import dispatch, kcl, messages
 
-# The room of a pipe: no more can be read at once.
-_CHUNK = 1 << 16
+# Some records; what is read stays in the processor's cache.
+_CHUNK = 1 << 17
 _BATCH = "processRecords"
 # How the line of a batch begins, if Java finds the fields of a class in their order. A batch in another order is
 # read as a whole.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -254,6 +255,20 @@ def test_the_streams_of_the_protocol_are_taken_over(capfd: pytest.CaptureFixture
     assert is_at_end
     assert is_redirected
     assert 3 == opened
+
+
+def test_the_daemon_may_write_ahead(capfd: pytest.CaptureFixture[str]) -> None:
+    """A pipe of the usual 64 kB would be empty or full most of the time."""
+    with capfd.disabled(), replaced_streams():
+        theirs, ours = os.pipe()
+        os.dup2(theirs, 0)
+        requests, answers = program.take_over_protocol()
+        with requests, answers:
+            room = fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ)
+        os.close(theirs)
+        os.close(ours)
+
+    assert program.ROOM == room
 
 
 def test_main_exits_with_the_code_of_run(monkeypatch: pytest.MonkeyPatch) -> None:
