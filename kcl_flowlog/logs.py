@@ -10,9 +10,9 @@ import logging
 import re
 import sys
 import traceback
-from datetime import datetime, timezone
 
 from kcl_flowlog.escaping import escape_unprintable
+from kcl_flowlog.timestamps import utc_timestamp
 
 _COMPONENTS = {"kcl": "kcl", "kcl_flowlog.processor": "processor"}
 _LIBRARIES = ("boto3", "botocore", "urllib3")
@@ -53,16 +53,6 @@ class Formatter(logging.Formatter):
         if self._form == "json":
             return escape_unprintable(json.dumps(event, ensure_ascii=False, default=str))
         return escape_unprintable(" ".join(f"{key}={_quoted(str(value))}" for key, value in event.items()))
-
-
-def utc_timestamp(seconds: float) -> str:
-    """Return Unix seconds as ISO 8601 in UTC, to the millisecond: `2023-11-14T22:13:20.000Z`."""
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def utc_second(seconds: float) -> str:
-    """Return Unix seconds as ISO 8601 in UTC, to the second: `2023-11-14T22:13:20Z`."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _quoted(value: str) -> str:

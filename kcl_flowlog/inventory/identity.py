@@ -19,7 +19,7 @@ import botocore.exceptions
 
 from kcl_flowlog.inventory.aws_errors import one_line
 from kcl_flowlog.inventory.one_call import OneCall
-from kcl_flowlog.logs import utc_second
+from kcl_flowlog.timestamps import utc_second
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, is_not_found
 from kcl_flowlog.launcher.coordinator_table import CoordinatorTable
 from kcl_flowlog.launcher.table_names import TableNames
 from kcl_flowlog.launcher.until_done import Wait
-from kcl_flowlog.logs import utc_second
+from kcl_flowlog.timestamps import utc_second
 
 TRIM_HORIZON = "trim-horizon"
 """The initial position of an application that begins at the oldest record; any other is in Unix seconds."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from kcl_flowlog.inventory.aws_errors import AWS_ERRORS, one_line
 from kcl_flowlog.inventory.identity import Keys
-from kcl_flowlog.logs import utc_second
+from kcl_flowlog.timestamps import utc_second
 
 URI_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a name

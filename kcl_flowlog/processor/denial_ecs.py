@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kcl_flowlog.counting.bounded_cache import BoundedCache
-from kcl_flowlog.logs import utc_timestamp
 from kcl_flowlog.processor.denial_facts import Facts
+from kcl_flowlog.timestamps import utc_timestamp
 
 ECS_VERSION = "9.4.0"
 """The version of the schema that the events follow."""

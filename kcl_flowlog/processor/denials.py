@@ -11,7 +11,7 @@ import msgspec
 from kcl_flowlog.counting.fields import NO_VALUE
 from kcl_flowlog.counting.line_by_line import Denial
 from kcl_flowlog.escaping import escape_unprintable
-from kcl_flowlog.logs import utc_timestamp
+from kcl_flowlog.timestamps import utc_timestamp
 
 
 class _Line(msgspec.Struct, omit_defaults=True):

@@ -8,7 +8,8 @@ as the next owner counts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from kcl_flowlog.commits.claims import digest
 from kcl_flowlog.commits.messages import Messenger
@@ -55,11 +56,13 @@ class HeldShard:
         self._monotonic = monotonic
         self._committed_at = monotonic()
 
-    def process_records(self, records: Sequence[Record], checkpointer: Checkpointer) -> None:
+    def process_records(self, records: Iterable[Record], checkpointer: Checkpointer) -> None:
         """Count a batch, and commit if it is time. An empty batch is a chance to commit, too."""
         try:
-            if records:
-                self._count(records, checkpointer)
+            batch = iter(records)
+            first = next(batch, None)
+            if first is not None:
+                self._count(chain([first], batch), checkpointer)
             if self._is_due():
                 self._commit(checkpointer)
             if self._caution is not None and self._caution.is_over():
@@ -94,7 +97,10 @@ class HeldShard:
         if self._caution is not None:
             self._caution.survive()
 
-    def _count(self, records: Sequence[Record], checkpointer: Checkpointer) -> None:
+    def _count(self, records: Iterable[Record], checkpointer: Checkpointer) -> None:
+        if self._poison or self._caution is not None:
+            # Commits within the batch: all of it must have been read before, and be sound.
+            records = [*records]
         self._counter.begin_batch()
         for record in records:
             if self._poison and digest(position_of(record)) in self._poison:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -49,7 +49,7 @@ from kcl_flowlog.processor.unheld_shard import LeaseLost, LostShard, Uninitializ
 
 
 class _Shard(Protocol):
-    def process_records(self, records: Sequence[Record], checkpointer: Checkpointer) -> None: ...
+    def process_records(self, records: Iterable[Record], checkpointer: Checkpointer) -> None: ...
     def lease_lost(self) -> None: ...
     def shard_ended(self, checkpointer: Checkpointer) -> None: ...
     def shutdown_requested(self, checkpointer: Checkpointer) -> None: ...
@@ -101,13 +101,14 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
 
     def process_records(self, process_records_input: protocol.ProcessRecordsInput) -> None:
         """Count a batch, and commit if it is time; send a heartbeat."""
-        records = process_records_input.records
+        records = self._noted(process_records_input.records)
         try:
             self._shard.process_records(records, KclCheckpointer(process_records_input.checkpointer))
         except LeaseLost:
             self._shard = self._make_lost()
-        if records:
-            self._heartbeats.note_record(records[-1].timestamp_millis / 1000)
+        for _ in records:
+            # A lost shard ignores them; the daemon is answered once all of a batch was read.
+            pass
         self._heartbeats.beat((process_records_input.millis_behind_latest or 0) / 1000)
 
     def lease_lost(self, lease_lost_input: protocol.LeaseLostInput) -> None:
@@ -124,6 +125,11 @@ class ShardProcessor(v3.RecordProcessorBase):  # type: ignore[misc] # amazon_kcl
             self._shard.shutdown_requested(KclCheckpointer(shutdown_requested_input.checkpointer))
         except LeaseLost:
             self._shard = self._make_lost()
+
+    def _noted(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            self._heartbeats.note_record(record.timestamp_millis / 1000)
+            yield record
 
     def _hold(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from kcl_flowlog.commits.messages import Messenger
@@ -25,7 +25,7 @@ class LeaseLost(FlowlogError):
 class UninitializedShard:
     """Refuses every callback that comes before `initialize`."""
 
-    def process_records(self, records: Sequence[Record], checkpointer: Checkpointer) -> NoReturn:
+    def process_records(self, records: Iterable[Record], checkpointer: Checkpointer) -> NoReturn:
         """Raise `FlowlogError`, as does every method here."""
         raise FlowlogError("The daemon sent `processRecords` before `initialize`.")
 
@@ -54,7 +54,7 @@ class LostShard:
         self._monotonic = monotonic
         self._lost_at = monotonic()
 
-    def process_records(self, records: Sequence[Record], checkpointer: Checkpointer) -> None:
+    def process_records(self, records: Iterable[Record], checkpointer: Checkpointer) -> None:
         """Ignore a batch. Raises `FlowlogError` once the lease has been lost for a minute."""
         if self._monotonic() - self._lost_at > _PATIENCE:
             raise FlowlogError(f"The lease of {self._shard_id} is lost, yet its records go on arriving.")

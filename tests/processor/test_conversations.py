@@ -25,11 +25,14 @@ from tests.support.conversation import (
     PATIENCE,
     Stage,
     acknowledge,
+    as_line,
     asks,
+    damaged,
     done,
     elsewhere,
     ends,
     initialize,
+    part_of,
     payload,
     records,
     say,
@@ -47,6 +50,10 @@ BOMB = (104, gzip.compress(b"0" * 5_000_000))
 MIXED = (105, payload(GOOD, ODD, DENIED))
 
 OPENING = [initialize(), done("initialize")]
+BATCH = records(ONE, TWO)
+ANSWERED = [BATCH, asks("102"), acknowledge("102"), done("processRecords"), HANG_UP, ends(0)]
+AGAIN = [*OPENING, *ANSWERED]
+"""The batch is delivered to the next processor."""
 REFUSED = [asks("101"), acknowledge("101", "ThrottlingException")]
 DOUBTED = [asks("101"), acknowledge("101", "KinesisClientLibDependencyException")]
 
@@ -213,6 +220,34 @@ STORIES: dict[str, tuple[list[tuple[str, Any]], int]] = {
         ],
         3,
     ),
+    **{
+        f"the daemon is killed as it writes a batch, {where}: nothing is committed, and all of it comes again": (
+            [*OPENING, part_of(BATCH, size), HANG_UP, ends(1), *AGAIN],
+            3,
+        )
+        for where, size in {
+            "its begin": 20,
+            "its first record": 80,
+            "between its records": as_line(BATCH[1]).index(b",{"),
+            "its last record": -40,
+            "all but its end": -3,
+        }.items()
+    },
+    "killed with a batch of which only a part was read: all of it comes again": (
+        [*OPENING, part_of(BATCH, -40), KILL, *AGAIN],
+        3,
+    ),
+    **{
+        f"a batch is damaged, {where}: the processor ends without a status, and nothing is committed": (
+            [*OPENING, damaged(BATCH, place), ends(1), *AGAIN],
+            3,
+        )
+        for where, place in {
+            "in its last record": -40,
+            "at its end": -2,
+            "between": as_line(BATCH[1]).index(b",{"),
+        }.items()
+    },
     "the end of stdin in the middle of a checkpoint ends the processor": (
         [*OPENING, records(ONE), asks("101"), HANG_UP, ends(1)],
         0,
@@ -347,7 +382,7 @@ def test_a_shard_is_held_for_as_long_as_its_processor_lives(stage: Stage) -> Non
 
 ACTIONS = ("ACCEPT", "REJECT")
 # Bytes that a processor may hold for the largest batch.
-MOST_MEMORY = 200_000_000
+MOST_MEMORY = 100_000_000
 
 
 def test_envelopes_of_thousands_of_events_make_one_commit(stage: Stage) -> None:

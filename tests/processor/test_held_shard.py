@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from kcl_flowlog.commits.claims import digest
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.messages import Log
 from kcl_flowlog.commits.refusals import CheckpointRefused
 from kcl_flowlog.counting import counts
+from kcl_flowlog.counting.positions import Position
 from kcl_flowlog.processor import faults
 from tests.support.conversation import DENIED, GOOD, payload
 from tests.support.ledgers import SHARD
@@ -53,6 +55,24 @@ def test_an_empty_batch_commits_only_what_was_counted(held: Driver) -> None:
     held.deliver()
     assert [] == held.checkpoints
     assert 0 == held.count(counts.CHECKPOINTS, "ok")
+
+
+@pytest.mark.parametrize(
+    "permit", [["NORMAL"], ["GROUPS"], ["SINGLE"], ["NORMAL", digest(Position("101"))]], ids=" ".join
+)
+def test_nothing_of_a_batch_is_committed_that_is_damaged_at_its_end(driver: Driver, permit: list[str]) -> None:
+    """Not even by a processor that commits within a batch."""
+    driver.messenger.permit = permit
+    driver.initialize()
+    driver.wait_for_the_next_commit()
+
+    with pytest.raises(ValueError, match="damaged"):
+        driver.deliver(
+            FIRST, SECOND, *[(103 + number, payload(GOOD)) for number in range(100)], error=ValueError("damaged")
+        )
+
+    assert [] == driver.checkpoints
+    assert [] == driver.left
 
 
 @pytest.mark.parametrize(("ports", "checkpoints"), [(19_997, []), (19_998, [("101", 0)])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from kcl_flowlog.commits.messages import acknowledged
 from kcl_flowlog.commits.processor_settings import PROCESSOR_SETTINGS_VARIABLE
 from kcl_flowlog.processor import __main__ as program
 from kcl_flowlog.processor import faults
-from tests.support.conversation import GOOD, acknowledge, initialize, payload, records, say
+from tests.support.conversation import GOOD, acknowledge, as_line, initialize, payload, records, say
 from tests.support.ledgers import sums
 from tests.support.paths import ROOT
 from tests.support.processors import Driver
@@ -80,7 +81,7 @@ class Program:
     def run(self, *steps: tuple[str, Any]) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit code and the answers."""
         requests, answers = self._directory / "requests", self._directory / "answers"
-        requests.write_text("".join(json.dumps(message) + "\n" for _, message in steps))
+        requests.write_bytes(b"".join(as_line(message) for _, message in steps))
         with requests.open("rb", buffering=0) as source, answers.open("w") as target:
             code = program.run(self.environ, source, target)
         return code, [json.loads(line) for line in answers.read_text().splitlines() if line]
@@ -254,6 +255,20 @@ def test_the_streams_of_the_protocol_are_taken_over(capfd: pytest.CaptureFixture
     assert is_at_end
     assert is_redirected
     assert 3 == opened
+
+
+def test_the_daemon_may_write_ahead(capfd: pytest.CaptureFixture[str]) -> None:
+    """A pipe of the usual 64 kB would be empty or full most of the time."""
+    with capfd.disabled(), replaced_streams():
+        theirs, ours = os.pipe()
+        os.dup2(theirs, 0)
+        requests, answers = program.take_over_protocol()
+        with requests, answers:
+            room = fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ)
+        os.close(theirs)
+        os.close(ours)
+
+    assert program.ROOM == room
 
 
 def test_main_exits_with_the_code_of_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,26 +1,25 @@
-"""The daemon's messages: read in any pieces, decoded to amazon_kclpy's objects, and held once."""
+"""The daemon's messages: read in any pieces, decoded to amazon_kclpy's objects, and a batch record by record."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-import mmap
 import os
 import sys
 import tracemalloc
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
-from amazon_kclpy import messages
+from amazon_kclpy import dispatch, messages
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kcl_flowlog.processor.__main__ import FailStopProcess
 from kcl_flowlog.processor.requests import Requests
-from kcl_flowlog.processor.shard import ShardProcessor
+from tests.support.conversation import as_line
 
 
 class Pieces(io.FileIO):
@@ -28,10 +27,10 @@ class Pieces(io.FileIO):
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         super().__init__(os.open(os.devnull, os.O_RDONLY))
-        self._pieces = [*pieces]
+        self.pieces = [*pieces]
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return self._pieces.pop(0) if self._pieces else b""
+        return self.pieces.pop(0) if self.pieces else b""
 
 
 @pytest.fixture
@@ -41,21 +40,45 @@ def made() -> Iterator[Callable[..., Requests]]:
         yield lambda *pieces: Requests(stack.enter_context(Pieces(pieces)), io.StringIO(), sys.stderr)
 
 
-def batch(*payloads: bytes) -> bytes:
-    """Return a batch as the daemon writes it."""
+def cut(line: bytes, size: int) -> list[bytes]:
+    """Return a line in pieces of this size."""
+    return [line[at : at + size] for at in range(0, len(line), size)]
+
+
+def message(*payloads: bytes, keys: Sequence[str] = ("é",)) -> dict[str, Any]:
+    """Return a batch, as a dictionary."""
     records = [
         {
-            "action": "record",
             "data": base64.b64encode(payload).decode(),
-            "partitionKey": "é",
+            "partitionKey": keys[number % len(keys)],
             "sequenceNumber": str(number),
-            "subSequenceNumber": None if number == 1 else number,
             "approximateArrivalTimestamp": 1_700_000_000_000 + number,
+            "subSequenceNumber": None if number == 1 else number,
+            "action": "record",
         }
         for number, payload in enumerate(payloads, 1)
     ]
-    message = {"action": "processRecords", "records": records, "millisBehindLatest": 12}
-    return json.dumps(message).encode() + b"\n"
+    return {"action": "processRecords", "records": records, "millisBehindLatest": 12}
+
+
+def batch(*payloads: bytes, keys: Sequence[str] = ("é",)) -> bytes:
+    """Return a batch as the daemon writes it."""
+    return as_line(message(*payloads, keys=keys))
+
+
+def seen(action: messages.ProcessRecordsInput) -> list[tuple[Any, ...]]:
+    """Return what there is to see of a batch."""
+    records = [
+        (
+            bytes(record.data) if isinstance(record.data, memoryview) else record.data.encode(),
+            record.sequence_number,
+            record.sub_sequence_number,
+            record.partition_key,
+            record.timestamp_millis,
+        )
+        for record in action.records
+    ]
+    return [*records, (action.action, action.millis_behind_latest)]
 
 
 LARGE = b'"' + b"x" * 3_000_000 + b'"\n'
@@ -72,7 +95,7 @@ LARGE = b'"' + b"x" * 3_000_000 + b'"\n'
         ((b"\n\n",), [b"\n", b"\n"]),
         ((b"a\nb",), [b"a\n", b"b"]),
         (("é\n".encode(),), ["é\n".encode()]),
-        ([LARGE[at : at + 65_536] for at in range(0, len(LARGE), 65_536)], [LARGE]),
+        (cut(LARGE, 65_536), [LARGE]),
     ],
 )
 def test_lines_are_whole_however_they_come(
@@ -80,31 +103,88 @@ def test_lines_are_whole_however_they_come(
 ) -> None:
     """Also those larger than a pipe, and several at once."""
     requests = made(*pieces)
-    assert lines == [bytes(line) for line in iter(requests.read_line, b"")]
+    assert lines == [*iter(requests.read_line, b"")]
 
 
-def test_a_batch_has_the_records_of_its_line(made: Callable[..., Requests]) -> None:
-    """As amazon_kclpy would decode it, but `data` is a part of the line."""
-    requests = made(batch(b"one", b"two"))
+FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "as the daemon writes it": as_line,
+    "with spaces": lambda batch: json.dumps(batch).encode() + b"\n",
+    "in another order": lambda batch: as_line(dict(sorted(batch.items()))),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_batch_has_the_records_of_its_line(made: Callable[..., Requests], form: str) -> None:
+    """Of any form: Java need not find the fields of a class in their order."""
+    requests = made(FORMS[form](message(b"one", b"two")))
 
     action = requests.load_action(requests.read_line())
 
     assert isinstance(action, messages.ProcessRecordsInput)
-    assert ("processRecords", 12) == (action.action, action.millis_behind_latest)
     assert [
-        (b"b25l", b"one", "1", None, "é", 1_700_000_000_001),
-        (b"dHdv", b"two", "2", 2, "é", 1_700_000_000_002),
-    ] == [
-        (
-            bytes(record.data),
-            record.binary_data,
-            record.sequence_number,
-            record.sub_sequence_number,
-            record.partition_key,
-            record.timestamp_millis,
-        )
-        for record in action.records
-    ]
+        (b"b25l", "1", None, "é", 1_700_000_000_001),
+        (b"dHdv", "2", 2, "é", 1_700_000_000_002),
+        ("processRecords", 12),
+    ] == seen(action)
+
+
+@given(
+    st.lists(st.binary(max_size=40), max_size=5),
+    st.lists(st.text(st.sampled_from('}{"\\,]é\n '), max_size=8), min_size=1),
+    st.sampled_from([1, 7, 100, 65_536]),
+)
+def test_a_batch_is_what_amazon_kclpy_makes_of_it(payloads: list[bytes], keys: list[str], size: int) -> None:
+    """However it comes, with any partition keys; and what follows is the next message."""
+    line = batch(*payloads, keys=keys)
+    with Pieces(cut(line + b'{"action":"leaseLost"}\n', size)) as pipe:
+        requests = Requests(pipe, io.StringIO(), sys.stderr)
+
+        action = requests.load_action(requests.read_line())
+
+        assert seen(json.loads(line, object_hook=dispatch.message_decode)) == seen(action)
+        assert b'{"action":"leaseLost"}\n' == requests.read_line()
+
+
+def test_a_record_is_handed_over_before_the_next_is_there(made: Callable[..., Requests]) -> None:
+    """So that no more than a record and a pipe's room is held."""
+    line = batch(b"one", b"two", b"three")
+    begin_of_second = line.index(b"dHdv")
+    requests = made(line[:begin_of_second], line[begin_of_second:])
+    records = requests.load_action(requests.read_line()).records
+
+    assert "1" == next(records).sequence_number
+    assert [line[begin_of_second:]] == requests.input_file.pieces
+    assert ["2", "3"] == [record.sequence_number for record in records]
+
+
+def test_a_batch_is_never_held(made: Callable[..., Requests]) -> None:
+    """Four megabytes take less than three of its records."""
+    requests = made(*cut(batch(*[bytes(75_000)] * 40), 65_536))
+    tracemalloc.start()
+    try:
+        records = requests.load_action(requests.read_line()).records
+        number = sum(1 for _ in records)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert 40 == number
+    assert 600_000 > peak
+
+
+def test_nothing_is_answered_before_all_of_a_batch_was_read(made: Callable[..., Requests]) -> None:
+    """Its end might be damaged; and the daemon answers a checkpoint only after it has written the line."""
+    requests = made(batch(b"one", b"two"))
+    records = requests.load_action(requests.read_line()).records
+    status = {"action": "status", "responseFor": "processRecords"}
+    next(records)
+
+    with pytest.raises(RuntimeError, match="must be read to its end"):
+        requests.write_action(status)
+    assert 1 == len([*records])
+    requests.write_action(status)
+
+    assert status == json.loads(requests.output_file.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -118,18 +198,17 @@ def test_a_batch_has_the_records_of_its_line(made: Callable[..., Requests]) -> N
         (b'{"action":"leaseLost"}', messages.LeaseLostInput),
         (b'{"action":"shardEnded"}', messages.ShardEndedInput),
         (b'{"action":"shutdownRequested"}', messages.ShutdownRequestedInput),
-        (b'{"action":"processRecords","records":[],"millisBehindLatest":null}', messages.ProcessRecordsInput),
     ],
 )
 def test_each_message_is_an_object_of_amazon_kclpy(
     made: Callable[..., Requests], line: bytes, kind: type[object]
 ) -> None:
-    """All that the daemon sends."""
+    """All that the daemon sends, besides batches."""
     requests = made(line + b"\n")
     assert kind is type(requests.load_action(requests.read_line()))
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"no JSON\n", b"{}\n", b'{"action":"processRecords","records":[{}]}\n'])
+@pytest.mark.parametrize("line", [b"", b"\n", b"no JSON\n", b"{}\n", b'{"action": "processRecords","records":[{}]}\n'])
 def test_what_is_no_message_raises(made: Callable[..., Requests], line: bytes) -> None:
     """So that the processor ends; a line that is cut off comes from a daemon that was killed."""
     requests = made(line)
@@ -137,39 +216,39 @@ def test_what_is_no_message_raises(made: Callable[..., Requests], line: bytes) -
         requests.load_action(requests.read_line())
 
 
-def test_a_batch_is_held_once(made: Callable[..., Requests]) -> None:
-    """The line, outside of Python's memory, and of its payloads nothing more."""
-    line = batch(*[bytes(100_000)] * 40)
-    requests = made(*(line[at : at + 65_536] for at in range(0, len(line), 65_536)))
-    tracemalloc.start()
-    try:
-        action = requests.load_action(requests.read_line())
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+SOUND = batch(b"one", b"two")
+NEXT = b'{"action":"leaseLost"}\n'
+"""No daemon sends it before the batch is answered; if it did, it would be no part of the batch."""
+DAMAGED: dict[str, tuple[bytes, int]] = {
+    "cut off in its first record": (SOUND[:60], 0),
+    "ends in its first record": (SOUND[:60] + b"\n" + NEXT, 0),
+    "ends in a text with a brace": (batch(b"one", keys=["}"])[:80] + b"}\n" + NEXT, 0),
+    "cut off after its first record": (SOUND[: SOUND.index(b",{")], 1),
+    "cut off before its second record": (SOUND[: SOUND.index(b",{") + 1], 1),
+    "cut off in its last record": (SOUND[:-40], 1),
+    "cut off after its last record": (SOUND[: SOUND.index(b"]")], 2),
+    "cut off at its end": (SOUND[:-3], 2),
+    "ends early": (SOUND[:-3] + b"\n" + NEXT, 2),
+    "no comma between records": (SOUND.replace(b",{", b"{"), 1),
+    "something else between records": (SOUND.replace(b",{", b"-{"), 1),
+    "something else as a record": (SOUND.replace(b",{", b",1,{"), 1),
+    "a comma after the last record": (SOUND.replace(b"]", b",]"), 2),
+    "something else after the records": (SOUND.replace(b"]", b"]x"), 2),
+    "a record without data": (SOUND.replace(b'"data":"dHdv",', b""), 1),
+    "a number that is a text": (SOUND.replace(b"1700000000002", b'"1700000000002"'), 1),
+    "a lag that is a text": (SOUND.replace(b"12}", b'"12"}'), 2),
+    "bytes that are no text": (SOUND.replace("é".encode(), b"\xe9"), 0),
+}
 
-    assert 40 == len(action.records)
-    assert 400_000 > peak
 
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_batch_raises_after_the_records_before_the_damage(made: Callable[..., Requests], damage: str) -> None:
+    """It raises at the end of the line at the latest: nothing else would come."""
+    line, sound = DAMAGED[damage]
+    requests = made(*line.splitlines(keepends=True))
+    found: list[messages.Record] = []
 
-def test_a_batch_is_gone_before_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of them would take twice the memory."""
-    alive: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
-    found: list[int] = []
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        found.extend(requests.load_action(requests.read_line()).records)
 
-    class Noted(mmap.mmap):
-        def __init__(self, *_: Any) -> None:
-            alive.add(self)
-            found.append(len(alive))
-
-    class Processor:
-        version = 3
-
-        def process_records(self, _: messages.ProcessRecordsInput) -> None:
-            """Do nothing."""
-
-    monkeypatch.setattr(mmap, "mmap", Noted)
-    with Pieces([batch(b"one"), batch(b"two"), batch(b"three")]) as pipe:
-        FailStopProcess(cast(ShardProcessor, Processor()), pipe, io.StringIO()).run()
-
-    assert [1, 1, 1, 1] == found
+    assert sound == len(found)

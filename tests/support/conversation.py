@@ -82,6 +82,23 @@ def records(*batch: tuple[int, bytes]) -> tuple[str, Any]:
     return "say", {"action": "processRecords", "records": messages, "millisBehindLatest": 0}
 
 
+def as_line(message: Any) -> bytes:
+    """Return a message as the daemon writes it."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def part_of(step: tuple[str, Any], size: int) -> tuple[str, Any]:
+    """Write only so many bytes of a message, or if below 0, all but so many."""
+    return "write", as_line(step[1])[:size]
+
+
+def damaged(step: tuple[str, Any], place: int) -> tuple[str, Any]:
+    """Write a message with another byte at this place."""
+    line = bytearray(as_line(step[1]))
+    line[place] ^= 1
+    return "write", bytes(line)
+
+
 def acknowledge(at: str | None, error: str | None = None) -> tuple[str, Any]:
     """Answer a checkpoint: granted, or refused with an exception, given by its simple name."""
     return "say", {"action": "checkpoint", "sequenceNumber": at, "subSequenceNumber": 0, "error": error}
@@ -201,7 +218,9 @@ class Stage:
         if kind == "say":
             if isinstance(what, dict) and what["action"] == "initialize":
                 self.leases.assign(SHARD, self.owner, Position(what["sequenceNumber"]))
-            child.stdin.write(json.dumps(what).encode() + b"\n")
+            child.stdin.write(as_line(what))
+        elif kind == "write":
+            child.stdin.write(what)
         elif kind == "hear":
             assert what == json.loads(self.hear())
         elif kind == "kill":

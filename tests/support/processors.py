@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -141,8 +141,17 @@ class Driver:
     def initialize(self, at: str = "TRIM_HORIZON", sub_sequence: int | None = 0) -> None:
         self.processor.initialize(SimpleNamespace(shard_id=SHARD, sequence_number=at, sub_sequence_number=sub_sequence))
 
-    def deliver(self, *records: Record, millis_behind: int | None = 0, sub_sequence: int | None = 0) -> None:
-        """Deliver a batch; the record with sequence number n arrived n seconds after 1,700,000,000."""
+    def deliver(
+        self,
+        *records: Record,
+        millis_behind: int | None = 0,
+        sub_sequence: int | None = 0,
+        error: Exception | None = None,
+    ) -> None:
+        """Deliver a batch; the record with sequence number n arrived n seconds after 1,700,000,000.
+
+        With an `error`, the batch can't be read to its end.
+        """
         batch = [
             SimpleNamespace(
                 sequence_number=str(sequence),
@@ -153,7 +162,9 @@ class Driver:
             for sequence, payload in records
         ]
         self.processor.process_records(
-            SimpleNamespace(records=batch, checkpointer=self.checkpointer, millis_behind_latest=millis_behind)
+            SimpleNamespace(
+                records=_read(batch, error), checkpointer=self.checkpointer, millis_behind_latest=millis_behind
+            )
         )
 
     def lose_lease(self) -> None:
@@ -192,3 +203,9 @@ class Driver:
     def wait_for_the_next_commit(self) -> None:
         """Let the checkpoint interval pass."""
         self.monotonic.now += self.settings.checkpoint_interval
+
+
+def _read(batch: Sequence[SimpleNamespace], error: Exception | None) -> Iterator[SimpleNamespace]:
+    yield from batch
+    if error is not None:
+        raise error

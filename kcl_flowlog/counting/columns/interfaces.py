@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,6 @@ class Interfaces:
         self.index = index
         self.networks = Networks(index)
         self.known_ipv4 = KnownIpv4(self.networks)
-        self.known_ipv6 = KnownIpv6()
         sections = index.tables.sections
         # Subnets that others with the same id replace have no code.
         of_subnets = np.frombuffer(sections["subnet_zones"], np.int64)[: index.tables.facts.subnet_count]
@@ -72,6 +72,11 @@ class Interfaces:
         # Not of `BoundedCache`, which would be in a cycle with this object and keep the memory of the index for longer.
         self._known: dict[str, ListedInterface | None] = {}
         self._named: dict[LogStream, ListedInterface | None] = {}
+
+    @cached_property
+    def known_ipv6(self) -> KnownIpv6:
+        """The codes of IPv6 addresses; made once there is one, as it takes two megabytes."""
+        return KnownIpv6()
 
     def find_named(self, log_stream: LogStream) -> ListedInterface | None:
         """Return the listed interface that a log stream is named after, None as of `find`."""

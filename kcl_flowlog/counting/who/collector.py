@@ -7,7 +7,8 @@ then each is within its error. Does no I/O, and never fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -55,7 +56,8 @@ class _Batches:
     """Columns of a few rows, which `use` gets many at a time; those with other columns apart."""
 
     def __init__(self, use: Callable[[Sequence[Any]], None]) -> None:
-        self._use = use
+        # A method of the owner: a cycle with it would keep its megabytes until some collection of garbage.
+        self._use = WeakMethod(use)
         self._parts: dict[int, list[Sequence[Any]]] = {}
         self._rows = 0
 
@@ -70,8 +72,10 @@ class _Batches:
         """Hand over all rows."""
         parts, self._parts = self._parts, {}
         self._rows = 0
+        # Its owner is there, as nobody else calls this.
+        use = cast(Callable[[Sequence[Any]], None], self._use())
         for several in parts.values():
-            self._use([np.concatenate(columns) for columns in zip(*several, strict=True)])
+            use([np.concatenate(columns) for columns in zip(*several, strict=True)])
 
 
 class _Numbers(dict[str, int]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Sequence
 from unittest import mock
 
@@ -59,6 +60,19 @@ def _plain(found: Sketches) -> dict[int, tuple[Sequence[int], bytes | None, bool
         group: (hashes.tolist(), None if registers is None else registers.tobytes(), is_partial)
         for group, (hashes, registers, is_partial) in found.distinct.items()
     }
+
+
+def test_a_collector_is_gone_as_soon_as_nobody_needs_it() -> None:
+    """Not at some collection of garbage: it takes megabytes, and there is another for each commit."""
+    collector = Collector()
+    collector.add_reject("subnet-a", NAMES[0], NAMES[1], "tcp", "22")
+    collector.add_accept("subnet-a", True, NAMES[0], 1)
+    collector.take(0)
+    gone = weakref.ref(collector)
+
+    del collector
+
+    assert gone() is None
 
 
 @given(
