@@ -9,7 +9,9 @@ import pytest
 
 from kcl_flowlog.counting.columns import sums
 from kcl_flowlog.counting.delta import Delta
+from kcl_flowlog.counting.envelope import LogEvent
 from kcl_flowlog.counting.inventory_index import Index
+from kcl_flowlog.counting.log_stream import LogStream
 from tests.support.builders import INVENTORY, NOW, ORIGIN, line
 from tests.support.columns import as_cloudwatch_logs, counter, outcome
 
@@ -57,6 +59,17 @@ def test_deltas_are_those_of_line_by_line(
     monkeypatch.setattr(sums, "_MAX_ROWS", rows)
 
     assert _deltas(False, ends) == _deltas(True, ends)
+
+
+def test_a_block_whose_sums_exceed_64_bits_is_exact() -> None:
+    """Somebody may write the largest number into each of its lines: what has no room is read line by line."""
+    largest = 999_999_999_999_999
+    message = line("10.0.1.10", "198.51.100.7", packets=1, bytes=largest)
+    made, delta = counter(True, Index(INVENTORY)), Delta()
+
+    made.count_events(LogStream("", "flow-logs", "eni-a-all"), [LogEvent(message)] * 10_000, ORIGIN, NOW, delta)
+
+    assert [[10_000, 10_000, 10_000 * largest]] == [*delta.traffic.values()]
 
 
 def test_rows_of_the_sums_are_those_that_the_delta_gets() -> None:

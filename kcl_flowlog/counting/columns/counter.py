@@ -18,7 +18,7 @@ from kcl_flowlog.counting.columns.fields import Fields, fields_of
 from kcl_flowlog.counting.columns.gathering import Chunk, Event, gather
 from kcl_flowlog.counting.columns.interfaces import Interfaces, spread
 from kcl_flowlog.counting.columns.ports import Ports
-from kcl_flowlog.counting.columns.sums import ACTION_NAMES, Sums, series_of
+from kcl_flowlog.counting.columns.sums import ACTION_NAMES, MOST, Sums, series_of
 from kcl_flowlog.counting.columns.text import Flags, Lines
 from kcl_flowlog.counting.counts import EVENTS
 from kcl_flowlog.counting.delta import Delta
@@ -143,7 +143,7 @@ class ColumnCounter:
         is_rejected = decided.action == _REJECT
         if self._leaves_rejected:
             counted &= ~is_rejected
-        most = int((np.maximum(decided.packets, decided.octets) * counted).max())
+        most = _leave_too_large(decided)
         slots = [(each.subnet_id, each.interface_type) for each in decided.listed]
         begin = spread(self._sums.begin(slots, most, lines.count, delta), decided.of_line)
         counted &= begin >= 0
@@ -165,3 +165,16 @@ class ColumnCounter:
                 delta.add(EVENTS, _OUTCOMES[status], number)
                 done = done | flags
         return done
+
+
+def _leave_too_large(decided: Decided) -> int:
+    """Leave lines with numbers that sums may have no room for; return the most that any other has.
+
+    There are none unless somebody writes impossible numbers into thousands of lines.
+    """
+    numbers = np.maximum(decided.packets, decided.octets)
+    most = int((numbers * decided.counted).max())
+    if most * len(numbers) > MOST:
+        most = MOST // len(numbers)
+        np.logical_and(decided.counted, numbers <= most, out=decided.counted)
+    return most

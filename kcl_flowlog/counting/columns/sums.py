@@ -39,7 +39,8 @@ _LABELS = tuple((way[0], action, protocol, peer, way[1]) for way, action, protoc
 # Most pairs of a subnet and a type that have sums at a time, and about as many series.
 _MAX_SLOTS: Final = 512
 _MAX_ROWS: Final = 32_768
-_MOST: Final = 2**62
+MOST: Final = 2**62
+"""No sum may exceed this."""
 
 # Row 0 means that a series has no row yet; row 1 is for lines that are not counted.
 _NO_ROW, _NOWHERE, _FIRST_ROW = range(3)
@@ -77,7 +78,8 @@ class Sums:
     def begin(self, slots: Sequence[Slot], most: int, lines: int, delta: Delta) -> list[int]:
         """Return the first series of each slot, -1 if there is no room for it.
 
-        Lines with numbers up to `most` follow. If there is too little room for them, all sums are added to the delta.
+        Lines with numbers up to `most` follow, `MOST` all together. If there is too little room for them, all sums are
+        added to the delta.
         """
         if not len(self._row_of):
             # Only now: a counter of a rare format may never need them.
@@ -86,7 +88,7 @@ class Sums:
         new = {slot for slot in slots if slot not in self._number_of}
         kept = max(len(self._labels), len(self._rejected_labels))
         has_room = len(self._slots) + len(new) <= _MAX_SLOTS and kept <= _MAX_ROWS
-        if not has_room or self._bound + most * lines > _MOST:
+        if not has_room or self._bound + most * lines > MOST:
             self.move_to(delta)
         if not has_room:
             self._forget()
