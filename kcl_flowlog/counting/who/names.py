@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ MOST_WORDS = len(_FACTORS)
 """Of a pair of IPv6 addresses."""
 _MIX = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
 _SPACE: Words = np.array([0x20 << 56], np.uint64)
+_NOTHING = np.uint64(0)
 _BITS, _DIGITS = 16, 4
 _ZERO = np.uint64(0x30 << 56)
 _SIXES, _UPPER_HALVES = (np.uint64(0x0101010101010101 * byte) for byte in (0x06, 0xF0))
@@ -162,8 +164,13 @@ def stacked(several: Sequence[Texts]) -> Texts:
 
 
 def pairs(sources: Sequence[Words], destinations: Sequence[Words]) -> list[Words]:
-    """Return the words of `source destination`."""
-    return [*destinations, _SPACE, *sources]
+    """Return the words of `source destination`, of short addresses the same whatever the other addresses are."""
+    found = [*destinations, _SPACE, *sources]
+    if len(sources) == SHORT:
+        return found
+    are_short = np.bitwise_or.reduce([*sources[SHORT:], *destinations[SHORT:]]) == 0
+    short = pairs(sources[:SHORT], destinations[:SHORT])
+    return [np.where(are_short, *each) for each in zip_longest(short, found, fillvalue=_NOTHING)]
 
 
 def fields_of(*columns: Sequence[str]) -> list[tuple[list[Words], Integers]]:

@@ -96,6 +96,23 @@ def test_sums_of_many_single_records_are_right_on_average() -> None:
     assert 4 * [pytest.approx(500_000, rel=0.25)] == [*found.values()]
 
 
+def test_a_pair_is_one_name_whatever_comes_with_it() -> None:
+    """Also if longer addresses come with it in some commits; pairs of long and short addresses are names as well."""
+    v4, v6, short_v6 = "10.0.0.1", "2001:db8:1:2:3:4:5:6789", "2001:db8::1"
+    several = [(v4, "10.0.0.2"), (v4, short_v6)], [(v4, "10.0.0.2"), (v6, v4)], [(v4, short_v6), (v4, v6), (v6, v6)]
+    collectors = [Collector() for _ in several]
+    for collector, flows in zip(collectors, several, strict=True):
+        for source, destination in flows:
+            collector.add_reject(SUBNET, source, destination, "tcp", "22")
+
+    stored = [sketches.encode(collector.take(0)) for collector in collectors]
+    found = sketches.combine(0, [*map(sketches.decode, stored)])
+
+    truth = Counter(f"{source} {destination}" for flows in several for source, destination in flows)
+    assert truth == {each.name: each.about for each in top(found, PAIR)}
+    assert len(truth) == len(top(found, PAIR))
+
+
 def test_small_subnets_keep_all_names_when_large_ones_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names without number in many subnets take only the room that there is."""
     monkeypatch.setattr("kcl_flowlog.counting.who.collector._MOST_ROWS", 500)
