@@ -18,7 +18,7 @@ from kcl_flowlog.counting.who.names import LONG, SHORT, Numbers
 
 _ACCEPT = ACTION_NAMES.index("accept")
 _SAMPLES, _EVERY = 256, 32
-"""Of a block with more accepted lines, about as many are looked at, or one of every thirty-two, if that is more."""
+"""Of the accepted lines of a larger block, about as many are looked at, or one of thirty-two, if that is more."""
 _LEAST_SAMPLES = 4
 """The same of each interface with many lines."""
 _EXPONENT = np.uint64(0x7FF << 52)
