@@ -30,6 +30,15 @@ def test_a_refused_claim_counts_nothing(driver: Driver) -> None:
     assert [] == driver.points
 
 
+def test_a_batch_that_is_ignored_is_read_to_its_end(driver: Driver) -> None:
+    """The next message comes after it; damage is noticed, as in any batch."""
+    driver.messenger.permit = None
+    driver.initialize()
+
+    with pytest.raises(ValueError, match="damaged"):
+        driver.deliver(FIRST, error=ValueError("damaged"))
+
+
 def test_a_lease_lost_at_a_checkpoint_counts_nothing_more(held: Driver) -> None:
     """The commit is left to the lease table, as its checkpoint may have happened."""
     held.wait_for_the_next_commit()

@@ -203,9 +203,10 @@ def test_nothing_is_answered_before_all_of_a_batch_was_read(made: Callable[..., 
 def test_each_message_is_an_object_of_amazon_kclpy(
     made: Callable[..., Requests], line: bytes, kind: type[object]
 ) -> None:
-    """All that the daemon sends, besides batches."""
-    requests = made(line + b"\n")
+    """All that the daemon sends, besides batches; none waits for a next message, which comes only after its answer."""
+    requests = made(line + b"\n", b"next")
     assert kind is type(requests.load_action(requests.read_line()))
+    assert [b"next"] == requests.input_file.pieces
 
 
 @pytest.mark.parametrize("line", [b"", b"\n", b"no JSON\n", b"{}\n", b'{"action": "processRecords","records":[{}]}\n'])
@@ -221,14 +222,15 @@ NEXT = b'{"action":"leaseLost"}\n'
 """No daemon sends it before the batch is answered; if it did, it would be no part of the batch."""
 DAMAGED: dict[str, tuple[bytes, int]] = {
     "cut off in its first record": (SOUND[:60], 0),
-    "ends in its first record": (SOUND[:60] + b"\n" + NEXT, 0),
-    "ends in a text with a brace": (batch(b"one", keys=["}"])[:80] + b"}\n" + NEXT, 0),
+    "ends in its first record": (SOUND[:60] + b"\n", 0),
+    "ends in a text with a brace": (batch(b"one", keys=["}"])[:80] + b"}\n", 0),
+    "ends in a text of its last record": (SOUND.replace(b'"}]', b"}]"), 1),
     "cut off after its first record": (SOUND[: SOUND.index(b",{")], 1),
     "cut off before its second record": (SOUND[: SOUND.index(b",{") + 1], 1),
     "cut off in its last record": (SOUND[:-40], 1),
     "cut off after its last record": (SOUND[: SOUND.index(b"]")], 2),
     "cut off at its end": (SOUND[:-3], 2),
-    "ends early": (SOUND[:-3] + b"\n" + NEXT, 2),
+    "ends early": (SOUND[:-3] + b"\n", 2),
     "no comma between records": (SOUND.replace(b",{", b"{"), 1),
     "something else between records": (SOUND.replace(b",{", b"-{"), 1),
     "something else as a record": (SOUND.replace(b",{", b",1,{"), 1),
@@ -245,10 +247,12 @@ DAMAGED: dict[str, tuple[bytes, int]] = {
 def test_a_damaged_batch_raises_after_the_records_before_the_damage(made: Callable[..., Requests], damage: str) -> None:
     """It raises at the end of the line at the latest: nothing else would come."""
     line, sound = DAMAGED[damage]
-    requests = made(*line.splitlines(keepends=True))
+    rest = [NEXT] if line.endswith(b"\n") else []
+    requests = made(line, *rest)
     found: list[messages.Record] = []
 
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
         found.extend(requests.load_action(requests.read_line()).records)
 
     assert sound == len(found)
+    assert rest == requests.input_file.pieces
