@@ -2,8 +2,8 @@
 
 A batch is a line of up to 14 MB. Its records are handed over one by one while the rest of the line is still in the
 pipe, so that a processor holds one record and not the batch. Promises that nothing is answered before the whole line
-was read: neither a status nor a checkpoint. Raises `ValueError` or `msgspec.DecodeError` for a line that is no message,
-for a batch once the records before the damage were taken; this must end the process.
+was read: neither a status nor a checkpoint. Raises `ValueError` if a line is not a valid message; in a batch, once the
+records before the damage were taken. This must end the process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import msgspec
 from amazon_kclpy import dispatch, kcl, messages
 
-# Some records; what is read stays in the processor's cache.
+# Some records; what is read stays in the CPU's cache.
 _CHUNK = 1 << 17
 _BATCH = "processRecords"
 # How the line of a batch begins, if Java finds the fields of a class in their order. A batch in another order is
@@ -65,7 +65,7 @@ class Batch(messages.ProcessRecordsInput):  # type: ignore[misc] # amazon_kclpy 
 
 
 class Pipe:
-    """What was read from a pipe, and not taken yet."""
+    """The bytes that were read from a pipe, and not taken yet."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file
@@ -91,7 +91,7 @@ class Pipe:
         return self.take(len(self._text) if end < 0 else end + 1)
 
     def take_record(self) -> _Record:
-        """Return and remove a record. Raises `msgspec.DecodeError`, or `ValueError` if it is no text."""
+        """Return and remove a record. Raises `ValueError` if it is damaged."""
         end = self._find(b"}")
         try:
             record = _decode_record(self._copy(0, end + 1))
@@ -103,7 +103,7 @@ class Pipe:
         return record
 
     def _find_end(self, brace: int) -> int:
-        """Return the place of the brace, this or a later, that is in no string; -1 if the line has no such."""
+        """Return the place of the first brace, from this on, that no string contains; -1 if there is no such brace."""
         begin, is_within = 0, False
         while brace >= 0:
             piece = self._copy(begin, brace).replace(rb"\\", b"").replace(rb"\"", b"")
@@ -142,7 +142,7 @@ class Requests(kcl._IOHandler):  # type: ignore[misc] # amazon_kclpy has no type
         self._batch: Batch | None = None
 
     def read_line(self) -> bytes:
-        """Return the next line, empty at the end; only the begin of a batch's line, whose records follow."""
+        """Return the next line, empty at the end; of a batch only the beginning, whose records follow."""
         return self._pipe.take(len(_HEAD)) if self._pipe.begins_with(_HEAD) else self._pipe.take_line()
 
     def load_action(self, line: bytes) -> Any:
