@@ -32,8 +32,8 @@ from kcl_flowlog.processor import faults
 from kcl_flowlog.processor.requests import Requests
 from kcl_flowlog.processor.shard import ShardProcessor
 
-ROOM = 1024 * 1024
-"""The bytes that the daemon may write before they are read; Linux allows no more by default."""
+ROOM = 256 * 1024
+"""The bytes that the daemon may write before they are read: all processes of a user share what Linux has for pipes."""
 
 
 class FailStopProcess(kcl.KCLProcess):  # type: ignore[misc] # amazon_kclpy has no types
