@@ -7,6 +7,7 @@ file: what they mean is for the caller to say. Every mistake in a file is a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,9 @@ import yaml
 from kcl_flowlog.errors import ConfigError
 
 T = TypeVar("T")
+
+# An escape can make them; neither a file's name nor a log line can hold them.
+_UNUSABLE = re.compile("[\\0\\ud800-\\udfff]")
 
 
 class Scalar(str):
@@ -88,6 +92,8 @@ class Section:
         for item in items:
             if not isinstance(item, yaml.ScalarNode):
                 raise self.error(name, "expected a value, not further keys or lists")
+            if _UNUSABLE.search(item.value):
+                raise self.error(name, "it has a character that no setting may have, NUL or a surrogate; remove it")
         return [Scalar(item.value, f"{self._path}, line {_line(item)}, {name}") for item in items]
 
     def parsed(self, name: str, parse: Callable[[str], T], default: str) -> T:
@@ -122,6 +128,8 @@ def read(path: Path) -> Section:
         raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not YAML: its lists or sections are nested too deeply.") from error
     return Section(path, node)
 
 

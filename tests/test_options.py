@@ -260,7 +260,7 @@ def test_a_mistake_in_an_option_is_an_error_that_names_the_option(arguments: lis
     assert sentence == str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"stream: 'open\n", b"stream: \xff\n", b"a: b: c\n"])
+@pytest.mark.parametrize("content", [b"stream: 'open\n", b"stream: \xff\n", b"a: b: c\n", b"[" * 5000], ids=range(4))
 def test_a_file_that_is_not_yaml_is_an_error_of_one_line(content: bytes, file: Path) -> None:
     """However long the parser's complaint, the user reads one sentence."""
     file.write_bytes(content)

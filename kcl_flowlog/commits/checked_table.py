@@ -31,6 +31,8 @@ Made = TypeVar("Made", bound=tuple[Any, ...])
 # The same bytes for the same values with every Python, and other bytes for a value of another type.
 _encode = msgspec.msgpack.Encoder().encode
 _decode_array = msgspec.json.Decoder(list[Any]).decode
+# Newer versions of SQLite take some bytes for JSON: text of any kind, integers of any length, lists of any depth.
+_UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 
 
 def row_checksum(table: str, *row: object) -> int:
@@ -143,11 +145,12 @@ class CheckedTable:
         try:
             *columns, checksums = map(_decode_array, found[size:])
             keys = known.keys if known is not None else self._keys(found, len(checksums), seen.make_key)
-        except (msgspec.MsgspecError, ValueError) as error:
+            # Calls of C for columns, because a scrape does this for thousands of rows.
+            values = map(self._without_header, map(_encode, zip(*columns, strict=True)))
+            actual = list(map(crc32, values, keys.checksums))
+        except _UNREADABLE as error:
             raise self._damage() from error
-        # Calls of C for columns, because a scrape does this for thousands of rows.
-        values = map(self._without_header, map(_encode, zip(*columns, strict=True)))
-        if list(map(crc32, values, keys.checksums)) != checksums:
+        if actual != checksums:
             raise self._damage()
         new = map(tuple.__new__, repeat(seen.kind), zip(keys.keys, *columns[:made_of], strict=True))
         old = known.made if known is not None else map(_by_key(before).get, keys.keys)

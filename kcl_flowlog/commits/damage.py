@@ -7,6 +7,8 @@ can't be used for another reason (permissions, a lock, a full disk) is not damag
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 LedgerError = sqlite3.Error
 """What the ledger raises if its file is damaged, locked for too long, on a full disk, or the like."""
@@ -31,6 +33,15 @@ _OF_THE_WORLD = (
 
 class DamagedLedger(sqlite3.DatabaseError):
     """The content of the ledger is not what was written; the text says what does not match."""
+
+
+@contextmanager
+def undecodable_is_damage() -> Iterator[None]:
+    """Raise `DamagedLedger` if SQLite complains of a statement in the file in bytes that are not text."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DamagedLedger(f"a statement of its tables can't be read: {error}") from error
 
 
 def is_damage(error: BaseException) -> bool:

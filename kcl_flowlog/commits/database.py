@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kcl_flowlog.commits.damage import undecodable_is_damage
+
 
 def connect(path: Path, patience: float) -> sqlite3.Connection:
     """Open the file at `path`, or create it; `patience` is how many seconds a transaction waits for a lock."""
     connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        # The first use of a connection reads the statements of all tables.
+        with undecodable_is_damage():
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         # Removed rows hold addresses; Debian's SQLite overwrites them unasked, others don't.
         connection.execute("PRAGMA secure_delete = ON")

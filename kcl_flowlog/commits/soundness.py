@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from kcl_flowlog.commits.damage import LedgerError, is_damage
+from kcl_flowlog.commits.damage import LedgerError, is_damage, undecodable_is_damage
 from kcl_flowlog.commits.ledger import Ledger
 from kcl_flowlog.commits.write_ahead_log import lost_commits
 
@@ -48,7 +48,7 @@ def _damage_of(path: Path) -> str | None:
     if lost:
         return f"{lost} commits in its write-ahead log can't be read"
     try:
-        with closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
+        with undecodable_is_damage(), closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
                 return str(found)

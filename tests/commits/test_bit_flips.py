@@ -56,10 +56,22 @@ def test_no_flip_where_the_file_says_what_it_is_makes_a_wrong_total(path: Path) 
     for place in range(4096):
         if (place > 100 and data[place] == 0) or place % 16:
             continue
-        path.write_bytes(flip(data, place, place % 7))
+        path.write_bytes(flip(data, place, place // 16 % 8))
         found[outcome(lambda: read(path), right)] += 1
 
     assert {RIGHT, DAMAGE} == set(found)
+
+
+def test_a_statement_that_is_no_text_any_more_is_damage(path: Path) -> None:
+    """SQLite's sentence about it has bytes that Python can't decode."""
+    with Ledger(path) as ledger:
+        fill(ledger, subnets=2)
+        right = content(ledger)
+    data = path.read_bytes()
+    path.write_bytes(flip(data, data.index(b"INTEGER NOT NULL") + 15, 7))
+
+    assert DAMAGE == outcome(lambda: read(path), right)
+    assert DAMAGE == outcome(lambda: start(path), right)
 
 
 @pytest.fixture

@@ -83,12 +83,26 @@ def test_a_commit_changes_only_its_series(ledger: Ledger) -> None:
     assert ledger.totals() == second
 
 
+def nested_lists(depth: int) -> str:
+    """Return a list of a list, and so on, in the binary form of JSON that newer versions of SQLite have."""
+    body = b""
+    for _ in range(depth):
+        body = b"\xeb" + len(body).to_bytes(4, "big") + body
+    return f"x'{body.hex()}'"
+
+
+LONG_NUMBER = f"x'c3ff{'39' * 255}'"
+
+
 DAMAGES = {
     "a total": "UPDATE traffic SET flows = flows + 1 WHERE subnet_id = 'a'",
     "a total that is no integer": "UPDATE traffic SET flows = flows + 0.5 WHERE subnet_id = 'a'",
     "when it was counted": "UPDATE traffic SET counted_at = counted_at + 1 WHERE subnet_id = 'a'",
     "a label": "UPDATE traffic SET direction = 'ingress' WHERE subnet_id = 'a'",
     "a label of bytes": "UPDATE traffic SET direction = CAST(direction AS BLOB) WHERE subnet_id = 'a'",
+    # Newer versions of SQLite take these for JSON.
+    "a label of bytes that are a long number": f"UPDATE traffic SET direction = {LONG_NUMBER} WHERE subnet_id = 'a'",
+    "a label of bytes that are lists": f"UPDATE traffic SET direction = {nested_lists(1500)} WHERE subnet_id = 'a'",
     "a label that is not UTF-8": "UPDATE traffic SET direction = CAST(x'ff' AS TEXT) WHERE subnet_id = 'a'",
     "a subnet": "UPDATE traffic SET subnet_id = 'aa' WHERE subnet_id = 'a'",
     "a subnet with the name of another": "UPDATE traffic SET subnet_id = 'b', peer = 'x' WHERE subnet_id = 'a'",

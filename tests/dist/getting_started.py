@@ -241,7 +241,9 @@ def _make_file_of_s3(world: World) -> None:
     header = re.sub(r"[${}]", "", LOG_FORMAT)
     lines = [f"2 {each.account_id} {each.id} 203.0.113.9 {each.ipv4[0]} {_FLOW}" for each in world.interfaces]
     text = "\n".join([header, *lines, ""])
-    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(gzip.compress(text.encode()))
+    Path("123456789012_vpcflowlogs_eu-central-1_fl-0a_20251124T1600Z_0b.log.gz").write_bytes(
+        gzip.compress(text.encode())
+    )
 
 
 def _bring_loopback_up() -> None:

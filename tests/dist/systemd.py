@@ -5,7 +5,7 @@ that are shared with the caller. Its /run, /tmp, /sys and control groups are new
 systemd. It begins with a target that wants only its journal, and the targets that services wait for are empty.
 
 Needs root, and a scratch directory on a file system that holds an upper layer, such as tmpfs. Raises `TimeoutError`
-if it does not come up.
+with what it wrote on its console if it does not come up.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ class Systemd:
     def __init__(self, scratch: Path, shared: Sequence[str]) -> None:
         self._root = scratch / "root"
         self._layers = (scratch / "upper", scratch / "work")
+        self._console = scratch / "console"
         self._shared = shared
         self._outer: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
 
     def __enter__(self) -> Systemd:
         self._make_root()
-        self._output = (self._root.parent / "console").open("wb")
+        self._output = self._console.open("wb")
         self._outer = subprocess.Popen(
             ["unshare", *_NAMESPACES, "--fork", "bash", "-c", _BEGIN, "bash", self._root],
             stdin=subprocess.DEVNULL,
@@ -103,10 +104,11 @@ class Systemd:
         return int(children[0])
 
     def _wait_until_it_answers(self) -> None:
+        assert self._outer is not None
         deadline = time.monotonic() + _PATIENCE
         while not (self._root / "run" / "systemd" / "private").exists():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"systemd does not answer after {_PATIENCE:g} s.")
+            if self._outer.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"systemd does not come up:\n{self._console.read_text(errors='replace')}")
             time.sleep(0.1)
 
     def _end(self) -> None:

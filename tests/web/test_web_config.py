@@ -121,6 +121,8 @@ def test_a_certificate_and_a_key_are_enough_for_tls(write: Write, tmp_path: Path
     ("text", "line", "said"),
     [
         ("tls_config: {}", 1, "tls_config"),
+        ('tls_server_config: {cert_file: "a\\0b", key_file: c}', 1, "cert_file: it has a character that no setting"),
+        ('tls_server_config: {cert_file: "\\ud800", key_file: c}', 1, "cert_file: it has a character that no setting"),
         (TLS + "  cert: x", 4, "cert: cert_file is set as well; remove either of them."),
         (TLS + "  cipher_suits: []", 4, "unknown key 'cipher_suits'; did you mean 'cipher_suites'?"),
         (TLS + "  cipher_suites:", 4, "cipher_suites: nothing follows"),
@@ -182,7 +184,7 @@ def test_a_mistake_is_refused_with_its_place(write: Write, text: str, line: int,
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("content", [b"a: b: c", b"\xff\xfe\xff", b"a: \x00"])
+@pytest.mark.parametrize("content", [b"a: b: c", b"\xff\xfe\xff", b"a: \x00", b"[" * 5000], ids=range(4))
 def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
     """So is a file that is not text."""
     path = tmp_path / "web.yml"
